@@ -8,7 +8,7 @@ namespace Functions.PgSidecar.Sandbox.JavaScript;
 /// One run of a program: turns of guest code on sandbox threads, and between them nothing but this object. A turn goes on
 /// until the guest waits for its host; the end of an operation brings the run back into the queue of the threads.
 /// </summary>
-internal sealed class GuestRun : ISandboxWork, IInterruptible
+internal sealed class GuestRun : ISandboxWork, IInterruptible, IGuestCalls
 {
     /// <summary>Operations a guest may have under way; each holds memory of the host.</summary>
     private const int MaxOperations = 1_000;
@@ -78,7 +78,10 @@ internal sealed class GuestRun : ISandboxWork, IInterruptible
         }
     }
 
-    /// <summary>Milliseconds since the run was handed over.</summary>
+    /// <inheritdoc/>
+    public bool Finished => outcome is not null;
+
+    /// <inheritdoc/>
     public double ElapsedMilliseconds => Stopwatch.GetElapsedTime(postedAt).TotalMilliseconds;
 
     /// <summary>Starts the run.</summary>
@@ -105,7 +108,7 @@ internal sealed class GuestRun : ISandboxWork, IInterruptible
             queueTime = Stopwatch.GetElapsedTime(postedAt);
         try
         {
-            Turn(thread, cpuBefore);
+            Turn(thread);
         }
         catch (WasmTrapException trap)
         {
@@ -122,14 +125,14 @@ internal sealed class GuestRun : ISandboxWork, IInterruptible
         }
         cpuNanoseconds += SandboxThread.CpuNanoseconds() - cpuBefore;
         if (outcome is not null)
-            End(reusable: outcome == RunOutcome.Succeeded || outcome == RunOutcome.Threw);
+            End();
     }
 
     /// <inheritdoc/>
     public void Interrupt(InterruptReason reason)
     {
         stop ??= reason;
-        guest?.Interrupt();
+        guest?.Instance.Interrupt((int)reason);
     }
 
     /// <summary>Called by an operation that has ended; wakes the guest up where it waits.</summary>
@@ -148,16 +151,16 @@ internal sealed class GuestRun : ISandboxWork, IInterruptible
     }
 
     /// <summary>A turn: begin or take in what has ended, then run until there is nothing to do.</summary>
-    private void Turn(SandboxThread thread, long cpuBefore)
+    private void Turn(SandboxThread thread)
     {
         var first = guest is null;
         guest ??= program.Rent(request.Limits.MemoryBytes);
-        thread.Enter(this, Deadline, CpuBudget(cpuBefore));
+        thread.Enter(this, Deadline, CpuBudget());
         try
         {
             guest.Begin(this);
             if (first)
-                guest.Invoke(program.Handles, request.Envelope.Span, request.Body.Span);
+                Start(guest);
             do
                 guest.RunJobs();
             while (outcome is null && TakeIn());
@@ -167,6 +170,23 @@ internal sealed class GuestRun : ISandboxWork, IInterruptible
             thread.Leave();
             guest.Suspend();
         }
+    }
+
+    private void Start(QuickJs instance)
+    {
+        instance.Reseed();
+        var envelope = instance.NewString(request.Envelope.Span);
+        var body = instance.NewBytes(request.Body.Span);
+        instance.Release(instance.Call(instance.Handles.Invoke, [envelope, body]));
+    }
+
+    private static void Deliver(QuickJs instance, in OperationEnd end)
+    {
+        var id = instance.NewNumber(end.Id);
+        var ok = instance.NewNumber(end.Succeeded ? 1 : 0);
+        var result = instance.NewString(end.Result.Span);
+        var payload = instance.NewBytes(end.Payload.Span);
+        instance.Release(instance.Call(instance.Handles.Complete, [id, ok, result, payload]));
     }
 
     /// <summary>Hands the end of an operation to the guest.</summary>
@@ -188,7 +208,7 @@ internal sealed class GuestRun : ISandboxWork, IInterruptible
             }
         }
         if (operations.Remove(end.Id, out _))
-            guest!.Complete(program.Handles, end);
+            Deliver(guest!, end);
         return true;
     }
 
@@ -228,7 +248,7 @@ internal sealed class GuestRun : ISandboxWork, IInterruptible
             state = State.Running;
         }
         outcome = reason;
-        End(reusable: false);
+        End();
     }
 
     private void NeverSettled()
@@ -246,25 +266,21 @@ internal sealed class GuestRun : ISandboxWork, IInterruptible
     {
         (outcome, error) = trap.Kind switch
         {
-            WasmTrapKind.Interrupted when stop == InterruptReason.CpuLimit => (RunOutcome.OutOfCpu, null),
-            WasmTrapKind.Interrupted when stop == InterruptReason.Cancelled => (RunOutcome.Cancelled, null),
-            WasmTrapKind.Interrupted => (RunOutcome.TimedOut, null),
-            WasmTrapKind.StackOverflow => (RunOutcome.Threw, new GuestError("RangeError", "Maximum call stack size exceeded")),
-            _ when guest?.MemoryLimitHit == true => (RunOutcome.OutOfMemory, null),
+            TrapKind.Interrupted when stop == InterruptReason.CpuLimit => (RunOutcome.OutOfCpu, null),
+            TrapKind.Interrupted when stop == InterruptReason.Cancelled => (RunOutcome.Cancelled, null),
+            TrapKind.Interrupted => (RunOutcome.TimedOut, null),
+            TrapKind.StackOverflow => (RunOutcome.Threw, new GuestError("RangeError", "Maximum call stack size exceeded")),
+            _ when guest?.Instance.MemoryLimitReached == true => (RunOutcome.OutOfMemory, null),
             _ => (RunOutcome.Trapped, new GuestError("WebAssembly.RuntimeError", trap.Message)),
         };
     }
 
-    private long CpuBudget(long cpuBefore)
-    {
-        _ = cpuBefore;
-        return request.Limits.CpuTime is { } limit
-            ? Math.Max(0, (long)limit.TotalNanoseconds - cpuNanoseconds)
-            : long.MaxValue;
-    }
+    private long CpuBudget() => request.Limits.CpuTime is { } limit
+        ? Math.Max(0, (long)limit.TotalNanoseconds - cpuNanoseconds)
+        : long.MaxValue;
 
     /// <summary>The run is over: gives the instance back and tells everybody. Called once, by whoever owns the run then.</summary>
-    private void End(bool reusable)
+    private void End()
     {
         CancellationTokenSource? toCancel;
         lock (gate)
@@ -277,8 +293,8 @@ internal sealed class GuestRun : ISandboxWork, IInterruptible
         alarm?.Dispose();
         if (guest is { } instance)
         {
-            memoryPeak = instance.MemoryPeakBytes;
-            if (outcome is RunOutcome.Threw && instance.MemoryLimitHit)
+            memoryPeak = instance.Instance.MemoryPeakBytes;
+            if (outcome is RunOutcome.Threw && instance.Instance.MemoryLimitReached)
                 outcome = RunOutcome.OutOfMemory;
         }
         completion.TrySetResult(
@@ -287,12 +303,10 @@ internal sealed class GuestRun : ISandboxWork, IInterruptible
         foreach (var operation in operations.Values)
             operation.Cancel();
         if (guest is { } used)
-            program.Return(used, reusable);
+            program.Return(used);
     }
 
-    // What the guest asks of its host, on the thread of its turn.
-
-    /// <summary>The guest starts an operation.</summary>
+    /// <inheritdoc/>
     public void OnStart(int id, string name, ReadOnlyMemory<byte> arguments, ReadOnlyMemory<byte> payload)
     {
         var operation = new GuestOperation(this, id, name, arguments, payload);
@@ -310,14 +324,14 @@ internal sealed class GuestRun : ISandboxWork, IInterruptible
             host.Start(operation);
     }
 
-    /// <summary>The guest gives an operation up.</summary>
+    /// <inheritdoc/>
     public void OnCancel(int id)
     {
         if (operations.Remove(id, out var operation))
             operation.Cancel();
     }
 
-    /// <summary>The guest answers.</summary>
+    /// <inheritdoc/>
     public void OnRespond(ReadOnlyMemory<byte> head, ReadOnlyMemory<byte> body)
     {
         if (answered || error is not null)
@@ -326,16 +340,16 @@ internal sealed class GuestRun : ISandboxWork, IInterruptible
         host.Respond(head, body);
     }
 
-    /// <summary>The guest's handler failed.</summary>
+    /// <inheritdoc/>
     public void OnFail(GuestError failure) => error ??= failure;
 
-    /// <summary>The guest has nothing left to do.</summary>
+    /// <inheritdoc/>
     public void OnDone(GuestError? background)
     {
         outcome = error is null && answered ? RunOutcome.Succeeded : RunOutcome.Threw;
         error ??= background;
     }
 
-    /// <summary>The guest logs.</summary>
+    /// <inheritdoc/>
     public void OnLog(GuestLogLevel level, string message) => host.Log(level, message);
 }

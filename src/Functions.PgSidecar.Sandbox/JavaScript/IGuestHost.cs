@@ -24,7 +24,7 @@ public interface IGuestHost
 {
     /// <summary>
     /// Begins an asynchronous operation. The host ends it, from any thread, exactly once, with
-    /// <see cref="GuestOperation.Succeed"/> or <see cref="GuestOperation.Fail"/>.
+    /// <see cref="GuestOperation.Succeed"/> or one of the <c>Fail</c> methods.
     /// An operation the host does not know must be failed.
     /// </summary>
     void Start(GuestOperation operation);
