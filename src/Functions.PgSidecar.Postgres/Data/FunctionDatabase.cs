@@ -128,8 +128,7 @@ public sealed class FunctionDatabase : IAsyncDisposable
             {
                 var statementRunner = await RunnerAsync(limit.Token).ConfigureAwait(false);
                 await using var connection = await logins.ConnectAsync(caller.Role, limit.Token).ConfigureAwait(false);
-                var context = statementRunner.ContextCommand(connection, caller, limit);
-                await statementRunner.RunAsync(connection, context, statements, shape, json, limit).ConfigureAwait(false);
+                await statementRunner.RunAsync(connection, caller, statements, shape, json, limit).ConfigureAwait(false);
                 return true;
             }).ConfigureAwait(false);
     }
