@@ -106,16 +106,20 @@ public sealed class FunctionDatabase : IAsyncDisposable
         {
             throw FunctionSqlException.From(exception, position: null, statementIndex: null);
         }
+        catch (NpgsqlException exception) when (exception.InnerException is TimeoutException)
+        {
+            throw Unavailable("No connection to the database became free in time.", exception);
+        }
         catch (NpgsqlException exception)
         {
             // The other idle connections are as dead as this one: none of them shall cost a caller an error of its own.
             logins.Forget(role);
-            throw new FunctionSqlException(SqlErrorCodes.Unavailable, "The database can't be reached at the moment.", innerException: exception)
-            {
-                IsUnavailable = true,
-            };
+            throw Unavailable("The database can't be reached at the moment.", exception);
         }
     }
+
+    private static FunctionSqlException Unavailable(string message, NpgsqlException cause) =>
+        new(SqlErrorCodes.Unavailable, message, "Try again later.", cause) { IsUnavailable = true };
 
     private async Task RunAsync(
         CallerContext caller, IReadOnlyList<PreparedStatement> statements, ResultShape shape, DateTimeOffset deadline, IBufferWriter<byte> json,
