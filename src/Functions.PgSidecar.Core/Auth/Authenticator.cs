@@ -47,11 +47,11 @@ internal sealed class Authenticator
     }
 
     /// <summary>RFC 6750 section 2.1, the scheme in any case (RFC 9110 section 11.1), spaces around the token forgiven. Two credentials joined by a comma are none.</summary>
-    private static string? BearerToken(string? header)
+    private static ReadOnlyMemory<char>? BearerToken(string? header)
     {
         if (header is null || !header.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase))
             return null;
-        var token = header.AsSpan(Scheme.Length).Trim(' ');
-        return token.IsEmpty || token.ContainsAny(' ', ',', '\t') ? null : token.ToString();
+        var token = header.AsMemory(Scheme.Length).Trim(' ');
+        return token.IsEmpty || token.Span.ContainsAny(' ', ',', '\t') ? null : token;
     }
 }
