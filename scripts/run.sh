@@ -35,8 +35,9 @@ database_url() {
   elif [ -n "${PGHOST:-}" ]; then rm -f "$local_dir/private"
     printf 'postgresql://%s%s@%s:%s/%s' "${PGUSER:-$(id -un)}" "${PGPASSWORD:+:$PGPASSWORD}" "$PGHOST" "${PGPORT:-5432}" "${PGDATABASE:-${PGUSER:-$(id -un)}}"
   else
-    "$root/scripts/cluster.sh" start "$cluster"
+    local line; line=$("$root/scripts/cluster.sh" start "$cluster") || exit 2
     touch "$local_dir/private"
+    printf '%s' "${line#DATABASE_URL=}"
   fi
 }
 
@@ -89,7 +90,7 @@ if [ ! -e "$root/examples/dist/.built" ] || [ -n "$(find "$root/examples" -name 
   (cd "$root/examples" && npm run --silent build) && touch "$root/examples/dist/.built"
 fi
 
-DATABASE_URL=$(database_url)
+DATABASE_URL=$(database_url) || exit 2
 PGFN_JWT_SECRET=${PGFN_JWT_SECRET:-$(secret jwt-secret)}
 PGFN_SECRET_KEY=${PGFN_SECRET_KEY:-$(secret secret-key)}
 PGFN_LISTEN=$listen

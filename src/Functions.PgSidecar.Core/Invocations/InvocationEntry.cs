@@ -40,7 +40,8 @@ internal sealed class InvocationEntry(Invocation invocation, TimeProvider time)
         invocation.RequestId,
         invocation.TraceId);
 
-    private static string Name(InvocationOutcome outcome) => outcome switch
+    /// <summary>The outcome as the log and the metrics spell it.</summary>
+    public static string Name(InvocationOutcome outcome) => outcome switch
     {
         InvocationOutcome.Succeeded => "succeeded",
         InvocationOutcome.Threw => "threw",

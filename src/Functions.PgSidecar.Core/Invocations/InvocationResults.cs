@@ -42,7 +42,7 @@ internal static class InvocationResults
         Rejection.ShuttingDown => Failure(
             InvocationOutcome.Rejected, 503, "SHUTTING_DOWN", "This sidecar is shutting down.", retryAfter: 1),
         _ => Failure(
-            InvocationOutcome.Rejected, 503, "OVERLOADED", "As many invocations run and wait as this sidecar allows (PGFN_MAX_CONCURRENCY, PGFN_MAX_QUEUED).", retryAfter: 1),
+            InvocationOutcome.Rejected, 503, "OVERLOADED", "As many invocations run and wait as this sidecar allows (PGFN_MAX_CONCURRENCY, PGFN_QUEUE_LIMIT).", retryAfter: 1),
     };
 
     /// <summary>The log line of an error that the function did not catch.</summary>

@@ -1,5 +1,5 @@
-using System.Diagnostics;
 using Functions.PgSidecar.Core.Bindings;
+using Functions.PgSidecar.Core.Configuration;
 using Functions.PgSidecar.Core.Observability;
 using Functions.PgSidecar.Core.Registry;
 using Functions.PgSidecar.Sandbox.JavaScript;
@@ -29,7 +29,7 @@ internal sealed class Invoker
         IEnumerable<IBinding> bindings,
         InvocationLog log,
         InvocationMetrics metrics,
-        InvokerOptions options,
+        LimitsOptions limits,
         InFlight inFlight,
         TimeProvider time,
         ILogger<Invoker> logger)
@@ -42,7 +42,7 @@ internal sealed class Invoker
         this.inFlight = inFlight;
         this.time = time;
         this.logger = logger;
-        gate = new ConcurrencyGate(options.MaxConcurrency, options.MaxQueued);
+        gate = new ConcurrencyGate(limits.Concurrency, limits.QueueLimit);
     }
 
     /// <summary>Invocations that run now.</summary>

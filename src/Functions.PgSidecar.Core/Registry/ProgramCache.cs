@@ -86,7 +86,8 @@ internal sealed class ProgramCache(JavaScriptEngine engine, RegistryStore store,
         var began = Stopwatch.GetTimestamp();
         try
         {
-            var program = await engine.CompileAsync(Compiler.FileName(artifact), artifact.Source, Compiler.Limits(artifact)).ConfigureAwait(false);
+            var program = await engine.CompileAsync(
+                Compiler.FileName(artifact), artifact.Source, Compiler.Limits(artifact), artifact.Options.Handler).ConfigureAwait(false);
             await store.CompleteVersionAsync(
                 function, version, Compiler.Success(engine, program, Stopwatch.GetElapsedTime(began)), CancellationToken.None).ConfigureAwait(false);
             return new SharedProgram(program);

@@ -26,6 +26,9 @@ internal static partial class RegistryLog
     [LoggerMessage(4007, LogLevel.Warning, "No longer listening for changes of the registry: asking every {Interval} instead")]
     public static partial void NotListening(ILogger logger, TimeSpan interval);
 
+    [LoggerMessage(4008, LogLevel.Warning, "The heartbeat could not be written: {Reason}")]
+    public static partial void HeartbeatFailed(ILogger logger, string reason);
+
     /// <summary>What a caller is told when the registry can't be read.</summary>
     public static SidecarException Unreadable(Exception cause) =>
         new("PGFN2503", 503, "The database that holds the functions can't be reached just now; try again.", cause);

@@ -82,6 +82,9 @@ internal sealed class GuestRun : ISandboxWork, IInterruptible, IGuestCalls
     public bool Finished => outcome is not null;
 
     /// <inheritdoc/>
+    public bool TracksRejections => true;
+
+    /// <inheritdoc/>
     public double ElapsedMilliseconds => Stopwatch.GetElapsedTime(postedAt).TotalMilliseconds;
 
     /// <summary>Starts the run.</summary>
