@@ -19,7 +19,10 @@ test("A function that replaces every built-in still answers and ends", async () 
     const names = owners.map((owner) => Reflect.ownKeys(owner));
     export const handler = async (event) => {
       for (let i = 0; i < owners.length; i++) {
-        for (let k = 0; k < names[i].length; k++) trap(owners[i], names[i][k]);
+        for (let k = 0; k < names[i].length; k++) {
+          // The language itself reads a promise's constructor at each await, the handler's own included.
+          if (names[i][k] !== "constructor") trap(owners[i], names[i][k]);
+        }
       }
       const rows = await db.query("select $1", ["a"]);
       return { statusCode: 200, body: { got: event.body.key, row: rows[0].column } };
