@@ -1,4 +1,5 @@
 // The global object as functions see it. What is not here and not the engine's own is absent; docs/javascript.md lists both.
+import { D1PreparedStatement } from "./database/d1";
 import { db } from "./database/db";
 import { settled } from "./invocation/current";
 import { env } from "./invocation/environment";
@@ -46,6 +47,10 @@ const globals = {
   setInterval,
   clearTimeout,
   clearInterval: clearTimeout,
+  self: globalThis,
+};
+
+const classes = {
   AbortController,
   AbortSignal,
   Blob,
@@ -66,12 +71,15 @@ const globals = {
   URL,
   URLSearchParams,
   WritableStream,
-  self: globalThis,
 };
 
 /** Defines the globals as the platform's are: replaceable, and left out when the global object is enumerated. */
 export function installGlobals(): void {
-  for (const [name, value] of Object.entries(globals)) {
+  for (const [name, value] of Object.entries({ ...globals, ...classes })) {
     Object.defineProperty(globalThis, name, { value, writable: true, configurable: true, enumerable: false });
+  }
+  // The bundler renames classes that refer to themselves; users see the names in logs.
+  for (const [name, value] of Object.entries({ ...classes, D1PreparedStatement })) {
+    Object.defineProperty(value, "name", { value: name });
   }
 }

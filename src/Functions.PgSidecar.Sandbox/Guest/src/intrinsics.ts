@@ -3,7 +3,8 @@
 
 type Uncurried<T, A extends unknown[], R> = (self: T, ...args: A) => R;
 
-function uncurry<T, A extends unknown[], R>(method: (this: T, ...args: A) => R): Uncurried<T, A, R> {
+/** A method as a function whose first argument is its `this`. */
+export function uncurry<T, A extends unknown[], R>(method: (this: T, ...args: A) => R): Uncurried<T, A, R> {
   return Function.prototype.call.bind(method as never) as unknown as Uncurried<T, A, R>;
 }
 

@@ -4,7 +4,9 @@ import { installGlobals } from "./globals";
 import { bind, invoke } from "./invocation/invoke";
 import { rejection } from "./logging/rejections";
 import { complete } from "./operations";
+import { hideFrameFunctions } from "./stack-frames";
 
+hideFrameFunctions();
 installGlobals();
 
 export const protocol = { bind, invoke, complete, rejection };

@@ -46,25 +46,15 @@ function plain(vm, handle) {
   return value instanceof Uint8Array ? Uint8Array.from(value) : value;
 }
 
-function watch(calls) {
-  const rejections = [];
-  return {
-    rejections,
-    options: {
-      wasm,
-      extensions,
-      onUnhandledRejection: (promise, reason, isHandled) =>
-        rejections.push({ promise: promise.dup(), reason: reason.dup(), isHandled }),
-    },
-    calls,
-  };
+/** Options of an instance; `report` is told of rejections from inside the engine. */
+function optionsWith(report) {
+  return { wasm, extensions, onUnhandledRejection: (promise, reason, isHandled) => report(promise, reason, isHandled) };
 }
 
 /** A module deployed: its top level has run, its entry is bound, and its memory is a snapshot. */
 export async function deploy(source) {
   const calls = new Calls();
-  const { options, rejections } = watch(calls);
-  const vm = await QuickJS.create(options);
+  const vm = await QuickJS.create(optionsWith(() => undefined));
   vm.setProp(vm.global, "__pgfn_host", vm.newFunction("__pgfn_host", (...args) => calls.take(vm, args)));
   const protocol = vm.evalCode(prelude, "pgfn:prelude");
   const loading = vm.evalCode(source, "function.js", EvalFlags.TYPE_MODULE);
@@ -77,7 +67,6 @@ export async function deploy(source) {
   const tokens = Object.fromEntries(
     ["invoke", "complete", "rejection"].map((name) => [name, vm.exportHandle(protocol.getProp(name))]),
   );
-  for (const { promise, reason } of rejections) [promise, reason].forEach((handle) => handle.dispose());
   vm.runGC();
   return { bound, calls, tokens, snapshot: vm.snapshot() };
 }
@@ -88,24 +77,20 @@ export async function deploy(source) {
  */
 export async function invoke(deployed, message = {}, { bytes, operations = {} } = {}) {
   const calls = new Calls();
-  const { options, rejections } = watch(calls);
-  const vm = await QuickJS.restore(deployed.snapshot, options);
+  const vm = await QuickJS.restore(
+    deployed.snapshot,
+    optionsWith((promise, reason, isHandled) =>
+      vm.callFunction(functions.rejection, vm.undefined, promise, reason, isHandled ? vm.true : vm.false),
+    ),
+  );
   vm.registerHostCallback("__pgfn_host", (...args) => calls.take(vm, args));
   const functions = Object.fromEntries(
     Object.entries(deployed.tokens).map(([name, token]) => [name, vm.importHandle(token)]),
   );
   const call = (name, ...args) => {
     vm.callFunction(functions[name], vm.undefined, ...args);
-    pump();
-  };
-  function pump() {
     vm.executePendingJobs();
-    while (rejections.length > 0) {
-      const { promise, reason, isHandled } = rejections.shift();
-      vm.callFunction(functions.rejection, vm.undefined, promise, reason, isHandled ? vm.true : vm.false);
-      vm.executePendingJobs();
-    }
-  }
+  };
   const complete = (id, ok, text, reply) =>
     call("complete", vm.newNumber(id), vm.newNumber(ok), vm.newString(text), reply ? vm.newUint8Array(reply) : vm.undefined);
 

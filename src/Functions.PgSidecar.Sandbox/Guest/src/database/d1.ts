@@ -93,16 +93,16 @@ export class D1PreparedStatement {
   }
 
   async all(): Promise<Result> {
-    return this.#query(toResult);
+    return await this.#query(toResult);
   }
 
   async run(): Promise<Result> {
-    return this.#query(toResult);
+    return await this.#query(toResult);
   }
 
   /** Rows as arrays, with the column names first if wanted. */
   async raw(options?: { columnNames?: boolean }): Promise<unknown[][]> {
-    return this.#query(({ fields, rows }) =>
+    return await this.#query(({ fields, rows }) =>
       options?.columnNames ? [fields.map((field) => field.name), ...rows] : rows,
     );
   }
@@ -134,12 +134,12 @@ class D1Statements {
 
   /** Runs prepared statements in order, in one transaction: all of them, or none. */
   async batch(statements: D1PreparedStatement[]): Promise<Result[]> {
-    return orD1Error(batch([...statements].map(D1PreparedStatement.toStatement), this.#dialect(), toResult));
+    return await orD1Error(batch([...statements].map(D1PreparedStatement.toStatement), this.#dialect(), toResult));
   }
 
   /** Runs a script of statements without parameters. */
   async exec(sql: string): Promise<{ count: number; duration: number }> {
-    return orD1Error(execute(sql, this.#dialect()));
+    return await orD1Error(execute(sql, this.#dialect()));
   }
 }
 

@@ -17,9 +17,9 @@ const plain: Dialect = {};
 /** The statements of `db`, or of a transaction of it. Async, so that a wrong parameter rejects instead of throwing. */
 function queries(dialect: () => Dialect): Queries {
   return {
-    query: async (sql, params) => query(statement(sql, params), dialect(), toRows),
-    batch: async (items) => batch(items.map(batchStatement), dialect(), toRows),
-    exec: async (sql) => execute(sql, dialect()),
+    query: async (sql, params) => await query(statement(sql, params), dialect(), toRows),
+    batch: async (items) => await batch(items.map(batchStatement), dialect(), toRows),
+    exec: async (sql) => await execute(sql, dialect()),
   };
 }
 

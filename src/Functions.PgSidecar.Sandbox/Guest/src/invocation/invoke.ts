@@ -1,7 +1,7 @@
 // The protocol's `bind` and `invoke`: from the module's entry to RESPOND or FAIL, and then DONE.
 import { errorJson } from "../errors";
 import { done, fail } from "../host";
-import { jsonParse, jsonStringify } from "../intrinsics";
+import { hasOwn, jsonParse, jsonStringify } from "../intrinsics";
 import { logUnhandledRejections } from "../logging/rejections";
 import { isResponse } from "../web/response";
 import { incomingRequest } from "../web/request";
@@ -46,27 +46,36 @@ async function run(invocation: Invocation): Promise<void> {
   done(invocation.backgroundError === undefined ? "" : errorJson(invocation.backgroundError.thrown));
 }
 
+// Promises are awaited here, never returned: resolving an async function with a promise would call its `then`, which
+// user code may have replaced.
+
 async function dispatch(invocation: Invocation): Promise<void> {
-  const { form, module, handler } = entry!;
-  const { kind, trigger } = invocation.message;
+  const { module, handler } = entry!;
+  const { kind, trigger, event } = invocation.message;
   if (kind === "http") {
-    if (form === "handler") return respondHttp(await handler!(new HttpEvent(invocation)));
-    if (module!.fetch !== undefined) return fetchHandler(invocation);
-  } else if (module !== undefined && trigger === "schedule" && module.scheduled !== undefined) {
-    return scheduledHandler(invocation);
-  } else if (module !== undefined && trigger === "queue" && module.queue !== undefined) {
-    return queueHandler(invocation);
+    if (module === undefined) await respondHttp(await handler!(new HttpEvent(invocation)));
+    else if (module.fetch !== undefined) await fetchHandler(invocation);
+    else throw noHandler(trigger);
+  } else if (trigger === "schedule" && module?.scheduled !== undefined) {
+    await scheduledHandler(invocation);
+  } else if (trigger === "queue" && module?.queue !== undefined) {
+    await queueHandler(invocation);
   } else if (handler !== undefined) {
-    return respondEvent(await handler(invocation.message.event));
+    await respondEvent(await handler(event));
+  } else {
+    throw noHandler(trigger);
   }
-  throw new TypeError(`The module has no handler for the trigger "${trigger}": ${missing(trigger)}.`);
 }
 
-function missing(trigger: string): string {
-  if (trigger === "http") return "its default export has no `fetch`";
-  if (trigger === "schedule") return "its default export has no `scheduled`, and it exports no `handler`";
-  if (trigger === "queue") return "its default export has no `queue`, and it exports no `handler`";
-  return "it exports no `handler`";
+const missing: Record<string, string> = {
+  http: "its default export has no `fetch`",
+  schedule: "its default export has no `scheduled`, and it exports no `handler`",
+  queue: "its default export has no `queue`, and it exports no `handler`",
+};
+
+function noHandler(trigger: string): TypeError {
+  const why = hasOwn(missing, trigger) ? missing[trigger] : "it exports no `handler`";
+  return new TypeError(`The module has no handler for the trigger "${trigger}": ${why}.`);
 }
 
 async function fetchHandler(invocation: Invocation): Promise<void> {
@@ -75,7 +84,7 @@ async function fetchHandler(invocation: Invocation): Promise<void> {
   if (!isResponse(response)) {
     throw new TypeError("fetch must return a Response, or a promise of one.");
   }
-  return respondWithResponse(response);
+  await respondWithResponse(response);
 }
 
 async function scheduledHandler(invocation: Invocation): Promise<void> {
@@ -86,7 +95,7 @@ async function scheduledHandler(invocation: Invocation): Promise<void> {
   } catch (thrown) {
     throw new FailedWith(thrown, ScheduledController.outcome(controller));
   }
-  return respondEvent(ScheduledController.outcome(controller));
+  await respondEvent(ScheduledController.outcome(controller));
 }
 
 async function queueHandler(invocation: Invocation): Promise<void> {
@@ -97,7 +106,7 @@ async function queueHandler(invocation: Invocation): Promise<void> {
   } catch (thrown) {
     throw new FailedWith(thrown, { queue: MessageBatch.outcome(batch, true) });
   }
-  return respondEvent(MessageBatch.outcome(batch, false));
+  await respondEvent(MessageBatch.outcome(batch, false));
 }
 
 /** A scheduled run or a batch is as good as its handler and then its background promises. */

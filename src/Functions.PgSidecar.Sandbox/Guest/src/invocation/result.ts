@@ -18,9 +18,13 @@ const jsonHead = `{"status":200,"headers":[["content-type","${json}"]]}`;
 
 /** Answers an HTTP invocation with whatever the handler gave: `{statusCode, headers, body}`, a Response, a JSON value. */
 export async function respondHttp(result: unknown): Promise<void> {
-  if (isResponse(result)) return respondWithResponse(result);
-  if (isEnvelope(result)) return respondWithEnvelope(result);
-  const { body, type } = encodeBody(result);
+  if (isResponse(result)) await respondWithResponse(result);
+  else if (isEnvelope(result)) respondWithEnvelope(result);
+  else respondWithValue(result);
+}
+
+function respondWithValue(value: unknown): void {
+  const { body, type } = encodeBody(value);
   respond(type === json ? jsonHead : head(200, [["content-type", type]]), body);
 }
 
