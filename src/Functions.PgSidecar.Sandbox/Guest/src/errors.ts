@@ -1,6 +1,7 @@
 // Errors on their way out (to the host, as JSON) and in (from the host, as JSON).
-import { defineProperty, includes, jsonParse, jsonStringify, NativeError, objectKeys, split } from "./intrinsics";
+import { defineProperty, jsonParse, jsonStringify, NativeError, objectKeys } from "./intrinsics";
 import { inspect } from "./logging/inspect";
+import { userStack } from "./stack-frames";
 
 interface ErrorDescription {
   name: string;
@@ -8,9 +9,6 @@ interface ErrorDescription {
   stack: string;
   code?: string;
 }
-
-/** The name the host evaluated this script under, for leaving its frames out of users' stacks. */
-const preludeFile = /\(?([^\s()]+):\d+:\d+\)?/.exec(new NativeError().stack ?? "")?.[1];
 
 /** What the host's FAIL and DONE carry, for whatever a function threw: never throws itself. */
 export function describeError(thrown: unknown): ErrorDescription {
@@ -34,18 +32,6 @@ export function describeError(thrown: unknown): ErrorDescription {
 /** `describeError` as JSON, with members of the caller's added. */
 export function errorJson(thrown: unknown, more?: object): string {
   return jsonStringify(more ? { ...describeError(thrown), ...more } : describeError(thrown))!;
-}
-
-/** An error's stack without the prelude's own frames. */
-export function userStack(error: { stack?: unknown }): string {
-  const stack = typeof error.stack === "string" ? error.stack : "";
-  if (preludeFile === undefined || !includes(stack, preludeFile)) return stack;
-  const lines = split(stack, "\n");
-  let kept = "";
-  for (let i = 0; i < lines.length; i++) {
-    if (lines[i] !== "" && !includes(lines[i]!, preludeFile)) kept += `${lines[i]}\n`;
-  }
-  return kept;
 }
 
 /** The host's `{name, message, ...}` as an Error whose stack is where the operation was begun. */

@@ -2,6 +2,7 @@
 import { now, type LogLevel } from "../host";
 import { inspect } from "./inspect";
 import { logLine } from "./log";
+import { userStack } from "../stack-frames";
 
 const counters = new Map<string, number>();
 const timers = new Map<string, number>();
@@ -47,7 +48,7 @@ export const console = {
   info: (...args: unknown[]) => line("info", args),
   warn: (...args: unknown[]) => line("warn", args),
   error: (...args: unknown[]) => line("error", args),
-  trace: (...args: unknown[]) => line("debug", ["Trace:", ...args, `\n${new Error().stack ?? ""}`]),
+  trace: (...args: unknown[]) => line("debug", ["Trace:", ...args, `\n${userStack(new Error())}`]),
   dir: (value: unknown) => line("info", [inspect(value)]),
   dirxml: (...args: unknown[]) => line("info", args),
   table,

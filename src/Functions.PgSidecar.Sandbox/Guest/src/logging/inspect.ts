@@ -1,4 +1,5 @@
 // Values as people read them in a log line: depth-limited, cycle-safe, never throwing.
+import { userStack } from "../stack-frames";
 
 const maxDepth = 4;
 const maxItems = 100;
@@ -80,7 +81,7 @@ function showScalar(value: object): string | undefined {
 
 function showPrefix(value: object, name: string): string {
   if (value instanceof Error) {
-    const stack = typeof value.stack === "string" ? value.stack.trimEnd() : "";
+    const stack = userStack(value).trimEnd();
     return `${value.name}: ${value.message}${stack === "" ? "" : `\n${stack}`}`;
   }
   if (value instanceof Map || value instanceof Set) return `${name}(${value.size}) `;
