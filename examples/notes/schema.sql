@@ -18,4 +18,4 @@ grant select, insert, update, delete on examples.notes to service_role;
 
 drop policy if exists notes_belong_to_their_owner on examples.notes;
 create policy notes_belong_to_their_owner on examples.notes for all to authenticated
-  using (owner = functions.uid()) with check (owner = functions.uid());
+  using (owner = (select functions.uid())) with check (owner = (select functions.uid()));

@@ -14,9 +14,9 @@ grant select on examples.users to authenticated;
 grant select, insert, update, delete on examples.users to service_role;
 
 drop policy if exists users_see_themselves on examples.users;
-create policy users_see_themselves on examples.users for select to authenticated using (id = functions.uid());
+create policy users_see_themselves on examples.users for select to authenticated using (id = (select functions.uid()));
 
 insert into examples.users (id, email, display_name) values
-  ('00000000-0000-4000-8000-000000000001', 'ada@example.com', 'Ada'),
-  ('00000000-0000-4000-8000-000000000002', 'grace@example.com', 'Grace')
+  ('11111111-1111-4111-8111-111111111111', 'ada@example.com', 'Ada'),
+  ('22222222-2222-4222-8222-222222222222', 'grace@example.com', 'Grace')
 on conflict do nothing;

@@ -1,5 +1,6 @@
 // The built-ins that the protocol's path relies on, captured before any user code runs. A function that replaces
 // JSON.parse or a prototype's method changes its own world; the protocol keeps working and its calls stay unseen.
+// (On that path texts are joined by +: QuickJS runs a template literal by calling String.prototype.concat.)
 
 type Uncurried<T, A extends unknown[], R> = (self: T, ...args: A) => R;
 

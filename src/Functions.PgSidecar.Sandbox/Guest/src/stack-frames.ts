@@ -15,7 +15,7 @@ export function userStack(error: { stack?: unknown }): string {
   const lines = split(stack, "\n");
   let kept = "";
   for (let i = 0; i < lines.length; i++) {
-    if (lines[i] !== "" && !includes(lines[i]!, preludeFile)) kept += `${lines[i]}\n`;
+    if (lines[i] !== "" && !includes(lines[i]!, preludeFile)) kept += lines[i] + "\n";
   }
   return kept;
 }

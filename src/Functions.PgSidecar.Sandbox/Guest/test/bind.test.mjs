@@ -27,6 +27,14 @@ test("A default function will do", async () => {
   assert.deepEqual(bound, { form: "handler", entry: "default", handlers: ["default"] });
 });
 
+test("The export that is asked for by name is preferred to all others", async () => {
+  const source = "export function a() {} export function handler() {} export const app = { fetch() {} }; export const value = 1;";
+  assert.deepEqual((await deploy(source, "a")).bound, { form: "handler", entry: "a", handlers: ["a"] });
+  assert.deepEqual((await deploy(source, "app")).bound, { form: "workers", entry: "app", handlers: ["fetch"] });
+  await assert.rejects(deploy(source, "value"), /exports no function named "value"/);
+  await assert.rejects(deploy(source, "toString"), /exports no function named "toString"/);
+});
+
 for (const [what, source, message] of [
   ["nothing", "const x = 1;", /exports nothing\. Export `async function handler\(event\)`/],
   ["only values", "export const a = 1, b = 2;", /exports no function \(only a, b\)/],

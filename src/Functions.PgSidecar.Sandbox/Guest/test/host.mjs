@@ -52,7 +52,7 @@ function optionsWith(report) {
 }
 
 /** A module deployed: its top level has run, its entry is bound, and its memory is a snapshot. */
-export async function deploy(source) {
+export async function deploy(source, entry) {
   const calls = new Calls();
   const vm = await QuickJS.create(optionsWith(() => undefined));
   vm.setProp(vm.global, "__pgfn_host", vm.newFunction("__pgfn_host", (...args) => calls.take(vm, args)));
@@ -62,7 +62,7 @@ export async function deploy(source) {
   const loaded = await vm.resolvePromise(loading);
   if ("error" in loaded) throw Object.assign(new Error(vm.dump(loaded.error)?.message), { calls });
   const bound = JSON.parse(
-    vm.callFunction(protocol.getProp("bind"), vm.undefined, loaded.value).toString(),
+    vm.callFunction(protocol.getProp("bind"), vm.undefined, loaded.value, entry ? vm.newString(entry) : vm.undefined).toString(),
   );
   const tokens = Object.fromEntries(
     ["invoke", "complete", "rejection"].map((name) => [name, vm.exportHandle(protocol.getProp(name))]),

@@ -17,7 +17,7 @@ function encodeParameter(value: unknown, index: number): string | null {
     case "number":
     case "bigint":
     case "boolean":
-      return `${value}`;
+      return "" + value;
     case "undefined":
       return null;
     case "object":
@@ -33,8 +33,8 @@ function encodeObject(value: object, index: number): string | null {
     return toIsoString(value);
   }
   if (isArray(value)) return encodeArray(value, index, 0);
-  if (value instanceof ArrayBuffer) return `\\x${toHex(new Bytes(value))}`;
-  if (isView(value)) return `\\x${toHex(new Bytes(value.buffer, value.byteOffset, value.byteLength))}`;
+  if (value instanceof ArrayBuffer) return "\\x" + toHex(new Bytes(value));
+  if (isView(value)) return "\\x" + toHex(new Bytes(value.buffer, value.byteOffset, value.byteLength));
   try {
     return jsonStringify(value) ?? null;
   } catch (error) {
@@ -60,9 +60,9 @@ function encodeArray(items: readonly unknown[], index: number, depth: number): s
       literal += text === null ? "NULL" : typeof item === "number" || typeof item === "boolean" ? text : quote(text);
     }
   }
-  return `${literal}}`;
+  return literal + "}";
 }
 
 function quote(text: string): string {
-  return `"${replaceAll(replaceAll(text, "\\", "\\\\"), '"', '\\"')}"`;
+  return '"' + replaceAll(replaceAll(text, "\\", "\\\\"), '"', '\\"') + '"';
 }

@@ -1,5 +1,5 @@
 // Finds what a module exports for the host to call.
-import { getOwnNames } from "../intrinsics";
+import { getOwnNames, hasOwn } from "../intrinsics";
 
 type Callable = (...args: unknown[]) => unknown;
 
@@ -10,7 +10,7 @@ export interface Entry {
   form: "workers" | "handler";
   /** The export's name: "default", "handler", or the single function's. */
   name: string;
-  /** The default export of the Workers form, the receiver of its handlers. */
+  /** The object (the default export, as a rule) of the Workers form, the receiver of its handlers. */
   module?: Record<WorkersHandler, Callable | undefined>;
   /** The function of the handler form; with the Workers form, an additional `handler` export for other events. */
   handler?: Callable;
@@ -20,10 +20,11 @@ const advice =
   "Export `async function handler(event)`, or a default object with `fetch(request, env, ctx)`, `scheduled` or `queue`.";
 
 /**
- * The entry of a module's namespace: the default export's Workers handlers, else `handler`, else the only function.
- * Throws a TypeError that says what to export.
+ * The entry of a module's namespace: the export of the given name, or else the default export's Workers handlers, else
+ * `handler`, else the only function. Throws a TypeError that says what to export.
  */
-export function findEntry(namespace: Record<string, unknown>): Entry {
+export function findEntry(namespace: Record<string, unknown>, wanted: string | undefined): Entry {
+  if (wanted !== undefined) return namedEntry(namespace, wanted);
   const fallback = namespace["default"] as Record<string, unknown> | null | undefined;
   const handler = namespace["handler"];
   if (isWorkersModule(fallback)) {
@@ -40,6 +41,13 @@ export function describeEntry(entry: Entry): { form: string; entry: string; hand
   const handlers: string[] = workersHandlers.filter((name) => typeof entry.module?.[name] === "function");
   if (entry.handler) handlers.push(entry.form === "workers" ? "handler" : entry.name);
   return { form: entry.form, entry: entry.name, handlers };
+}
+
+function namedEntry(namespace: Record<string, unknown>, name: string): Entry {
+  const value = hasOwn(namespace, name) ? namespace[name] : undefined;
+  if (isWorkersModule(value)) return { form: "workers", name, module: value };
+  if (typeof value === "function") return { form: "handler", name, handler: value as Callable };
+  throw new TypeError(`The module exports no function named "${name}", which its option \`handler\` asks for.`);
 }
 
 function isWorkersModule(value: unknown): value is Record<WorkersHandler, Callable | undefined> {

@@ -42,7 +42,7 @@ function headersObject(request: IncomingRequest): Record<string, string> {
     const pair = request.headers[i]!;
     const name = toLowerCase(pair[0]);
     const earlier = headers[name];
-    headers[name] = earlier === undefined ? pair[1] : `${earlier}, ${pair[1]}`;
+    headers[name] = earlier === undefined ? pair[1] : earlier + ", " + pair[1];
   }
   return headers;
 }

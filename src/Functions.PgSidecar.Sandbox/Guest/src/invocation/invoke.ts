@@ -15,9 +15,9 @@ import { ExecutionContext, MessageBatch, ScheduledController } from "./workers";
 
 let entry: Entry | undefined;
 
-/** Chooses the module's entry, once, at deploy; throws what is wrong with the exports. */
-export function bind(namespace: Record<string, unknown>): string {
-  entry = findEntry(namespace);
+/** Chooses the module's entry, once, at deploy: the named export if a name is given; throws what is wrong with the exports. */
+export function bind(namespace: Record<string, unknown>, name?: string): string {
+  entry = findEntry(namespace, name);
   return jsonStringify(describeEntry(entry))!;
 }
 

@@ -86,7 +86,7 @@ function headerPairs(headers: unknown): Pair[] {
 }
 
 function headerText(name: string, value: unknown): string {
-  if (typeof value === "string" || typeof value === "number" || typeof value === "boolean") return `${value}`;
+  if (typeof value === "string" || typeof value === "number" || typeof value === "boolean") return "" + value;
   throw new TypeError(`The value of header "${name}" must be a string, a number, a boolean or an array of these.`);
 }
 
@@ -100,9 +100,9 @@ function head(status: number, headers: readonly Pair[]): string {
   let pairs = "";
   for (let i = 0; i < headers.length; i++) {
     const pair = headers[i]!;
-    pairs += `${i === 0 ? "" : ","}[${jsonStringify(pair[0])},${jsonStringify(pair[1])}]`;
+    pairs += (i === 0 ? "[" : ",[") + jsonStringify(pair[0]) + "," + jsonStringify(pair[1]) + "]";
   }
-  return `{"status":${status},"headers":[${pairs}]}`;
+  return '{"status":' + status + ',"headers":[' + pairs + "]}";
 }
 
 /** A body and the content type it implies. */

@@ -19,7 +19,7 @@ function delayOf(delay: unknown): number {
 }
 
 function start(timer: number, delay: number, callback: Callback, args: unknown[], repeat: boolean): void {
-  operations[timer] = begin("timer", `{"ms":${delay}}`, undefined, (failed) => {
+  operations[timer] = begin("timer", '{"ms":' + delay + "}", undefined, (failed) => {
     if (failed || operations[timer] === undefined) return;
     if (repeat) start(timer, delay, callback, args, true);
     else delete operations[timer];
