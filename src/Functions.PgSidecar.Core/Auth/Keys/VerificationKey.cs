@@ -1,0 +1,81 @@
+using System.Security.Cryptography;
+using Functions.PgSidecar.Core.Auth.Jwt;
+
+namespace Functions.PgSidecar.Core.Auth.Keys;
+
+/// <summary>
+/// A key that tokens are verified with. The key decides which algorithms it serves, never the token: that is what stops a public RSA key
+/// from being used as an HMAC secret.
+/// </summary>
+internal abstract class VerificationKey
+{
+    /// <summary>The key's <c>kid</c>; a key without one is tried for every token of its algorithms.</summary>
+    public string? KeyId { get; init; }
+
+    /// <summary>The one algorithm a JWK's <c>alg</c> restricts the key to; null for all of its kind.</summary>
+    public JwtAlgorithm? OnlyAlgorithm { get; init; }
+
+    /// <summary>Whether the key may be asked about a token with this header.</summary>
+    public bool Fits(JwtAlgorithm algorithm, string? keyId) =>
+        IsOfItsKind(algorithm)
+        && (OnlyAlgorithm is null || OnlyAlgorithm == algorithm)
+        && (KeyId is null || keyId is null || string.Equals(KeyId, keyId, StringComparison.Ordinal));
+
+    public abstract bool Verify(JwtAlgorithm algorithm, ReadOnlySpan<byte> data, ReadOnlySpan<byte> signature);
+
+    protected abstract bool IsOfItsKind(JwtAlgorithm algorithm);
+}
+
+/// <summary>A shared secret (RFC 7518 section 3.2).</summary>
+internal sealed class HmacKey(byte[] secret) : VerificationKey
+{
+    protected override bool IsOfItsKind(JwtAlgorithm algorithm) => algorithm is JwtAlgorithm.HS256 or JwtAlgorithm.HS384 or JwtAlgorithm.HS512;
+
+    public override bool Verify(JwtAlgorithm algorithm, ReadOnlySpan<byte> data, ReadOnlySpan<byte> signature)
+    {
+        Span<byte> expected = stackalloc byte[HMACSHA512.HashSizeInBytes];
+        var length = CryptographicOperations.HmacData(algorithm.Hash(), secret, data, expected);
+        return CryptographicOperations.FixedTimeEquals(expected[..length], signature);
+    }
+}
+
+/// <summary>An RSA public key of at least 2048 bits (RFC 7518 sections 3.3 and 3.5).</summary>
+internal sealed class RsaKey(RSA rsa) : VerificationKey
+{
+    public const int MinimumBits = 2048;
+
+    private readonly Lock _lock = new();
+
+    protected override bool IsOfItsKind(JwtAlgorithm algorithm) => algorithm is >= JwtAlgorithm.RS256 and <= JwtAlgorithm.PS512;
+
+    public override bool Verify(JwtAlgorithm algorithm, ReadOnlySpan<byte> data, ReadOnlySpan<byte> signature)
+    {
+        var padding = algorithm is JwtAlgorithm.RS256 or JwtAlgorithm.RS384 or JwtAlgorithm.RS512 ? RSASignaturePadding.Pkcs1 : RSASignaturePadding.Pss;
+        // The framework's key objects promise nothing to concurrent callers; verified tokens are cached, so the lock is no queue.
+        lock (_lock)
+            return rsa.VerifyData(data, signature, algorithm.Hash(), padding);
+    }
+}
+
+/// <summary>A public key on P-256 or P-384 (RFC 7518 section 3.4); signatures are r and s at full width, never DER.</summary>
+internal sealed class EcdsaKey(ECDsa ecdsa, JwtAlgorithm algorithmOfCurve) : VerificationKey
+{
+    private readonly Lock _lock = new();
+
+    protected override bool IsOfItsKind(JwtAlgorithm algorithm) => algorithm == algorithmOfCurve;
+
+    public override bool Verify(JwtAlgorithm algorithm, ReadOnlySpan<byte> data, ReadOnlySpan<byte> signature)
+    {
+        lock (_lock)
+            return ecdsa.VerifyData(data, signature, algorithm.Hash(), DSASignatureFormat.IeeeP1363FixedFieldConcatenation);
+    }
+}
+
+/// <summary>An Ed25519 public key (RFC 8037); verified by the system's OpenSSL.</summary>
+internal sealed class Ed25519Key(byte[] publicKey) : VerificationKey
+{
+    protected override bool IsOfItsKind(JwtAlgorithm algorithm) => algorithm == JwtAlgorithm.EdDSA;
+
+    public override bool Verify(JwtAlgorithm algorithm, ReadOnlySpan<byte> data, ReadOnlySpan<byte> signature) =>
+        Ed25519.Verify(publicKey, data, signature);
+}
