@@ -19,6 +19,9 @@ internal sealed class FunctionAdmission(TimeProvider time)
     /// <summary>Invocations a second.</summary>
     public RateLimit Rate { get; } = new(time);
 
+    /// <summary>Outgoing requests a second.</summary>
+    public RateLimit OutboundRate { get; } = new(time);
+
     /// <summary>Takes the limits of a newly loaded definition.</summary>
     public void Apply(FunctionOptions newOptions)
     {
