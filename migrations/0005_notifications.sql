@@ -1,0 +1,21 @@
+-- Every change of a definition tells the sidecars: channel functions_changed, payload the function's name.
+
+create function functions_private.notify_changed() returns trigger
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+    changed jsonb := to_jsonb(case when tg_op = 'DELETE' then old else new end);
+begin
+    perform pg_notify('functions_changed', coalesce(changed ->> 'function', changed ->> 'name'));
+    return null;
+end
+$$;
+revoke all on function functions_private.notify_changed() from public;
+
+create trigger notify_changed after insert or update or delete on functions_private.functions
+    for each row execute function functions_private.notify_changed();
+create trigger notify_changed after insert or update or delete on functions_private.environment
+    for each row execute function functions_private.notify_changed();
+create trigger notify_changed after insert or update or delete on functions_private.secrets
+    for each row execute function functions_private.notify_changed();
+create trigger notify_changed after insert or update or delete on functions_private.hosts
+    for each row execute function functions_private.notify_changed();

@@ -1,0 +1,49 @@
+-- functions_private.complete_version(name, version, ok, error, engine, snapshot, info, compiled_ms) -> is it the active version now
+-- Called by the sidecar that compiled the version. When it worked the version becomes ready and, unless it was rolled back or a newer one
+-- answers already, active. A version that is ready already only gets the new engine's snapshot. Unknown versions (dropped meanwhile): false.
+create or replace function functions_private.complete_version(
+    name text, version integer, ok boolean, error jsonb, engine text, snapshot bytea, info jsonb, compiled_ms integer)
+returns boolean
+language plpgsql set search_path = pg_catalog, functions_private, pg_temp as $$
+declare
+    active integer;
+    was record;
+begin
+    select f.active_version into active from functions_private.functions f where f.name = complete_version.name for update;
+    select v.status, v.rolled_back into was
+    from functions_private.versions v where v.function = complete_version.name and v.version = complete_version.version;
+    if not found then
+        return false;
+    end if;
+
+    if not ok and was.status = 'ready' then
+        -- Another build of the engine could not load it. The version stays what it was for the sidecars that can.
+        update functions_private.versions v set claimed_by = null, claimed_until = null
+        where v.function = complete_version.name and v.version = complete_version.version;
+        return active is not distinct from complete_version.version;
+    end if;
+
+    update functions_private.versions v
+    set status = case when ok then 'ready' else 'failed' end,
+        error = case when ok then null else coalesce(complete_version.error, '{}') end,
+        engine = complete_version.engine,
+        snapshot = complete_version.snapshot,
+        info = complete_version.info,
+        compiled_ms = complete_version.compiled_ms,
+        ready_at = case when ok then coalesce(v.ready_at, clock_timestamp()) end,
+        claimed_by = null,
+        claimed_until = null
+    where v.function = complete_version.name and v.version = complete_version.version;
+
+    if ok and not was.rolled_back and complete_version.version > coalesce(active, 0) then
+        active := complete_version.version;
+        update functions_private.functions f set active_version = active, updated_at = now() where f.name = complete_version.name;
+    else
+        perform pg_notify('functions_changed', complete_version.name);
+    end if;
+    return active is not distinct from complete_version.version;
+end
+$$;
+comment on function functions_private.complete_version(text, integer, boolean, jsonb, text, bytea, jsonb, integer) is
+    'Records how a version''s compilation went and activates it when it is the newest; true when it is the active one.';
+revoke all on function functions_private.complete_version(text, integer, boolean, jsonb, text, bytea, jsonb, integer) from public;

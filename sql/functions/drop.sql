@@ -1,0 +1,10 @@
+-- functions.drop(name): removes the function with its versions, variables, secrets and hosts. Its invocations and logs stay for their retention.
+create or replace function functions.drop(name text) returns void
+language plpgsql set search_path = pg_catalog, functions, pg_temp as $$
+begin
+    perform functions_private.require_function("drop".name);
+    delete from functions_private.functions f where f.name = "drop".name;
+end
+$$;
+comment on function functions.drop(text) is 'Removes a function with its versions, variables, secrets and hosts; the log of what it did stays.';
+revoke all on function functions.drop(text) from public;

@@ -1,0 +1,31 @@
+-- functions_private.install_auth() -> was the schema auth made (or is ours)
+-- Gives the database auth.uid(), auth.role() and auth.jwt(), as policies written for Supabase call them, unless it has a schema auth of its
+-- own. The schema's comment marks it as ours, which is how an uninstallation, and the next run of this function, know.
+create or replace function functions_private.install_auth() returns boolean
+language plpgsql set search_path = pg_catalog, pg_temp as $install$
+declare
+    mark constant text := 'Functions.PgSidecar: the names that policies written for Supabase call.';
+    namespace oid := to_regnamespace('auth');
+begin
+    if namespace is not null and obj_description(namespace, 'pg_namespace') is distinct from mark then
+        return false;
+    end if;
+    if namespace is null then
+        create schema auth;
+        execute format('comment on schema auth is %L', mark);
+    end if;
+    create or replace function auth.uid() returns uuid language sql stable parallel restricted
+        set search_path = pg_catalog, pg_temp as 'select functions.uid()';
+    create or replace function auth.role() returns text language sql stable parallel restricted
+        set search_path = pg_catalog, pg_temp as 'select functions.role()';
+    create or replace function auth.jwt() returns jsonb language sql stable parallel restricted
+        set search_path = pg_catalog, pg_temp as 'select functions.claims()';
+    comment on function auth.uid() is 'functions.uid(), under the name that policies written for Supabase call.';
+    comment on function auth.role() is 'functions.role(), under the name that policies written for Supabase call.';
+    comment on function auth.jwt() is 'functions.claims(), under the name that policies written for Supabase call.';
+    grant usage on schema auth to public;
+    return true;
+end
+$install$;
+comment on function functions_private.install_auth() is 'Creates auth.uid(), auth.role(), auth.jwt() where the database has no schema auth of its own.';
+revoke all on function functions_private.install_auth() from public;

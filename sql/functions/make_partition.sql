@@ -1,0 +1,23 @@
+-- functions_private.make_partition(parent, day) -> was it made
+-- The partition of one UTC day of functions_private.invocations or .logs, unless it exists. Attached, not created in place: that asks for no
+-- exclusive lock on the parent, so that reading and writing go on. The lock taken is the makers' own queue.
+create or replace function functions_private.make_partition(parent text, day date) returns boolean
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+    partition text := format('%s_%s', parent, to_char(day, 'YYYYMMDD'));
+begin
+    if to_regclass('functions_private.' || partition) is not null then
+        return false;
+    end if;
+    execute format('lock table functions_private.%I in share update exclusive mode', parent);
+    if to_regclass('functions_private.' || partition) is not null then
+        return false; -- another sidecar made it while this one waited
+    end if;
+    execute format('create table functions_private.%I (like functions_private.%I including all)', partition, parent);
+    execute format('alter table functions_private.%I attach partition functions_private.%I for values from (%L) to (%L)',
+        parent, partition, day || ' 00:00:00+00', (day + 1) || ' 00:00:00+00');
+    return true;
+end
+$$;
+comment on function functions_private.make_partition(text, date) is 'Makes the partition of one UTC day of invocations or logs unless it exists.';
+revoke all on function functions_private.make_partition(text, date) from public;

@@ -1,0 +1,58 @@
+using Functions.PgSidecar.Core.Bindings;
+using Functions.PgSidecar.Core.Observability;
+using Functions.PgSidecar.Sandbox.JavaScript;
+
+namespace Functions.PgSidecar.Core.Invocations;
+
+/// <summary>The outside world of one invocation: routes what its guest asks for to the bindings, its log and its answer.</summary>
+internal sealed class InvocationHost(Invocation invocation, IReadOnlyDictionary<string, IBinding> bindings, InvocationLog log)
+    : IGuestHost, IAsyncDisposable
+{
+    private readonly Dictionary<string, IBindingSession> sessions = new(2, StringComparer.Ordinal);
+    private readonly TaskCompletionSource<InvocationResult> answer = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private int lines;
+
+    /// <summary>The guest's answer, or why there is none.</summary>
+    public Task<InvocationResult> Answer => answer.Task;
+
+    /// <inheritdoc/>
+    public void Start(GuestOperation operation)
+    {
+        var dot = operation.Name.IndexOf('.', StringComparison.Ordinal);
+        var name = dot < 0 ? operation.Name : operation.Name[..dot];
+        if (!sessions.TryGetValue(name, out var session))
+        {
+            if (!bindings.TryGetValue(name, out var binding))
+            {
+                operation.Fail("TypeError", $"This sidecar has no operation '{operation.Name}'.", "PGFN5404");
+                return;
+            }
+            session = sessions[name] = binding.Open(invocation);
+        }
+        session.Start(operation);
+    }
+
+    /// <inheritdoc/>
+    public void Log(GuestLogLevel level, string message)
+    {
+        lines++;
+        if (lines <= LogLine.MaxLines)
+            log.Line(invocation, lines, level, message);
+        else if (lines == LogLine.MaxLines + 1)
+            log.Line(invocation, lines, GuestLogLevel.Warn, LogLine.TooMany);
+    }
+
+    /// <inheritdoc/>
+    public void Respond(ReadOnlyMemory<byte> head, ReadOnlyMemory<byte> body) =>
+        answer.TrySetResult(new InvocationResult(InvocationOutcome.Succeeded, head, body));
+
+    /// <summary>The run is over: where it has not answered, it won't.</summary>
+    public void Fail(InvocationResult result) => answer.TrySetResult(result);
+
+    /// <summary>Gives back what the bindings hold: open transactions are rolled back, requests under way are aborted.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var session in sessions.Values)
+            await session.DisposeAsync().ConfigureAwait(false);
+    }
+}

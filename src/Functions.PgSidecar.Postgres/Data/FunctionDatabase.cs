@@ -1,0 +1,145 @@
+using System.Buffers;
+using Functions.PgSidecar.Postgres.Results;
+using Functions.PgSidecar.Postgres.Sessions;
+using Npgsql;
+
+namespace Functions.PgSidecar.Postgres.Data;
+
+/// <summary>
+/// The database as functions see it: every statement runs as its caller, over a connection whose login can be nothing else, with the caller's
+/// claims signed for the policies that ask for them. Results are JSON in UTF-8.
+/// <para>
+/// A result is <c>{"fields":[{"name","type"}],"rows":[[...]],"command":"SELECT","rowCount":n,"duration":ms}</c>. bool, int2, int4, float and
+/// oid are JSON's own; int8 is a number within ±(2^53-1) and a string beyond; json and jsonb are embedded; timestamptz is
+/// <c>2026-02-06T09:00:00.5Z</c>; bytea is base64; arrays are arrays (type <c>int8[]</c>), composites objects, domains their base type;
+/// everything else (numeric, date, interval, uuid, ranges, enums, text ...) is the string PostgreSQL writes.
+/// </para>
+/// <para>
+/// Every method throws <see cref="FunctionSqlException"/> for what PostgreSQL or the gate refuses and for an unreachable database
+/// (<see cref="FunctionSqlException.IsUnavailable"/>), with code 57014 when the deadline passed, and <see cref="OperationCanceledException"/>
+/// when the caller's token was cancelled. What was written to the output by then is to be thrown away.
+/// </para>
+/// </summary>
+public sealed class FunctionDatabase : IAsyncDisposable
+{
+    private readonly NpgsqlDataSource owner;
+    private readonly FunctionDatabaseOptions options;
+    private readonly TimeProvider time;
+    private readonly RoleLogins logins;
+    private readonly TypeCatalog catalog;
+    private StatementRunner? runner;
+
+    /// <summary>Nothing is opened before the first statement.</summary>
+    /// <param name="owner">The sidecar's own data source; stays the caller's to dispose.</param>
+    /// <param name="key">From which the login roles' passwords are derived; the same for all sidecars of a PostgreSQL cluster. At least 16 bytes.</param>
+    /// <param name="options">Limits and sizes; the defaults when null.</param>
+    /// <param name="time">The clock of deadlines; the system's when null.</param>
+    public FunctionDatabase(NpgsqlDataSource owner, ReadOnlyMemory<byte> key, FunctionDatabaseOptions? options = null, TimeProvider? time = null)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(key.Length, 16, nameof(key));
+        this.owner = owner;
+        this.options = options ?? new FunctionDatabaseOptions();
+        this.time = time ?? TimeProvider.System;
+        logins = new RoleLogins(owner, key, this.options);
+        catalog = new TypeCatalog(owner);
+    }
+
+    /// <summary>Runs one statement in a transaction of its own and writes its result.</summary>
+    public Task QueryAsync(
+        CallerContext caller, FunctionStatement statement, DateTimeOffset deadline, IBufferWriter<byte> json, CancellationToken cancellationToken) =>
+        RunAsync(caller, [PreparedStatement.Create(statement, caller.IsService)], ResultShape.Single, deadline, json, cancellationToken);
+
+    /// <summary>Runs statements in one transaction, in one round trip, and writes an array of their results. When one fails, none has happened.</summary>
+    public Task BatchAsync(
+        CallerContext caller, IReadOnlyList<FunctionStatement> statements, DateTimeOffset deadline, IBufferWriter<byte> json,
+        CancellationToken cancellationToken) =>
+        RunAsync(
+            caller, [.. statements.Select(statement => PreparedStatement.Create(statement, caller.IsService))], ResultShape.Batch, deadline, json,
+            cancellationToken);
+
+    /// <summary>Runs a script of statements without parameters in one transaction and writes <c>{"count":n,"duration":ms}</c>.</summary>
+    public Task ExecAsync(
+        CallerContext caller, string script, DateTimeOffset deadline, IBufferWriter<byte> json, CancellationToken cancellationToken) =>
+        RunAsync(caller, PreparedStatement.CreateScript(script, caller.IsService), ResultShape.Script, deadline, json, cancellationToken);
+
+    /// <summary>
+    /// Begins a transaction that lives across several calls. It holds a connection: limit how many an invocation may have, and dispose of them
+    /// when it ends, which rolls back what was not committed.
+    /// </summary>
+    public async Task<FunctionTransaction> BeginAsync(CallerContext caller, DateTimeOffset deadline, CancellationToken cancellationToken)
+    {
+        using var limit = new StatementDeadline(deadline, time, cancellationToken);
+        NpgsqlConnection? connection = null;
+        return await GuardAsync(
+            caller.Role, limit,
+            async () =>
+            {
+                var statements = await RunnerAsync(limit.Token).ConfigureAwait(false);
+                connection = await OpenAsync(caller, limit.Token).ConfigureAwait(false);
+                try
+                {
+                    return await FunctionTransaction.BeginAsync(this, connection, statements, caller, limit, time).ConfigureAwait(false);
+                }
+                catch
+                {
+                    await connection.DisposeAsync().ConfigureAwait(false);
+                    throw;
+                }
+            }).ConfigureAwait(false);
+    }
+
+    /// <inheritdoc/>
+    public ValueTask DisposeAsync() => logins.DisposeAsync();
+
+    /// <summary>Runs an operation and translates what can go wrong around the statements themselves.</summary>
+    internal async Task<T> GuardAsync<T>(string role, StatementDeadline limit, Func<Task<T>> operation)
+    {
+        try
+        {
+            return await operation().ConfigureAwait(false);
+        }
+        catch (OperationCanceledException exception)
+        {
+            throw limit.Cancelled(exception);
+        }
+        catch (PostgresException exception)
+        {
+            throw FunctionSqlException.From(exception, position: null, statementIndex: null);
+        }
+        catch (NpgsqlException exception)
+        {
+            // The other idle connections are as dead as this one: none of them shall cost a caller an error of its own.
+            logins.Forget(role);
+            throw new FunctionSqlException(SqlErrorCodes.Unavailable, "The database can't be reached at the moment.", innerException: exception)
+            {
+                IsUnavailable = true,
+            };
+        }
+    }
+
+    private async Task RunAsync(
+        CallerContext caller, IReadOnlyList<PreparedStatement> statements, ResultShape shape, DateTimeOffset deadline, IBufferWriter<byte> json,
+        CancellationToken cancellationToken)
+    {
+        using var limit = new StatementDeadline(deadline, time, cancellationToken);
+        await GuardAsync(
+            caller.Role, limit,
+            async () =>
+            {
+                var statementRunner = await RunnerAsync(limit.Token).ConfigureAwait(false);
+                await using var connection = await OpenAsync(caller, limit.Token).ConfigureAwait(false);
+                var context = statementRunner.ContextCommand(connection, caller, limit);
+                await statementRunner.RunAsync(connection, context, statements, shape, json, limit).ConfigureAwait(false);
+                return true;
+            }).ConfigureAwait(false);
+    }
+
+    private async ValueTask<NpgsqlConnection> OpenAsync(CallerContext caller, CancellationToken cancellationToken)
+    {
+        var pool = await logins.GetAsync(caller.Role, cancellationToken).ConfigureAwait(false);
+        return await pool.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    private async ValueTask<StatementRunner> RunnerAsync(CancellationToken cancellationToken) => runner ??= new StatementRunner(
+        await ContextSigner.LoadAsync(owner, cancellationToken).ConfigureAwait(false), catalog, options.MaxResultBytes, time);
+}

@@ -1,0 +1,94 @@
+using Npgsql;
+
+namespace Functions.PgSidecar.Postgres.Data;
+
+/// <summary>A function's statement did not work: PostgreSQL said no, the gate refused it, or the database is away. Never carries a connection string.</summary>
+public sealed class FunctionSqlException : Exception
+{
+    /// <summary>An error of the gate or of the data plane itself.</summary>
+    /// <param name="code">A SQLSTATE, or one of <see cref="SqlErrorCodes"/>.</param>
+    /// <param name="message">What is wrong.</param>
+    /// <param name="hint">What to do about it.</param>
+    /// <param name="innerException">What caused it.</param>
+    public FunctionSqlException(string code, string message, string? hint = null, Exception? innerException = null)
+        : base(message, innerException)
+    {
+        Code = code;
+        Hint = hint;
+    }
+
+    /// <summary>SQLSTATE (five characters) when PostgreSQL raised it, else one of <see cref="SqlErrorCodes"/>.</summary>
+    public string Code { get; }
+
+    /// <summary>ERROR, FATAL or PANIC in English, when PostgreSQL raised it.</summary>
+    public string? Severity { get; init; }
+
+    /// <summary>PostgreSQL's detail.</summary>
+    public string? Detail { get; init; }
+
+    /// <summary>What to do about it.</summary>
+    public string? Hint { get; init; }
+
+    /// <summary>Where in the statement as the function wrote it, counted in characters from 1; null when unknown.</summary>
+    public int? Position { get; init; }
+
+    /// <summary>The schema the error is about.</summary>
+    public string? Schema { get; init; }
+
+    /// <summary>The table the error is about.</summary>
+    public string? Table { get; init; }
+
+    /// <summary>The column the error is about.</summary>
+    public string? Column { get; init; }
+
+    /// <summary>The constraint that was violated.</summary>
+    public string? Constraint { get; init; }
+
+    /// <summary>Which statement of a batch or script failed, from 0; null for a single statement.</summary>
+    public int? StatementIndex { get; init; }
+
+    /// <summary>The database can't be reached or takes no work now: worth a 503 and another try later.</summary>
+    public bool IsUnavailable { get; init; }
+
+    internal static FunctionSqlException From(PostgresException error, int? position, int? statementIndex) => new(error.SqlState, error.MessageText, error.Hint)
+    {
+        Severity = error.InvariantSeverity,
+        Detail = error.Detail,
+        Position = position,
+        Schema = error.SchemaName,
+        Table = error.TableName,
+        Column = error.ColumnName,
+        Constraint = error.ConstraintName,
+        StatementIndex = statementIndex,
+        IsUnavailable = IsServerAway(error.SqlState),
+    };
+
+    /// <summary>Shutting down, starting up, out of connections, or a connection that broke.</summary>
+    internal static bool IsServerAway(string sqlState) =>
+        sqlState is "57P01" or "57P02" or "57P03" or "57P05" or "53300" || sqlState.StartsWith("08", StringComparison.Ordinal);
+}
+
+/// <summary>Codes of what the data plane itself refuses, beside PostgreSQL's SQLSTATEs.</summary>
+public static class SqlErrorCodes
+{
+    /// <summary>This kind of statement is not for functions, or not for the caller's role.</summary>
+    public const string StatementRefused = "PGFN5001";
+
+    /// <summary>More than one statement where one is expected, or none.</summary>
+    public const string StatementCount = "PGFN5002";
+
+    /// <summary>The number of parameters does not fit the statement.</summary>
+    public const string ParameterCount = "PGFN5003";
+
+    /// <summary>The result is larger than the limit.</summary>
+    public const string ResultTooLarge = "PGFN5004";
+
+    /// <summary>The function's statements have no login for the caller's role.</summary>
+    public const string RoleNotGranted = "PGFN5005";
+
+    /// <summary>The transaction has ended already, or a statement in it failed.</summary>
+    public const string TransactionEnded = "PGFN5006";
+
+    /// <summary>The database can't be reached.</summary>
+    public const string Unavailable = "PGFN0503";
+}

@@ -1,0 +1,137 @@
+using Npgsql;
+
+namespace Functions.PgSidecar.Postgres.Migrations;
+
+/// <summary>
+/// Brings a database to what this sidecar needs: the numbered migrations in order, each once, then every SQL function whose text has changed.
+/// All of it is one transaction under a lock: it happens entirely or not at all, and sidecars that start at once wait for each other.
+/// </summary>
+public static class Migrator
+{
+    private const int BootstrapAttempts = 10;
+
+    /// <summary>Applies what is missing.</summary>
+    /// <param name="dataSource">A login that may create schemas in the database, roles, and replicate; it becomes the owner of both schemas.</param>
+    /// <param name="cancellationToken">Rolls everything back.</param>
+    /// <returns>What was applied, and what works with less than it could.</returns>
+    /// <exception cref="MigrationException">A prerequisite is missing, an applied migration was edited, or a newer sidecar migrated the database.</exception>
+    public static async Task<MigrationReport> ApplyAsync(NpgsqlDataSource dataSource, CancellationToken cancellationToken)
+    {
+        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
+        await Prerequisites.CheckAsync(connection, cancellationToken).ConfigureAwait(false);
+        await BootstrapAsync(connection, cancellationToken).ConfigureAwait(false);
+
+        await using var transaction = await connection.BeginTransactionAsync(cancellationToken).ConfigureAwait(false);
+        await ExecuteAsync(connection, "lock table functions_private.migrations in exclusive mode", cancellationToken).ConfigureAwait(false);
+        // Bodies are checked when they first run: functions may call each other whatever the order of their files.
+        await ExecuteAsync(connection, "set local check_function_bodies = off; set local client_min_messages = warning", cancellationToken)
+            .ConfigureAwait(false);
+
+        var applied = new List<string>();
+        await ApplyMigrationsAsync(connection, applied, cancellationToken).ConfigureAwait(false);
+        await ApplyFunctionsAsync(connection, applied, cancellationToken).ConfigureAwait(false);
+        if (applied.Count > 0)
+        {
+            await ExecuteAsync(connection, """
+                select functions.grant_role(r) from unnest(array['anon', 'authenticated', 'service_role']::name[]) r;
+                select functions_private.install_auth();
+                """, cancellationToken).ConfigureAwait(false);
+        }
+        await ExecuteAsync(connection, "select functions.maintain_partitions('100 years')", cancellationToken).ConfigureAwait(false);
+        await transaction.CommitAsync(cancellationToken).ConfigureAwait(false);
+        return new MigrationReport(applied, await WarningsAsync(connection, cancellationToken).ConfigureAwait(false));
+    }
+
+    /// <summary>Makes the table that is the lock. "if not exists" is no guard against another session that does the same at the same time, hence the attempts.</summary>
+    private static async Task BootstrapAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    {
+        for (var attempt = 1; ; attempt++)
+        {
+            try
+            {
+                await ExecuteAsync(connection, """
+                    set client_min_messages = warning;
+                    create schema if not exists functions_private;
+                    create table if not exists functions_private.migrations (
+                        name text primary key, hash text not null, applied_at timestamptz not null default now());
+                    create table if not exists functions_private.routines (
+                        name text primary key, hash text not null, applied_at timestamptz not null default now());
+                    reset client_min_messages;
+                    """, cancellationToken).ConfigureAwait(false);
+                return;
+            }
+            catch (PostgresException exception) when (attempt < BootstrapAttempts && exception.SqlState is
+                PostgresErrorCodes.UniqueViolation or PostgresErrorCodes.DuplicateSchema or PostgresErrorCodes.DuplicateTable or PostgresErrorCodes.DuplicateObject)
+            {
+                // The other one's is there now.
+            }
+        }
+    }
+
+    private static async Task ApplyMigrationsAsync(NpgsqlConnection connection, List<string> applied, CancellationToken cancellationToken)
+    {
+        var known = await HashesAsync(connection, "migrations", cancellationToken).ConfigureAwait(false);
+        var scripts = SqlResource.Load("migrations");
+
+        var problems = new List<string>();
+        foreach (var name in known.Keys.Except(scripts.Select(script => script.Name)).Order(StringComparer.Ordinal))
+            problems.Add($"The database has migration {name}, which this sidecar does not know: a newer one was here. Run that version.");
+        foreach (var script in scripts.Where(script => known.TryGetValue(script.Name, out var hash) && hash != script.Hash))
+            problems.Add($"Migration {script.Name} was edited after it was applied. Migrations are append-only: put the change into a new file.");
+        if (problems.Count > 0) throw new MigrationException(problems);
+
+        foreach (var script in scripts.Where(script => !known.ContainsKey(script.Name)))
+            await ApplyAsync(connection, "migrations", script, applied, cancellationToken).ConfigureAwait(false);
+    }
+
+    private static async Task ApplyFunctionsAsync(NpgsqlConnection connection, List<string> applied, CancellationToken cancellationToken)
+    {
+        var known = await HashesAsync(connection, "routines", cancellationToken).ConfigureAwait(false);
+        foreach (var script in SqlResource.Load("functions").Where(script => known.GetValueOrDefault(script.Name) != script.Hash))
+            await ApplyAsync(connection, "routines", script, applied, cancellationToken).ConfigureAwait(false);
+    }
+
+    private static async Task ApplyAsync(
+        NpgsqlConnection connection, string table, SqlResource script, List<string> applied, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await ExecuteAsync(connection, script.Text, cancellationToken).ConfigureAwait(false);
+        }
+        catch (PostgresException exception)
+        {
+            throw new MigrationException([$"{script.Name}: {exception.MessageText}{(exception.Hint is { } hint ? " " + hint : "")} ({exception.SqlState})"]);
+        }
+        await using var record = new NpgsqlCommand(
+            $"insert into functions_private.{table} (name, hash) values ($1, $2) on conflict (name) do update set hash = excluded.hash, applied_at = now()",
+            connection);
+        record.Parameters.AddWithValue(script.Name);
+        record.Parameters.AddWithValue(script.Hash);
+        await record.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
+        applied.Add(script.Name);
+    }
+
+    private static async Task<Dictionary<string, string>> HashesAsync(NpgsqlConnection connection, string table, CancellationToken cancellationToken)
+    {
+        await using var command = new NpgsqlCommand($"select name, hash from functions_private.{table}", connection);
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+        var hashes = new Dictionary<string, string>(StringComparer.Ordinal);
+        while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false)) hashes.Add(reader.GetString(0), reader.GetString(1));
+        return hashes;
+    }
+
+    private static async Task<IReadOnlyList<string>> WarningsAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    {
+        await using var command = new NpgsqlCommand("select rolbypassrls from pg_roles where rolname = 'service_role'", connection);
+        return await command.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false) is true
+            ? []
+            : ["service_role does not bypass row-level security, because the installing role may not grant that; policies hold for it too. " +
+               "A superuser can change it: alter role service_role bypassrls;"];
+    }
+
+    private static async Task ExecuteAsync(NpgsqlConnection connection, string sql, CancellationToken cancellationToken)
+    {
+        await using var command = new NpgsqlCommand(sql, connection) { CommandTimeout = 0 };
+        await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
+    }
+}

@@ -1,0 +1,39 @@
+using Npgsql;
+
+namespace Functions.PgSidecar.Postgres.Migrations;
+
+/// <summary>What the sidecar's own login must be allowed to do, checked before anything is changed.</summary>
+internal static class Prerequisites
+{
+    /// <summary>The oldest server that is supported, as <c>server_version_num</c> counts.</summary>
+    private const int OldestServer = 150000;
+
+    /// <exception cref="MigrationException">Something is missing; every such thing is named.</exception>
+    public static async Task CheckAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    {
+        await using var command = new NpgsqlCommand("""
+            select current_setting('server_version_num')::int, current_setting('server_version'), current_user::text, current_database()::text,
+                   r.rolsuper, r.rolcreaterole, r.rolreplication, has_database_privilege(current_database(), 'create'), pg_is_in_recovery()
+            from pg_roles r where r.rolname = current_user
+            """, connection);
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+        await reader.ReadAsync(cancellationToken).ConfigureAwait(false);
+
+        var problems = new List<string>();
+        string user = Quote(reader.GetString(2)), database = Quote(reader.GetString(3));
+        var isSuperuser = reader.GetBoolean(4);
+        if (reader.GetInt32(0) < OldestServer)
+            problems.Add($"PostgreSQL 15 or newer is needed; this server is {reader.GetString(1)}.");
+        if (reader.GetBoolean(8))
+            problems.Add("The server is a standby: connect the sidecar to the primary.");
+        if (!reader.GetBoolean(7))
+            problems.Add($"Role {user} may not create schemas in database {database}: alter database {database} owner to {user};");
+        if (!isSuperuser && !reader.GetBoolean(5))
+            problems.Add($"Role {user} may not create roles: alter role {user} createrole;");
+        if (!isSuperuser && !reader.GetBoolean(6))
+            problems.Add($"Role {user} may not replicate: alter role {user} replication;");
+        if (problems.Count > 0) throw new MigrationException(problems);
+    }
+
+    private static string Quote(string identifier) => "\"" + identifier.Replace("\"", "\"\"", StringComparison.Ordinal) + "\"";
+}

@@ -1,0 +1,153 @@
+using System.Collections.Frozen;
+using System.Text.Json;
+using Npgsql;
+using NpgsqlTypes;
+
+namespace Functions.PgSidecar.Postgres.Registry;
+
+/// <summary>Reads what is deployed, and records compilations. Every method is one round trip on the sidecar's own connections.</summary>
+/// <param name="dataSource">The sidecar's own data source: the schema's owner.</param>
+public sealed class RegistryStore(NpgsqlDataSource dataSource)
+{
+    private const string DefinitionSql = """
+        select f.name, f.enabled, f.active_version,
+               coalesce((select v.options from functions_private.versions v
+                         where v.function = f.name and v.version <= coalesce(f.active_version, v.version)
+                         order by v.version desc limit 1), '{}')::text,
+               coalesce((select array_agg(array[e.key, e.value]) from functions_private.environment e where e.function = f.name), '{}'),
+               (select array_agg(s.key order by s.key) from functions_private.secrets s where s.function = f.name),
+               (select array_agg(s.sealed order by s.key) from functions_private.secrets s where s.function = f.name),
+               coalesce((select array_agg(h.pattern) from functions_private.hosts h where h.function = f.name), '{}')
+        from functions_private.functions f
+        """;
+
+    /// <summary>The function's definition; null when no such function is deployed.</summary>
+    public async Task<FunctionDefinition?> LoadAsync(string name, CancellationToken cancellationToken)
+    {
+        await using var command = dataSource.CreateCommand(DefinitionSql + " where f.name = $1");
+        command.Parameters.AddWithValue(name);
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+        return await reader.ReadAsync(cancellationToken).ConfigureAwait(false) ? ReadDefinition(reader) : null;
+    }
+
+    /// <summary>Every function's definition, for the start and for the poll that stands behind <see cref="ChangeListener"/>.</summary>
+    public async Task<IReadOnlyList<FunctionDefinition>> LoadAllAsync(CancellationToken cancellationToken)
+    {
+        await using var command = dataSource.CreateCommand(DefinitionSql + " order by f.name");
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+        var definitions = new List<FunctionDefinition>();
+        while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false)) definitions.Add(ReadDefinition(reader));
+        return definitions;
+    }
+
+    /// <summary>The functions as a list for people.</summary>
+    public async Task<IReadOnlyList<FunctionSummary>> ListAsync(CancellationToken cancellationToken)
+    {
+        await using var command = dataSource.CreateCommand(
+            "select name, enabled, active_version, latest_version, latest_status, updated_at from functions.functions order by name");
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+        var functions = new List<FunctionSummary>();
+        while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
+        {
+            functions.Add(new FunctionSummary(
+                reader.GetString(0), reader.GetBoolean(1), OptionalInt(reader, 2), OptionalInt(reader, 3), OptionalText(reader, 4),
+                reader.GetFieldValue<DateTimeOffset>(5)));
+        }
+        return functions;
+    }
+
+    /// <summary>A version's source and snapshot; null when it was dropped.</summary>
+    public async Task<VersionArtifact?> LoadArtifactAsync(string function, int version, CancellationToken cancellationToken)
+    {
+        await using var command = dataSource.CreateCommand("""
+            select function, version, language, source, source_hash, options::text, engine, snapshot, info::text
+            from functions_private.versions where function = $1 and version = $2
+            """);
+        command.Parameters.AddWithValue(function);
+        command.Parameters.AddWithValue(version);
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+        return await reader.ReadAsync(cancellationToken).ConfigureAwait(false) ? ReadArtifact(reader) : null;
+    }
+
+    /// <summary>
+    /// Takes pending versions to compile, oldest first, so that no other sidecar compiles them before <paramref name="lease"/> has passed.
+    /// A sidecar that dies with one simply lets its lease run out.
+    /// </summary>
+    public async Task<IReadOnlyList<VersionArtifact>> ClaimPendingAsync(
+        Guid sidecar, int limit, TimeSpan lease, CancellationToken cancellationToken)
+    {
+        await using var command = dataSource.CreateCommand("""
+            update functions_private.versions v
+            set claimed_by = $1, claimed_until = now() + $2
+            from (select p.function, p.version from functions_private.versions p
+                  where p.status = 'pending' and (p.claimed_until is null or p.claimed_until < now())
+                  order by p.created_at limit $3 for update skip locked) claim
+            where v.function = claim.function and v.version = claim.version
+            returning v.function, v.version, v.language, v.source, v.source_hash, v.options::text, v.engine, null::bytea, v.info::text
+            """);
+        command.Parameters.AddWithValue(sidecar);
+        command.Parameters.AddWithValue(lease);
+        command.Parameters.AddWithValue(limit);
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+        var claimed = new List<VersionArtifact>();
+        while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false)) claimed.Add(ReadArtifact(reader));
+        return claimed;
+    }
+
+    /// <summary>
+    /// Records a compilation. A version that works becomes active unless a newer one is, or it was rolled back meanwhile. Also how an artifact
+    /// is renewed for another build of the engine.
+    /// </summary>
+    /// <returns>Whether the version is the active one now; false also when it was dropped meanwhile.</returns>
+    public async Task<bool> CompleteVersionAsync(string function, int version, CompilationOutcome outcome, CancellationToken cancellationToken)
+    {
+        await using var command = dataSource.CreateCommand("select functions_private.complete_version($1, $2, $3, $4, $5, $6, $7, $8)");
+        command.Parameters.AddWithValue(function);
+        command.Parameters.AddWithValue(version);
+        command.Parameters.AddWithValue(outcome.Error is null);
+        command.Parameters.Add(new NpgsqlParameter { NpgsqlDbType = NpgsqlDbType.Jsonb, Value = (object?)ErrorJson(outcome.Error) ?? DBNull.Value });
+        command.Parameters.AddWithValue(outcome.Engine);
+        command.Parameters.Add(new NpgsqlParameter { NpgsqlDbType = NpgsqlDbType.Bytea, Value = (object?)outcome.Snapshot ?? DBNull.Value });
+        command.Parameters.Add(new NpgsqlParameter { NpgsqlDbType = NpgsqlDbType.Jsonb, Value = (object?)outcome.InfoJson ?? DBNull.Value });
+        command.Parameters.AddWithValue(outcome.CompiledMs);
+        return (bool)(await command.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false))!;
+    }
+
+    private static FunctionDefinition ReadDefinition(NpgsqlDataReader reader)
+    {
+        var options = FunctionOptions.Parse(reader.GetString(3));
+        var variables = reader.GetFieldValue<string[,]>(4);
+        var environment = new Dictionary<string, string>(options.Environment);
+        for (var i = 0; i < variables.GetLength(0); i++) environment[variables[i, 0]] = variables[i, 1];
+
+        var secrets = reader.IsDBNull(5)
+            ? FrozenDictionary<string, byte[]>.Empty
+            : reader.GetFieldValue<string[]>(5).Zip(reader.GetFieldValue<byte[][]>(6)).ToFrozenDictionary(pair => pair.First, pair => pair.Second);
+        return new FunctionDefinition(
+            reader.GetString(0), reader.GetBoolean(1), OptionalInt(reader, 2), options, environment.ToFrozenDictionary(), secrets,
+            [.. options.AllowHosts.Union(reader.GetFieldValue<string[]>(7))]);
+    }
+
+    private static VersionArtifact ReadArtifact(NpgsqlDataReader reader) => new(
+        reader.GetString(0), reader.GetInt32(1), reader.GetString(2), reader.GetString(3), reader.GetFieldValue<byte[]>(4),
+        FunctionOptions.Parse(reader.GetString(5)), OptionalText(reader, 6),
+        reader.IsDBNull(7) ? null : reader.GetFieldValue<byte[]>(7), OptionalText(reader, 8));
+
+    private static string? ErrorJson(CompilationError? error)
+    {
+        if (error is null) return null;
+        var members = new Dictionary<string, object?>
+        {
+            ["message"] = PostgresText.Clean(error.Message),
+            ["file"] = PostgresText.Clean(error.File),
+            ["line"] = error.Line,
+            ["column"] = error.Column,
+            ["stack"] = PostgresText.Clean(error.Stack),
+        };
+        return JsonSerializer.Serialize(members);
+    }
+
+    private static int? OptionalInt(NpgsqlDataReader reader, int ordinal) => reader.IsDBNull(ordinal) ? null : reader.GetInt32(ordinal);
+
+    private static string? OptionalText(NpgsqlDataReader reader, int ordinal) => reader.IsDBNull(ordinal) ? null : reader.GetString(ordinal);
+}

@@ -1,0 +1,116 @@
+using System.Buffers;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using Functions.PgSidecar.Postgres.Data;
+using Npgsql;
+
+namespace Functions.PgSidecar.Postgres.Results;
+
+/// <summary>
+/// Writes a statement's result as <c>{"command","fields":[{"name","type"}],"rows":[[...]],"rowCount","duration"}</c>, row by row as it arrives,
+/// and stops at the limit.
+/// </summary>
+internal sealed class ResultWriter(IBufferWriter<byte> output, TypeCatalog catalog, int maxBytes) : IDisposable
+{
+    private static readonly JsonWriterOptions JsonOptions = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, SkipValidation = true };
+
+    private readonly Utf8JsonWriter json = new(output, JsonOptions);
+    private byte[] buffer = ArrayPool<byte>.Shared.Rent(1024);
+
+    public void BeginBatch() => json.WriteStartArray();
+
+    public void EndBatch() => json.WriteEndArray();
+
+    /// <summary>The head of a result: its fields, and the rows up to the last one. The reader may be null for a statement without rows.</summary>
+    /// <returns>How many rows were written.</returns>
+    public async Task<long> WriteRowsAsync(NpgsqlDataReader? reader, CancellationToken cancellationToken)
+    {
+        json.WriteStartObject();
+        var types = reader is null ? [] : new PostgresType[reader.FieldCount];
+        for (var i = 0; i < types.Length; i++) types[i] = await catalog.GetAsync(reader!.GetDataTypeOID(i), cancellationToken).ConfigureAwait(false);
+        WriteFields(reader, types);
+
+        json.WriteStartArray("rows"u8);
+        var rows = 0L;
+        while (reader is not null && await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
+        {
+            await WriteRowAsync(reader, types, cancellationToken).ConfigureAwait(false);
+            rows++;
+        }
+        json.WriteEndArray();
+        return rows;
+    }
+
+    /// <summary>The tail of a result: what is known once the statement is complete.</summary>
+    public void WriteCompletion(string command, long rowCount, double milliseconds)
+    {
+        json.WriteString("command"u8, command);
+        json.WriteNumber("rowCount"u8, rowCount);
+        json.WriteNumber("duration"u8, Math.Round(milliseconds, 3));
+        json.WriteEndObject();
+    }
+
+    /// <summary>What a script comes to.</summary>
+    public void WriteScript(int count, double milliseconds)
+    {
+        json.WriteStartObject();
+        json.WriteNumber("count"u8, count);
+        json.WriteNumber("duration"u8, Math.Round(milliseconds, 3));
+        json.WriteEndObject();
+    }
+
+    public void Flush() => json.Flush();
+
+    public void Dispose()
+    {
+        json.Dispose();
+        ArrayPool<byte>.Shared.Return(buffer);
+    }
+
+    private void WriteFields(NpgsqlDataReader? reader, PostgresType[] types)
+    {
+        json.WriteStartArray("fields"u8);
+        for (var i = 0; i < types.Length; i++)
+        {
+            json.WriteStartObject();
+            json.WriteString("name"u8, reader!.GetName(i));
+            json.WriteString("type"u8, types[i].Name);
+            json.WriteEndObject();
+        }
+        json.WriteEndArray();
+    }
+
+    private async ValueTask WriteRowAsync(NpgsqlDataReader reader, PostgresType[] types, CancellationToken cancellationToken)
+    {
+        json.WriteStartArray();
+        for (var i = 0; i < types.Length; i++)
+        {
+            if (await reader.IsDBNullAsync(i, cancellationToken).ConfigureAwait(false))
+            {
+                json.WriteNullValue();
+                continue;
+            }
+
+            // The length is known before the value is read: what is too large never gets into memory.
+            await using var value = await reader.GetStreamAsync(i, cancellationToken).ConfigureAwait(false);
+            var length = (int)value.Length;
+            EnsureWithinLimit(length);
+            if (length > buffer.Length)
+            {
+                ArrayPool<byte>.Shared.Return(buffer);
+                buffer = ArrayPool<byte>.Shared.Rent(length);
+            }
+            await value.ReadExactlyAsync(buffer.AsMemory(0, length), cancellationToken).ConfigureAwait(false);
+            ValueWriter.Write(json, types[i], buffer.AsSpan(0, length));
+        }
+        json.WriteEndArray();
+        EnsureWithinLimit(0);
+    }
+
+    private void EnsureWithinLimit(long more)
+    {
+        if (json.BytesCommitted + json.BytesPending + more <= maxBytes) return;
+        throw new FunctionSqlException(
+            SqlErrorCodes.ResultTooLarge, $"The result is larger than {maxBytes / (1024 * 1024)} MiB.", "Select fewer rows or columns, or page with limit.");
+    }
+}

@@ -1,0 +1,13 @@
+namespace Functions.PgSidecar.Postgres.Sessions;
+
+/// <summary>As whom a function's statements run. Made by the sidecar from a verified token; nothing in it comes from the function.</summary>
+/// <param name="Role">The database role: <c>anon</c>, <c>authenticated</c>, <c>service_role</c>, or one given to <c>functions.grant_role</c>.</param>
+/// <param name="Subject">The claim <c>sub</c>, or null.</param>
+/// <param name="ClaimsJson">Every claim of the token as one JSON object; <c>{}</c> or <c>null</c> without a token.</param>
+public sealed record CallerContext(string Role, string? Subject, string ClaimsJson)
+{
+    /// <summary>The role that bypasses policies and may change the schema.</summary>
+    public const string ServiceRole = "service_role";
+
+    internal bool IsService => Role == ServiceRole;
+}

@@ -1,0 +1,51 @@
+using System.Buffers;
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json;
+using Npgsql;
+
+namespace Functions.PgSidecar.Postgres.Sessions;
+
+/// <summary>
+/// Signs callers' contexts with the key that only the sidecar and the database's <c>functions_private.verified_context()</c> know
+/// (docs/decisions/0002-signed-caller-context.md).
+/// </summary>
+internal sealed class ContextSigner
+{
+    /// <summary>How long a context outlives its deadline: the clocks of the sidecar and of the server may differ by as much.</summary>
+    private static readonly TimeSpan ClockTolerance = TimeSpan.FromMinutes(1);
+
+    private const byte InnerPad = 0x36;
+    private readonly byte[] key;
+
+    private ContextSigner(byte[] key) => this.key = key;
+
+    /// <summary>Reads the database's key.</summary>
+    public static async Task<ContextSigner> LoadAsync(NpgsqlDataSource owner, CancellationToken cancellationToken)
+    {
+        await using var command = owner.CreateCommand("select inner_pad from functions_private.context_key");
+        var key = (byte[])(await command.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false)
+            ?? throw new InvalidOperationException("functions_private.context_key is empty: the migration 0001_registry.sql fills it."));
+        for (var i = 0; i < key.Length; i++) key[i] ^= InnerPad;
+        return new ContextSigner(key);
+    }
+
+    /// <summary>The value of <c>functions.context</c> for a caller on a backend: 64 hexadecimal digits of HMAC-SHA256, then the payload.</summary>
+    public string Sign(CallerContext caller, int backend, DateTimeOffset deadline)
+    {
+        var payload = new ArrayBufferWriter<byte>(256 + caller.ClaimsJson.Length);
+        using (var json = new Utf8JsonWriter(payload))
+        {
+            json.WriteStartObject();
+            json.WriteNumber("exp"u8, (deadline + ClockTolerance).ToUnixTimeMilliseconds());
+            json.WriteNumber("pid"u8, backend);
+            json.WriteString("role"u8, caller.Role);
+            json.WritePropertyName("claims"u8);
+            json.WriteRawValue(caller.ClaimsJson);
+            json.WriteEndObject();
+        }
+        Span<byte> mac = stackalloc byte[HMACSHA256.HashSizeInBytes];
+        HMACSHA256.HashData(key, payload.WrittenSpan, mac);
+        return Convert.ToHexStringLower(mac) + Encoding.UTF8.GetString(payload.WrittenSpan);
+    }
+}

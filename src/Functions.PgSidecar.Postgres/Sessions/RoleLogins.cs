@@ -1,0 +1,122 @@
+using System.Collections.Concurrent;
+using Functions.PgSidecar.Postgres.Data;
+using Npgsql;
+
+namespace Functions.PgSidecar.Postgres.Sessions;
+
+/// <summary>A pool of connections for each role that functions may run as, each over a login role that is a member of that one role only.</summary>
+internal sealed class RoleLogins(NpgsqlDataSource owner, ReadOnlyMemory<byte> key, FunctionDatabaseOptions options) : IAsyncDisposable
+{
+    /// <summary>
+    /// What results depend on is fixed as the session starts; the reset of a returned connection goes back to these values. They outrank what
+    /// ALTER ROLE or ALTER DATABASE say.
+    /// </summary>
+    private const string SessionSettings =
+        "-c datestyle=ISO,MDY -c intervalstyle=postgres -c timezone=UTC -c bytea_output=hex -c extra_float_digits=1 " +
+        "-c standard_conforming_strings=on -c row_security=on";
+
+    private readonly ConcurrentDictionary<string, NpgsqlDataSource> pools = new(StringComparer.Ordinal);
+    private readonly SemaphoreSlim opening = new(1);
+
+    /// <summary>The role's pool; made, and its login's password set when it does not work, on first use.</summary>
+    /// <exception cref="FunctionSqlException">The role was not given to <c>functions.grant_role</c>.</exception>
+    public async ValueTask<NpgsqlDataSource> GetAsync(string role, CancellationToken cancellationToken)
+    {
+        if (pools.TryGetValue(role, out var pool)) return pool;
+        await opening.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            if (pools.TryGetValue(role, out pool)) return pool;
+            pool = await OpenAsync(role, cancellationToken).ConfigureAwait(false);
+            pools[role] = pool;
+            return pool;
+        }
+        finally
+        {
+            opening.Release();
+        }
+    }
+
+    /// <summary>Lets go of the role's idle connections: they lead to a server that is gone.</summary>
+    public void Forget(string role)
+    {
+        if (pools.TryGetValue(role, out var pool)) pool.Clear();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var pool in pools.Values) await pool.DisposeAsync().ConfigureAwait(false);
+        opening.Dispose();
+    }
+
+    private async Task<NpgsqlDataSource> OpenAsync(string role, CancellationToken cancellationToken)
+    {
+        await using var find = owner.CreateCommand("select login::text from functions_private.roles where role = $1");
+        find.Parameters.AddWithValue(NpgsqlTypes.NpgsqlDbType.Text, role);
+        var login = await find.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false) as string
+            ?? throw new FunctionSqlException(
+                SqlErrorCodes.RoleNotGranted, $"Functions may not run as role \"{role}\".",
+                $"The database's owner can allow it: select functions.grant_role('{role.Replace("'", "''", StringComparison.Ordinal)}');");
+
+        var pool = CreatePool(login);
+        try
+        {
+            try
+            {
+                await ProbeAsync(pool, cancellationToken).ConfigureAwait(false);
+            }
+            catch (PostgresException refused) when (refused.SqlState is PostgresErrorCodes.InvalidPassword or PostgresErrorCodes.InvalidAuthorizationSpecification)
+            {
+                await SetPasswordAsync(login, cancellationToken).ConfigureAwait(false);
+                await ProbeAsync(pool, cancellationToken).ConfigureAwait(false);
+            }
+            return pool;
+        }
+        catch
+        {
+            await pool.DisposeAsync().ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    private NpgsqlDataSource CreatePool(string login)
+    {
+        var settings = new NpgsqlConnectionStringBuilder(owner.ConnectionString)
+        {
+            Username = login,
+            Password = LoginPassword.Derive(key.Span, login),
+            ApplicationName = "Functions.PgSidecar " + login,
+            Options = SessionSettings,
+            MaxPoolSize = options.MaxPoolSize,
+            MinPoolSize = 0,
+            Timeout = (int)Math.Ceiling(options.ConnectTimeout.TotalSeconds),
+            CommandTimeout = 0, // deadlines are the invocation's own
+            Pooling = true,
+            NoResetOnClose = false, // the pool's reset is the last line between two callers
+            Multiplexing = false, // a connection belongs to one statement or transaction at a time
+            Enlist = false,
+            IncludeFailedBatchedCommand = true, // which statement an error belongs to
+            IncludeErrorDetail = true, // the function that sent the statement sees its error in full
+            PersistSecurityInfo = false,
+            MaxAutoPrepare = 50,
+            AutoPrepareMinUsages = 3,
+        };
+        var builder = new NpgsqlDataSourceBuilder(settings.ConnectionString);
+        builder.ConfigureTypeLoading(loading => loading.EnableTypeLoading(false)); // values travel as text
+        return builder.Build();
+    }
+
+    private static async Task ProbeAsync(NpgsqlDataSource pool, CancellationToken cancellationToken)
+    {
+        await using var connection = await pool.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Gives the login the password this sidecar derives, and takes back any settings it may have given itself.</summary>
+    private async Task SetPasswordAsync(string login, CancellationToken cancellationToken)
+    {
+        var name = "\"" + login.Replace("\"", "\"\"", StringComparison.Ordinal) + "\"";
+        var verifier = LoginPassword.Verifier(LoginPassword.Derive(key.Span, login));
+        await using var command = owner.CreateCommand($"alter role {name} password '{verifier}'; alter role {name} reset all");
+        await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
+    }
+}

@@ -1,0 +1,97 @@
+using Functions.PgSidecar.Postgres.Data;
+
+namespace Functions.PgSidecar.Postgres.Sql;
+
+/// <summary>Cuts a script into its statements, at the semicolons that are not inside a text, parentheses or a function's BEGIN ATOMIC ... END.</summary>
+internal static class SqlScript
+{
+    /// <summary>A statement and how many characters (code points) precede it in the script.</summary>
+    internal readonly record struct Part(string Text, int CharacterOffset);
+
+    /// <exception cref="FunctionSqlException">A quote or comment never ends.</exception>
+    public static List<Part> Split(string sql)
+    {
+        var parts = new List<Part>(1);
+        var lexer = new SqlLexer(sql);
+        var nesting = new Nesting();
+        int start = -1, end = 0;
+        while (lexer.Next(out var token))
+        {
+            if (token.Kind == SqlTokenKind.Unterminated)
+            {
+                throw new FunctionSqlException("42601", $"unterminated {Unterminated(sql, token.Start)}")
+                {
+                    Position = CharacterCount(sql.AsSpan(0, token.Start)) + 1,
+                };
+            }
+            if (token.Kind == SqlTokenKind.Symbol && sql[token.Start] == ';' && nesting.IsOutermost)
+            {
+                if (start >= 0) parts.Add(Cut(sql, start, end));
+                start = -1;
+                nesting = new Nesting();
+                continue;
+            }
+            if (start < 0) start = token.Start;
+            end = token.End;
+            nesting.Follow(sql.AsSpan(token.Start, token.Length), token.Kind);
+        }
+        if (start >= 0) parts.Add(Cut(sql, start, end));
+        return parts;
+    }
+
+    public static int CharacterCount(ReadOnlySpan<char> text)
+    {
+        var count = 0;
+        foreach (var c in text)
+        {
+            if (!char.IsLowSurrogate(c)) count++;
+        }
+        return count;
+    }
+
+    private static Part Cut(string sql, int start, int end) => new(sql[start..end], CharacterCount(sql.AsSpan(0, start)));
+
+    private static string Unterminated(string sql, int start) => sql[start] switch
+    {
+        '/' => "/* comment",
+        '"' => "quoted identifier",
+        '$' => "dollar-quoted string",
+        _ => "quoted string",
+    };
+
+    /// <summary>How deep a token is in parentheses and, in CREATE FUNCTION or PROCEDURE, in a body of the standard's form.</summary>
+    private struct Nesting
+    {
+        private int words;
+        private bool isCreate, isRoutine, sawBegin;
+        private int parentheses, blocks;
+
+        public readonly bool IsOutermost => parentheses <= 0 && blocks == 0;
+
+        public void Follow(ReadOnlySpan<char> text, SqlTokenKind kind)
+        {
+            if (kind == SqlTokenKind.Symbol)
+            {
+                if (text[0] == '(') parentheses++;
+                else if (text[0] == ')') parentheses--;
+            }
+            if (kind != SqlTokenKind.Word)
+            {
+                sawBegin = false;
+                return;
+            }
+
+            words++;
+            if (words == 1) isCreate = Is(text, "create");
+            else if (words <= 4 && isCreate) isRoutine |= Is(text, "function") || Is(text, "procedure"); // create or replace function
+            if (!isRoutine) return;
+
+            if (sawBegin && Is(text, "atomic") && blocks == 0) blocks = 1;
+            else if (blocks > 0 && Is(text, "case")) blocks++;
+            else if (blocks > 0 && Is(text, "end")) blocks--;
+            sawBegin = Is(text, "begin");
+        }
+
+        private static bool Is(ReadOnlySpan<char> text, string word) => text.Equals(word, StringComparison.OrdinalIgnoreCase);
+    }
+}

@@ -1,0 +1,141 @@
+using System.Globalization;
+using System.Text;
+using System.Text.RegularExpressions;
+using Functions.PgSidecar.Sandbox.Runtime;
+using Functions.PgSidecar.Sandbox.Threads;
+
+namespace Functions.PgSidecar.Sandbox.JavaScript;
+
+/// <summary>Runs a function's top level in a fresh guest, under limits, and takes the snapshot.</summary>
+internal sealed partial class Compilation(JavaScriptProgram start, string fileName, string source, GuestLimits limits, string? entry)
+    : ISandboxWork, IInterruptible, IGuestCalls
+{
+    private readonly TaskCompletionSource<(InstanceSnapshot, byte[])> completion =
+        new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    private readonly StringBuilder log = new();
+    private InterruptReason? stop;
+    private QuickJs? guest;
+
+    public Task<(InstanceSnapshot Snapshot, byte[] Info)> Completion => completion.Task;
+
+    public bool Finished => false;
+
+    /// <summary>What the prelude noted of them would be in the snapshot, and so in every run's log.</summary>
+    public bool TracksRejections => false;
+
+    public double ElapsedMilliseconds => 0;
+
+    public void Execute(SandboxThread thread)
+    {
+        guest = start.Rent(limits.MemoryBytes);
+        try
+        {
+            var deadline = TimeProvider.System.GetTimestamp() + (long)(limits.Timeout.TotalSeconds * TimeProvider.System.TimestampFrequency);
+            thread.Enter(this, deadline, limits.CpuTime is { } cpu ? (long)cpu.TotalNanoseconds : long.MaxValue);
+            byte[] info;
+            try
+            {
+                info = Run(guest);
+            }
+            finally
+            {
+                thread.Leave();
+                guest.Suspend();
+                guest.Instance.HostState = null;
+            }
+            completion.SetResult((guest.Instance.Snapshot(), info));
+        }
+        catch (WasmTrapException trap)
+        {
+            completion.SetException(Failure(trap));
+        }
+        catch (GuestMemoryException)
+        {
+            completion.SetException(new JavaScriptCompileException("The module's top level needs more memory than memory_mb allows.", fileName));
+        }
+        catch (GuestException e)
+        {
+            completion.SetException(Failure(e.Error));
+        }
+        catch (Exception e)
+        {
+            completion.SetException(e);
+        }
+        finally
+        {
+            guest.Dispose();
+        }
+    }
+
+    public void Interrupt(InterruptReason reason)
+    {
+        stop ??= reason;
+        guest?.Instance.Interrupt((int)reason);
+    }
+
+    public void OnStart(int id, string name, ReadOnlyMemory<byte> arguments, ReadOnlyMemory<byte> payload) =>
+        throw new GuestException(new GuestError("Error", $"'{name}' is not available while the module loads; use it inside the handler."));
+
+    public void OnCancel(int id)
+    {
+    }
+
+    public void OnRespond(ReadOnlyMemory<byte> head, ReadOnlyMemory<byte> body)
+    {
+    }
+
+    public void OnFail(GuestError failure)
+    {
+    }
+
+    public void OnDone(GuestError? background)
+    {
+    }
+
+    /// <summary>What the top level logs matters only where it fails.</summary>
+    public void OnLog(GuestLogLevel level, string message)
+    {
+        if (log.Length < 4096)
+            log.AppendLine(message);
+    }
+
+    private byte[] Run(QuickJs instance)
+    {
+        instance.Begin(this);
+        instance.Reseed();
+        var promise = instance.Eval(Encoding.UTF8.GetBytes(source), fileName, module: true);
+        instance.RunJobs();
+        if (!instance.TryGetSettled(promise, out var module))
+            throw new GuestException(new GuestError("Error", "The module's top-level await never settles: nothing can be awaited while it loads."));
+        var export = entry is null ? instance.Handles.Undefined : instance.NewString(Encoding.UTF8.GetBytes(entry));
+        var description = instance.Call(instance.Handles.Bind, [module, export]);
+        var info = instance.GetUtf8(description);
+        instance.Release(description);
+        instance.Release(promise);
+        instance.RunJobs();
+        return info;
+    }
+
+    private JavaScriptCompileException Failure(WasmTrapException trap) => trap.Kind switch
+    {
+        TrapKind.Interrupted => new JavaScriptCompileException(
+            stop == InterruptReason.CpuLimit ? "The module's top level uses more CPU time than cpu_ms allows." : "The module's top level runs longer than its time limit.",
+            fileName),
+        _ when guest!.Instance.MemoryLimitReached => new JavaScriptCompileException("The module's top level needs more memory than memory_mb allows.", fileName),
+        _ => new JavaScriptCompileException($"The module's top level trapped: {trap.Message}.", fileName),
+    };
+
+    private JavaScriptCompileException Failure(GuestError error)
+    {
+        var place = error.Stack is null ? null : Place().Match(error.Stack);
+        int? Number(string group) =>
+            place is { Success: true } ? int.Parse(place.Groups[group].ValueSpan, CultureInfo.InvariantCulture) : null;
+        var notes = log.Length > 0 ? $"\nIts log: {log.ToString().TrimEnd()}" : "";
+        return new JavaScriptCompileException($"{error.Name}: {error.Message}{notes}", fileName, Number("line"), Number("column"), error.Stack);
+    }
+
+    /// <summary>The first place a stack names, <c>hello.js:3:5</c>.</summary>
+    [GeneratedRegex(@":(?<line>\d{1,9}):(?<column>\d{1,9})\)?\s*$", RegexOptions.Multiline)]
+    private static partial Regex Place();
+}

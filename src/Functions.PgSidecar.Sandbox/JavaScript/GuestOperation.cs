@@ -1,0 +1,95 @@
+using System.Text.Json;
+
+namespace Functions.PgSidecar.Sandbox.JavaScript;
+
+/// <summary>An asynchronous operation that a guest has asked of its host, and the promise that waits for it.</summary>
+public sealed class GuestOperation
+{
+    private readonly GuestRun run;
+    private CancellationTokenSource? cancellation;
+    private int ended;
+
+    internal GuestOperation(GuestRun run, int id, string name, ReadOnlyMemory<byte> arguments, ReadOnlyMemory<byte> payload)
+    {
+        this.run = run;
+        Id = id;
+        Name = name;
+        Arguments = arguments;
+        Payload = payload;
+    }
+
+    /// <summary>The operation's name: <c>db.query</c>, <c>fetch</c>, ...</summary>
+    public string Name { get; }
+
+    /// <summary>Its arguments, UTF-8 JSON written by the guest: not to be trusted.</summary>
+    public ReadOnlyMemory<byte> Arguments { get; }
+
+    /// <summary>The bytes that go with it (a request body), empty where there are none.</summary>
+    public ReadOnlyMemory<byte> Payload { get; }
+
+    /// <summary>Cancelled when the guest gives the operation up, or when its run ends.</summary>
+    public CancellationToken Cancellation
+    {
+        get
+        {
+            var source = cancellation;
+            if (source is null)
+            {
+                source = CancellationTokenSource.CreateLinkedTokenSource(run.Ended);
+                source = Interlocked.CompareExchange(ref cancellation, source, null) ?? source;
+            }
+            return source.Token;
+        }
+    }
+
+    /// <summary>When the run's time is up, a <see cref="System.Diagnostics.Stopwatch"/> timestamp.</summary>
+    public long Deadline => run.Deadline;
+
+    internal int Id { get; }
+
+    /// <summary>Resolves the guest's promise.</summary>
+    /// <param name="result">UTF-8, as the operation's contract says; copied into the guest when its next turn comes.</param>
+    /// <param name="payload">Bytes that go with it.</param>
+    public void Succeed(ReadOnlyMemory<byte> result, ReadOnlyMemory<byte> payload = default)
+    {
+        if (Interlocked.Exchange(ref ended, 1) == 0)
+            run.Complete(new OperationEnd(Id, true, result, payload));
+    }
+
+    /// <summary>Rejects the guest's promise with an Error of these members.</summary>
+    /// <param name="error">UTF-8 JSON with <c>name</c>, <c>message</c> and, where they say more, <c>code</c> and others.</param>
+    public void Fail(ReadOnlyMemory<byte> error)
+    {
+        if (Interlocked.Exchange(ref ended, 1) == 0)
+            run.Complete(new OperationEnd(Id, false, error, default));
+    }
+
+    /// <summary>Rejects the guest's promise.</summary>
+    /// <param name="name">The error's class.</param>
+    /// <param name="message">What happened and what to do.</param>
+    /// <param name="code">A stable code.</param>
+    public void Fail(string name, string message, string? code = null)
+    {
+        var json = new System.Buffers.ArrayBufferWriter<byte>(256);
+        using (var writer = new Utf8JsonWriter(json))
+        {
+            writer.WriteStartObject();
+            writer.WriteString("name", name);
+            writer.WriteString("message", message);
+            if (code is not null)
+                writer.WriteString("code", code);
+            writer.WriteEndObject();
+        }
+        Fail(json.WrittenMemory);
+    }
+
+    /// <summary>The guest does not want the operation any more; what it still answers is dropped.</summary>
+    internal void Cancel()
+    {
+        Interlocked.Exchange(ref ended, 1);
+        cancellation?.Cancel();
+    }
+}
+
+/// <summary>The end of an operation, on its way into the guest.</summary>
+internal readonly record struct OperationEnd(int Id, bool Succeeded, ReadOnlyMemory<byte> Result, ReadOnlyMemory<byte> Payload);

@@ -1,0 +1,160 @@
+using System.Text.Json;
+using Functions.PgSidecar.Sandbox.Runtime;
+
+namespace Functions.PgSidecar.Sandbox.JavaScript;
+
+/// <summary>The guest's imports: one function for everything the prelude asks for, and the little WASI that the engine needs.</summary>
+internal static class HostCalls
+{
+    private const int ErrnoSuccess = 0;
+    private const int ErrnoBadFileDescriptor = 8;
+    private const int ErrnoInvalid = 28;
+    private const int ErrnoNotSupported = 52;
+    private const int ClockRealtime = 0;
+    private const int ClockMonotonic = 1;
+
+    /// <summary>Longest operation name that is looked at.</summary>
+    private const int MaxNameLength = 64;
+
+    private enum Op
+    {
+        Start = 1,
+        Cancel = 2,
+        Respond = 3,
+        Fail = 4,
+        Done = 5,
+        Log = 6,
+        Now = 7,
+    }
+
+    /// <summary><c>__pgfn_host(op, ...)</c>: see docs/javascript.md, "The protocol".</summary>
+    [HostFunction("env", "host_call")]
+    public static int HostCall(int name, int nameLength, int thisValue, int count, int vector, nint context)
+    {
+        var guest = Guest(context);
+        if (guest.Calls is not { } calls || count < 1)
+            return guest.NewUndefined();
+        var op = (Op)(int)guest.GetNumber(guest.Argument(vector, 0));
+        int Argument(int index) => index < count ? guest.Argument(vector, index) : guest.Handles.Undefined;
+        switch (op)
+        {
+            case Op.Start:
+                calls.OnStart(
+                    (int)guest.GetNumber(Argument(1)),
+                    Shorten(guest.GetText(Argument(2))),
+                    guest.GetUtf8(Argument(3)),
+                    guest.GetBody(Argument(4)));
+                break;
+            case Op.Cancel:
+                calls.OnCancel((int)guest.GetNumber(Argument(1)));
+                break;
+            case Op.Respond:
+                calls.OnRespond(guest.GetUtf8(Argument(1)), guest.GetBody(Argument(2)));
+                break;
+            case Op.Fail:
+                calls.OnFail(ReadError(guest.GetUtf8(Argument(1))));
+                break;
+            case Op.Done:
+                var failure = guest.GetUtf8(Argument(1));
+                calls.OnDone(failure.Length == 0 ? null : ReadError(failure));
+                break;
+            case Op.Log:
+                calls.OnLog(Level(guest.GetText(Argument(1))), guest.GetText(Argument(2)));
+                break;
+            case Op.Now:
+                return guest.NewNumber(calls.ElapsedMilliseconds);
+        }
+        return guest.NewUndefined();
+    }
+
+    /// <summary>A promise was rejected without a handler, or got its handler late.</summary>
+    [HostFunction("env", "host_promise_rejection")]
+    public static void PromiseRejection(int promise, int reason, int handled, nint context) =>
+        Guest(context).TrackRejection(promise, reason, handled != 0);
+
+    /// <summary>Guests live in UTC.</summary>
+    [HostFunction("env", "host_get_timezone_offset")]
+    public static int TimezoneOffset(int high, int low, nint context) => 0;
+
+    /// <summary>Never asked: compiled code has interrupt checks of its own.</summary>
+    [HostFunction("env", "host_interrupt")]
+    public static int Interrupt(nint context) => 0;
+
+    /// <summary>Never asked: the module loader is not switched on, imports are bundled before deploy.</summary>
+    [HostFunction("env", "host_module_normalize")]
+    public static int ModuleNormalize(int baseName, int name, nint context) => 0;
+
+    /// <summary>Never asked, as <see cref="ModuleNormalize"/>.</summary>
+    [HostFunction("env", "host_module_load")]
+    public static int ModuleLoad(int name, int length, nint context) => 0;
+
+    [HostFunction("wasi_snapshot_preview1", "clock_time_get")]
+    public static int ClockTimeGet(int clock, long precision, int result, nint context)
+    {
+        long nanoseconds;
+        switch (clock)
+        {
+            case ClockRealtime:
+                nanoseconds = (TimeProvider.System.GetUtcNow().UtcTicks - DateTimeOffset.UnixEpoch.Ticks) * 100;
+                break;
+            case ClockMonotonic:
+                nanoseconds = (long)(TimeProvider.System.GetTimestamp() * (1e9 / TimeProvider.System.TimestampFrequency));
+                break;
+            default:
+                return ErrnoInvalid;
+        }
+        System.Buffers.Binary.BinaryPrimitives.WriteInt64LittleEndian(
+            WasmInstance.FromContext(context).Slice(result, sizeof(long)), nanoseconds);
+        return ErrnoSuccess;
+    }
+
+    [HostFunction("wasi_snapshot_preview1", "random_get")]
+    public static int RandomGet(int buffer, int length, nint context)
+    {
+        System.Security.Cryptography.RandomNumberGenerator.Fill(WasmInstance.FromContext(context).Slice(buffer, length));
+        return ErrnoSuccess;
+    }
+
+    [HostFunction("wasi_snapshot_preview1", "fd_write")]
+    public static int FdWrite(int descriptor, int vectors, int count, int written, nint context) => ErrnoBadFileDescriptor;
+
+    [HostFunction("wasi_snapshot_preview1", "fd_close")]
+    public static int FdClose(int descriptor, nint context) => ErrnoNotSupported;
+
+    [HostFunction("wasi_snapshot_preview1", "fd_fdstat_get")]
+    public static int FdStatGet(int descriptor, int result, nint context) => ErrnoBadFileDescriptor;
+
+    [HostFunction("wasi_snapshot_preview1", "fd_seek")]
+    public static int FdSeek(int descriptor, long offset, int whence, int result, nint context) => ErrnoNotSupported;
+
+    private static QuickJs Guest(nint context) => (QuickJs)WasmInstance.FromContext(context).HostState!;
+
+    private static string Shorten(string name) => name.Length <= MaxNameLength ? name : name[..MaxNameLength];
+
+    private static GuestLogLevel Level(string name) => name switch
+    {
+        "debug" => GuestLogLevel.Debug,
+        "warn" => GuestLogLevel.Warn,
+        "error" => GuestLogLevel.Error,
+        _ => GuestLogLevel.Info,
+    };
+
+    private static GuestError ReadError(byte[] json)
+    {
+        try
+        {
+            using var document = JsonDocument.Parse(json);
+            var root = document.RootElement;
+            return new GuestError(Text(root, "name") ?? "Error", Text(root, "message") ?? "", Text(root, "stack"), Text(root, "code"));
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        {
+            return new GuestError("Error", "The function failed without saying how.");
+        }
+    }
+
+    private static string? Text(JsonElement error, string member) =>
+        error.TryGetProperty(member, out var value) && value.ValueKind is not (JsonValueKind.Null or JsonValueKind.Undefined)
+            ? value.ToString()
+            : null;
+}

@@ -1,0 +1,111 @@
+using System.Security.Cryptography;
+using System.Text;
+using Functions.PgSidecar.Sandbox.Runtime;
+using Functions.PgSidecar.Sandbox.Threads;
+
+namespace Functions.PgSidecar.Sandbox.JavaScript;
+
+/// <summary>
+/// Runs JavaScript functions, each run in a WebAssembly instance of its own. One a process.
+/// </summary>
+public sealed class JavaScriptEngine : IDisposable
+{
+    /// <summary>The unit of memory limits.</summary>
+    internal const int PageBytes = 64 * 1024;
+
+    private readonly CompiledImage image;
+    private readonly QuickJsExports exports;
+    private readonly HostFunctions hostFunctions;
+    private readonly SandboxThreads threads;
+    private readonly byte[] prelude;
+    private readonly Lazy<Task<JavaScriptProgram>> blank;
+
+    private JavaScriptEngine(CompiledImage image, byte[] prelude, SandboxThreads threads)
+    {
+        this.image = image;
+        this.prelude = prelude;
+        this.threads = threads;
+        exports = new QuickJsExports(image);
+        hostFunctions = HostFunctions.From(typeof(HostCalls));
+        EngineId = Convert.ToHexStringLower(SHA256.HashData([.. Encoding.ASCII.GetBytes(image.EngineId), .. SHA256.HashData(prelude)]));
+        blank = new Lazy<Task<JavaScriptProgram>>(PrepareAsync);
+    }
+
+    /// <summary>Identifies the engine's code and prelude, 64 hex digits: stored programs fit engines of the same id only.</summary>
+    public string EngineId { get; }
+
+    /// <summary>Threads that run guest code now.</summary>
+    public int ThreadCount => threads.Count;
+
+    /// <summary>Turns that wait for a thread now.</summary>
+    public int WaitingTurns => threads.Waiting;
+
+    /// <summary>Loads the engine.</summary>
+    /// <param name="directory">The folder that holds <c>quickjs.dll</c>, its metadata, and <c>prelude.js</c>.</param>
+    /// <param name="maxThreads">The most sandbox threads; 0 means the default.</param>
+    public static JavaScriptEngine Load(string directory, int maxThreads = 0)
+    {
+        var image = CompiledImage.Load(Path.Combine(directory, "quickjs.dll"));
+        var prelude = File.ReadAllBytes(Path.Combine(directory, "prelude.js"));
+        return new JavaScriptEngine(image, prelude, new SandboxThreads(maximum: maxThreads));
+    }
+
+    /// <summary>The folder the build puts the engine into, beside the executable.</summary>
+    public static string DefaultDirectory => Path.Combine(AppContext.BaseDirectory, "guest");
+
+    /// <summary>Runs a module's top level once and keeps the memory it leaves.</summary>
+    /// <param name="fileName">The source's name in errors and stack traces.</param>
+    /// <param name="source">An ES module that imports nothing.</param>
+    /// <param name="limits">What the top level may use.</param>
+    /// <param name="entry">The export to call, or <see langword="null"/>: <c>default</c>, <c>handler</c>, or the only function.</param>
+    /// <exception cref="JavaScriptCompileException">The source can't become a program.</exception>
+    public async Task<JavaScriptProgram> CompileAsync(string fileName, string source, GuestLimits limits, string? entry = null)
+    {
+        var start = await blank.Value.ConfigureAwait(false);
+        var compilation = new Compilation(start, fileName, source, limits, entry);
+        threads.Post(compilation);
+        var (snapshot, info) = await compilation.Completion.ConfigureAwait(false);
+        return new JavaScriptProgram(image, exports, snapshot, start.Handles, info);
+    }
+
+    /// <summary>A program as bytes, for the database.</summary>
+    public byte[] Write(JavaScriptProgram program) =>
+        ProgramFormat.Write(EngineId, program.Handles, program.Info.Span, program.Snapshot);
+
+    /// <summary>A program from bytes.</summary>
+    /// <exception cref="InvalidDataException">The bytes are no program, or one of an engine with another <see cref="EngineId"/>.</exception>
+    public JavaScriptProgram Read(ReadOnlyMemory<byte> program)
+    {
+        var (handles, info, snapshot) =
+            ProgramFormat.Read(program, EngineId, stream => image.ReadSnapshot(stream, hostFunctions));
+        return new JavaScriptProgram(image, exports, snapshot, handles, info);
+    }
+
+    /// <summary>Runs a program once.</summary>
+    /// <param name="program">What to run.</param>
+    /// <param name="request">The event and the limits.</param>
+    /// <param name="host">Serves the run.</param>
+    /// <param name="abandon">Stops the run as long as it has not answered.</param>
+    /// <returns>Completes when nothing of the run is left. Failures of the guest are results, not exceptions.</returns>
+    public Task<RunResult> RunAsync(JavaScriptProgram program, RunRequest request, IGuestHost host, CancellationToken abandon) =>
+        new GuestRun(program, request, host, threads).StartAsync(abandon);
+
+    /// <summary>Prepares what compilations start from; done at the first of them otherwise.</summary>
+    public Task WarmUpAsync() => blank.Value;
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        threads.Dispose();
+        if (blank.IsValueCreated && blank.Value.IsCompletedSuccessfully)
+            blank.Value.Result.Dispose();
+    }
+
+    private async Task<JavaScriptProgram> PrepareAsync()
+    {
+        var preparation = new Preparation(image, exports, hostFunctions, prelude);
+        threads.Post(preparation);
+        var (snapshot, handles) = await preparation.Completion.ConfigureAwait(false);
+        return new JavaScriptProgram(image, exports, snapshot, handles, ReadOnlyMemory<byte>.Empty);
+    }
+}

@@ -1,0 +1,64 @@
+using System.Buffers.Binary;
+using System.IO.Compression;
+using System.Text;
+using Functions.PgSidecar.Sandbox.Runtime;
+
+namespace Functions.PgSidecar.Sandbox.JavaScript;
+
+/// <summary>
+/// A program as bytes: <c>"PGFP"</c>, version, the engine's id (64 ASCII digits), seven addresses (int32, little endian), the
+/// length of the info and the info, then the snapshot, Brotli-compressed.
+/// </summary>
+internal static class ProgramFormat
+{
+    private const int Version = 1;
+    private const int EngineIdLength = 64;
+    private const int HandleCount = 7;
+    private const int HeaderLength = 4 + 1 + EngineIdLength + (HandleCount * sizeof(int)) + sizeof(int);
+
+    private static ReadOnlySpan<byte> Magic => "PGFP"u8;
+
+    public static byte[] Write(string engineId, GuestHandles handles, ReadOnlySpan<byte> info, InstanceSnapshot snapshot)
+    {
+        using var bytes = new MemoryStream();
+        Span<byte> header = stackalloc byte[HeaderLength];
+        Magic.CopyTo(header);
+        header[4] = Version;
+        Encoding.ASCII.GetBytes(engineId, header.Slice(5, EngineIdLength));
+        var numbers = header[(5 + EngineIdLength)..];
+        int[] values =
+        [
+            handles.Bind, handles.Invoke, handles.Complete, handles.Rejection, handles.Undefined, handles.Scratch, handles.RandomState, info.Length,
+        ];
+        for (var i = 0; i < values.Length; i++)
+            BinaryPrimitives.WriteInt32LittleEndian(numbers[(i * sizeof(int))..], values[i]);
+        bytes.Write(header);
+        bytes.Write(info);
+        using (var compressed = new BrotliStream(bytes, CompressionLevel.Fastest, leaveOpen: true))
+            snapshot.WriteTo(compressed);
+        return bytes.ToArray();
+    }
+
+    /// <exception cref="InvalidDataException">The bytes are no program, or one of another engine.</exception>
+    public static (GuestHandles Handles, byte[] Info, InstanceSnapshot Snapshot) Read(
+        ReadOnlyMemory<byte> program, string engineId, Func<Stream, InstanceSnapshot> readSnapshot)
+    {
+        var header = program.Span;
+        if (header.Length < HeaderLength || !header.StartsWith(Magic) || header[4] != Version)
+            throw new InvalidDataException("These bytes are no stored program of this version.");
+        if (Encoding.ASCII.GetString(header.Slice(5, EngineIdLength)) != engineId)
+            throw new InvalidDataException("The program was compiled by another engine; compile it again.");
+        var numbers = header[(5 + EngineIdLength)..];
+        Span<int> values = stackalloc int[HandleCount + 1];
+        for (var i = 0; i < values.Length; i++)
+            values[i] = BinaryPrimitives.ReadInt32LittleEndian(numbers[(i * sizeof(int))..]);
+        var infoLength = values[HandleCount];
+        if (infoLength < 0 || infoLength > header.Length - HeaderLength)
+            throw new InvalidDataException("The stored program is cut off.");
+        var info = header.Slice(HeaderLength, infoLength).ToArray();
+        using var compressed = new BrotliStream(
+            new MemoryStream(program[(HeaderLength + infoLength)..].ToArray(), writable: false), CompressionMode.Decompress);
+        var handles = new GuestHandles(values[0], values[1], values[2], values[3], values[4], values[5], values[6]);
+        return (handles, info, readSnapshot(compressed));
+    }
+}

@@ -1,0 +1,284 @@
+using System.Buffers.Binary;
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Unicode;
+using Functions.PgSidecar.Sandbox.Runtime;
+
+namespace Functions.PgSidecar.Sandbox.JavaScript;
+
+/// <summary>
+/// An instance of the JavaScript engine: calls into it, moves strings and bytes in and out. Everything it reads from the guest
+/// may have been forged there; it is bounds-checked and copied before use.
+/// </summary>
+internal sealed unsafe class QuickJs : IDisposable
+{
+    private const int PromisePending = 0;
+    private const int PromiseRejected = 2;
+
+    private readonly QuickJsExports js;
+
+    public QuickJs(WasmInstance instance, QuickJsExports js, GuestHandles handles, long memoryLimit)
+    {
+        Instance = instance;
+        this.js = js;
+        Handles = handles;
+        MemoryLimit = memoryLimit;
+    }
+
+    /// <summary>The WebAssembly instance.</summary>
+    public WasmInstance Instance { get; }
+
+    /// <summary>Where things are in its memory. Set while the guest is being prepared.</summary>
+    public GuestHandles Handles { get; set; }
+
+    /// <summary>The memory limit it was made with, in bytes.</summary>
+    public long MemoryLimit { get; }
+
+    /// <summary>Receives what the guest asks for; <see langword="null"/> while nothing runs.</summary>
+    public IGuestCalls? Calls { get; private set; }
+
+    private nint Context => Instance.Context;
+
+    /// <summary>Makes the instance ready to run on the current thread.</summary>
+    public void Begin(IGuestCalls calls)
+    {
+        Calls = calls;
+        Instance.HostState = this;
+        Instance.ArmStack();
+    }
+
+    /// <summary>The turn is over: until the next one nothing the guest could do has a receiver.</summary>
+    public void Suspend() => Calls = null;
+
+    /// <summary>Gives Math.random a fresh state: the one in the snapshot is the same for everybody.</summary>
+    public void Reseed()
+    {
+        var state = Instance.Slice(Handles.RandomState, sizeof(ulong));
+        do
+            RandomNumberGenerator.Fill(state);
+        while (BinaryPrimitives.ReadUInt64LittleEndian(state) == 0);
+    }
+
+    /// <summary>Back to the snapshot.</summary>
+    public void Reset(InstanceSnapshot snapshot) => Instance.Reset(snapshot);
+
+    public void Dispose() => Instance.Dispose();
+
+    /// <summary>Runs promise jobs until none is left, or until the run is over.</summary>
+    public void RunJobs()
+    {
+        while (js.IsJobPending(Context) != 0 && Calls?.Finished == false)
+        {
+            if (js.ExecutePendingJob(Context) < 0)
+                Calls?.OnLog(GuestLogLevel.Error, "Uncaught " + Describe(TakeException()));
+        }
+    }
+
+    /// <summary>Calls a function of the prelude with values, which are freed; its result is the caller's to free.</summary>
+    /// <exception cref="GuestException">It threw.</exception>
+    public int Call(int function, ReadOnlySpan<int> arguments)
+    {
+        var slots = Instance.Slice(Handles.Scratch, GuestHandles.ResultOffset);
+        for (var i = 0; i < arguments.Length; i++)
+            BinaryPrimitives.WriteInt32LittleEndian(slots[(i * sizeof(int))..], arguments[i]);
+        var result = js.Call(function, Handles.Undefined, arguments.Length, Handles.Scratch, Context);
+        foreach (var argument in arguments)
+        {
+            if (argument != Handles.Undefined)
+                js.FreeValue(argument, Context);
+        }
+        return ThrowIfException(result);
+    }
+
+    /// <summary>Evaluates source text.</summary>
+    /// <param name="source">UTF-8.</param>
+    /// <param name="fileName">As it appears in stack traces.</param>
+    /// <param name="module">An ES module (the result is a promise of its namespace) or a script (the completion value).</param>
+    /// <exception cref="GuestException">A syntax error, or it threw.</exception>
+    public int Eval(ReadOnlySpan<byte> source, string fileName, bool module)
+    {
+        var code = Copy(source, terminate: true);
+        var file = Copy(Encoding.UTF8.GetBytes(fileName), terminate: true);
+        var result = js.Eval(code, source.Length, file, module ? 1 : 0, Context);
+        js.Free(code, Context);
+        js.Free(file, Context);
+        return ThrowIfException(result);
+    }
+
+    /// <summary>The value a promise has settled to.</summary>
+    /// <returns>False while it is pending.</returns>
+    /// <exception cref="GuestException">It was rejected.</exception>
+    public bool TryGetSettled(int promise, out int value)
+    {
+        value = 0;
+        var state = js.PromiseState(promise, Context);
+        if (state == PromisePending)
+            return false;
+        value = js.PromiseResult(promise, Context);
+        if (state == PromiseRejected)
+            throw new GuestException(Describe(value));
+        return true;
+    }
+
+    /// <summary>A string value.</summary>
+    public int NewString(ReadOnlySpan<byte> utf8)
+    {
+        var address = Copy(utf8, terminate: false);
+        var value = js.NewString(address, utf8.Length, Context);
+        js.Free(address, Context);
+        return ThrowIfException(value);
+    }
+
+    /// <summary>A Uint8Array, or undefined for no bytes.</summary>
+    public int NewBytes(ReadOnlySpan<byte> bytes)
+    {
+        if (bytes.IsEmpty)
+            return Handles.Undefined;
+        var address = Copy(bytes, terminate: false);
+        var value = js.NewBytes(address, bytes.Length, Context);
+        js.Free(address, Context);
+        return ThrowIfException(value);
+    }
+
+    /// <summary>A number value.</summary>
+    public int NewNumber(double number) => js.NewNumber(number, Context);
+
+    /// <summary>Another reference to undefined, for the engine to free.</summary>
+    public int NewUndefined() => js.DupValue(Handles.Undefined, Context);
+
+    /// <summary>Frees a value.</summary>
+    public void Release(int value)
+    {
+        if (value != Handles.Undefined)
+            js.FreeValue(value, Context);
+    }
+
+    /// <summary>A value as a number; NaN for what is none.</summary>
+    public double GetNumber(int value) => js.GetNumber(value, Context);
+
+    /// <summary>A value as UTF-8; what is no string is converted as JavaScript does, which may run guest code.</summary>
+    public byte[] GetUtf8(int value)
+    {
+        var length = Handles.Scratch + GuestHandles.ResultOffset;
+        var address = js.GetString(value, length, Context);
+        if (address == 0)
+            throw new GuestException(TakeException());
+        var bytes = Instance.Slice(address, ReadInt32(length)).ToArray();
+        js.FreeString(address, Context);
+        // The engine writes lone surrogates as three bytes that are no UTF-8; everybody outside gets U+FFFD.
+        return Utf8.IsValid(bytes) ? bytes : Encoding.UTF8.GetBytes(Encoding.UTF8.GetString(bytes));
+    }
+
+    /// <summary>A value as text; see <see cref="GetUtf8"/>.</summary>
+    public string GetText(int value) => Encoding.UTF8.GetString(GetUtf8(value));
+
+    /// <summary>The bytes of a Uint8Array, the UTF-8 of a string, nothing of undefined.</summary>
+    public byte[] GetBody(int value)
+    {
+        if (js.IsUndefined(value, Context) != 0)
+            return [];
+        if (js.IsString(value, Context) != 0)
+            return GetUtf8(value);
+        var results = Handles.Scratch + GuestHandles.ResultOffset;
+        var buffer = ThrowIfException(js.GetTypedArrayBuffer(value, results, results + 4, results + 8, Context));
+        var offset = ReadInt32(results);
+        var length = ReadInt32(results + 4);
+        var start = js.GetArrayBuffer(buffer, results + 12, Context);
+        var bytes = length == 0 || start == 0 ? [] : Instance.Slice(checked(start + offset), length).ToArray();
+        js.FreeValue(buffer, Context);
+        return bytes;
+    }
+
+    /// <summary>An argument of a host call: the value at an index of its argument vector.</summary>
+    public int Argument(int vector, int index) => ReadInt32(vector + (index * sizeof(int)));
+
+    /// <summary>A member of an object.</summary>
+    public int GetMember(int value, string name)
+    {
+        var address = Copy(Encoding.UTF8.GetBytes(name), terminate: true);
+        var member = js.GetProperty(value, address, Context);
+        js.Free(address, Context);
+        return ThrowIfException(member);
+    }
+
+    /// <summary>Sets a member of the global object; the value stays the caller's.</summary>
+    public void SetGlobal(string name, int value)
+    {
+        var global = js.GetGlobal(Context);
+        var address = Copy(Encoding.UTF8.GetBytes(name), terminate: true);
+        _ = js.SetProperty(global, address, value, Context);
+        js.Free(address, Context);
+        js.FreeValue(global, Context);
+    }
+
+    /// <summary>A rejection that nobody handles, or one that somebody handles after all: the prelude keeps count. The values are freed.</summary>
+    public void TrackRejection(int promise, int reason, bool handled)
+    {
+        if (Calls?.TracksRejections == true)
+        {
+            Release(Call(Handles.Rejection, [promise, reason, NewNumber(handled ? 1 : 0)]));
+            return;
+        }
+        Release(promise);
+        Release(reason);
+    }
+
+    /// <summary>What an error value says of itself; runs guest code where the value has getters.</summary>
+    public GuestError Describe(int error)
+    {
+        try
+        {
+            var name = MemberText(error, "name") ?? "Error";
+            var message = MemberText(error, "message") ?? GetText(error);
+            return new GuestError(name, message, MemberText(error, "stack"), MemberText(error, "code"));
+        }
+        catch (GuestException)
+        {
+            return new GuestError("Error", "An error was thrown that can't be described: describing it throws.");
+        }
+    }
+
+    private static string Describe(GuestError error) => error.Stack is { Length: > 0 } stack
+        ? $"{error.Name}: {error.Message}\n{stack.TrimEnd()}"
+        : $"{error.Name}: {error.Message}";
+
+    private string? MemberText(int value, string name)
+    {
+        var member = GetMember(value, name);
+        var text = js.IsUndefined(member, Context) != 0 ? null : GetText(member);
+        js.FreeValue(member, Context);
+        return text;
+    }
+
+    private GuestError TakeException()
+    {
+        var exception = js.GetException(Context);
+        var error = Describe(exception);
+        js.FreeValue(exception, Context);
+        return error;
+    }
+
+    private int ThrowIfException(int value)
+    {
+        if (value == 0)
+            throw new GuestMemoryException();
+        if (js.IsException(value, Context) == 0)
+            return value;
+        js.FreeValue(value, Context);
+        throw new GuestException(TakeException());
+    }
+
+    private int Copy(ReadOnlySpan<byte> bytes, bool terminate)
+    {
+        var address = js.Malloc(bytes.Length + 1, Context);
+        if (address == 0)
+            throw new GuestMemoryException();
+        var target = Instance.Slice(address, bytes.Length + 1);
+        bytes.CopyTo(target);
+        if (terminate)
+            target[^1] = 0;
+        return address;
+    }
+
+    private int ReadInt32(int address) => BinaryPrimitives.ReadInt32LittleEndian(Instance.Slice(address, sizeof(int)));
+}

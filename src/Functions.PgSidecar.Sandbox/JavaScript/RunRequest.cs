@@ -1,0 +1,7 @@
+namespace Functions.PgSidecar.Sandbox.JavaScript;
+
+/// <summary>One run to be done.</summary>
+/// <param name="Envelope">UTF-8 JSON that describes the event; written by the host, see docs/javascript.md for what the guest makes of it.</param>
+/// <param name="Body">The raw request body.</param>
+/// <param name="Limits">What the run may use.</param>
+public readonly record struct RunRequest(ReadOnlyMemory<byte> Envelope, ReadOnlyMemory<byte> Body, GuestLimits Limits);

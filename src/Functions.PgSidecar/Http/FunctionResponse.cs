@@ -1,0 +1,85 @@
+using System.Text.Json;
+
+namespace Functions.PgSidecar.Http;
+
+/// <summary>Sends what a function answered.</summary>
+internal static class FunctionResponse
+{
+    /// <summary>Writes status, headers and body.</summary>
+    /// <param name="context">The request.</param>
+    /// <param name="head">JSON <c>{"status":200,"headers":[["name","value"]]}</c>, written by the guest: not to be trusted.</param>
+    /// <param name="body">The body.</param>
+    /// <returns>False where the head is no valid response; nothing has been sent then.</returns>
+    public static async Task<bool> WriteAsync(HttpContext context, ReadOnlyMemory<byte> head, ReadOnlyMemory<byte> body)
+    {
+        if (!TryApply(context.Response, head.Span))
+        {
+            context.Response.Clear();
+            return false;
+        }
+        var status = context.Response.StatusCode;
+        if (status is StatusCodes.Status204NoContent or StatusCodes.Status205ResetContent or StatusCodes.Status304NotModified)
+            return true;
+        context.Response.ContentLength = body.Length;
+        if (!HttpMethods.IsHead(context.Request.Method) && body.Length > 0)
+            await context.Response.Body.WriteAsync(body, context.RequestAborted);
+        return true;
+    }
+
+    private static bool TryApply(HttpResponse response, ReadOnlySpan<byte> head)
+    {
+        try
+        {
+            var reader = new Utf8JsonReader(head);
+            using var document = JsonDocument.ParseValue(ref reader);
+            var status = document.RootElement.GetProperty("status"u8).GetInt32();
+            if (status is < 200 or > 599)
+                return false;
+            response.StatusCode = status;
+            foreach (var header in document.RootElement.GetProperty("headers"u8).EnumerateArray())
+            {
+                if (!TryAppend(response.Headers, header[0].GetString()!, header[1].GetString()!))
+                    return false;
+            }
+            return true;
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException or KeyNotFoundException or FormatException or IndexOutOfRangeException)
+        {
+            return false;
+        }
+    }
+
+    private static bool TryAppend(IHeaderDictionary headers, string name, string value)
+    {
+        if (IsHopByHop(name))
+            return true;
+        if (!IsToken(name) || !IsFieldValue(value))
+            return false;
+        headers.Append(name, value);
+        return true;
+    }
+
+    /// <summary>Framing is the server's: what a function says of it is dropped, not sent.</summary>
+    private static bool IsHopByHop(string name) => name.ToLowerInvariant() is
+        "connection" or "keep-alive" or "proxy-connection" or "transfer-encoding" or "upgrade" or "trailer" or "content-length";
+
+    private static bool IsToken(string name)
+    {
+        foreach (var c in name)
+        {
+            if (!char.IsAsciiLetterOrDigit(c) && "!#$%&'*+-.^_`|~".IndexOf(c, StringComparison.Ordinal) < 0)
+                return false;
+        }
+        return name.Length > 0;
+    }
+
+    private static bool IsFieldValue(string value)
+    {
+        foreach (var c in value)
+        {
+            if (c is '\r' or '\n' or '\0' || (c < ' ' && c != '\t') || c > 0xff)
+                return false;
+        }
+        return true;
+    }
+}

@@ -1,0 +1,48 @@
+using System.Buffers;
+using System.Text.Json;
+using Microsoft.AspNetCore.WebUtilities;
+
+namespace Functions.PgSidecar.Http;
+
+/// <summary>
+/// Writes failures as RFC 9457 problem details that also carry the members of AeroDB's error format:
+/// <c>{"type","title","status","detail","code","error":"500 Internal Server Error","message","request_id"}</c>.
+/// </summary>
+internal static class Problem
+{
+    /// <summary>Writes the response; does nothing where it has begun already.</summary>
+    /// <param name="context">The request.</param>
+    /// <param name="status">The HTTP status.</param>
+    /// <param name="code">A stable code.</param>
+    /// <param name="message">What happened and what to do.</param>
+    /// <param name="retryAfter">Seconds for the Retry-After header.</param>
+    public static async Task WriteAsync(HttpContext context, int status, string code, string message, int? retryAfter = null)
+    {
+        var response = context.Response;
+        if (response.HasStarted)
+            return;
+        var title = ReasonPhrases.GetReasonPhrase(status);
+        var json = new ArrayBufferWriter<byte>(512);
+        using (var writer = new Utf8JsonWriter(json))
+        {
+            writer.WriteStartObject();
+            writer.WriteString("type", "about:blank");
+            writer.WriteString("title", title);
+            writer.WriteNumber("status", status);
+            writer.WriteString("detail", message);
+            writer.WriteString("code", code);
+            writer.WriteString("error", $"{status} {title}");
+            writer.WriteString("message", message);
+            writer.WriteString("request_id", RequestIds.Of(context));
+            writer.WriteEndObject();
+        }
+        response.StatusCode = status;
+        response.ContentType = "application/problem+json";
+        response.ContentLength = json.WrittenCount;
+        if (retryAfter is { } seconds)
+            response.Headers.RetryAfter = seconds.ToString(System.Globalization.CultureInfo.InvariantCulture);
+        if (status == StatusCodes.Status401Unauthorized)
+            response.Headers.WWWAuthenticate = "Bearer";
+        await response.Body.WriteAsync(json.WrittenMemory, context.RequestAborted);
+    }
+}

@@ -1,0 +1,83 @@
+using System.Diagnostics;
+using Npgsql;
+
+namespace Functions.PgSidecar.Testing;
+
+/// <summary>
+/// The PostgreSQL server of a test run: the one PGFN_TEST_DATABASE_URL names (a superuser's URL), or else a private cluster, one a process, that
+/// scripts/cluster.sh starts and stops again when the process is gone, however it went. Without a server the tests fail.
+/// </summary>
+public sealed class PostgresServer
+{
+    private static readonly Lazy<Task<PostgresServer>> Started = new(StartAsync);
+
+    private PostgresServer(string connectionString) => ConnectionString = connectionString;
+
+    /// <summary>A superuser's connection string, in Npgsql's form, to the server's maintenance database.</summary>
+    public string ConnectionString { get; }
+
+    /// <summary>The server; started on first use.</summary>
+    public static Task<PostgresServer> GetAsync() => Started.Value;
+
+    /// <summary>The same server, another database, without pooling when asked.</summary>
+    public string ConnectionStringTo(string database, bool pooling = true) =>
+        new NpgsqlConnectionStringBuilder(ConnectionString) { Database = database, Pooling = pooling }.ConnectionString;
+
+    /// <summary>Runs a statement as superuser in the maintenance database.</summary>
+    public async Task ExecuteAsync(string sql)
+    {
+        await using var connection = new NpgsqlConnection(ConnectionString);
+        await connection.OpenAsync();
+        await using var command = new NpgsqlCommand(sql, connection) { CommandTimeout = 60 };
+        await command.ExecuteNonQueryAsync();
+    }
+
+    /// <summary>A cluster of the caller's own, for tests that stop and start it; stopped and removed with the process at the latest.</summary>
+    public static async Task<string> RunClusterScriptAsync(string action, string directory, params string[] options)
+    {
+        var start = new ProcessStartInfo("/bin/sh") { RedirectStandardOutput = true, RedirectStandardError = true };
+        foreach (var argument in (string[])[ScriptPath(), action, directory, .. options]) start.ArgumentList.Add(argument);
+        using var process = Process.Start(start)!;
+        var error = process.StandardError.ReadToEndAsync();
+        var output = await process.StandardOutput.ReadToEndAsync();
+        await process.WaitForExitAsync();
+        if (process.ExitCode != 0) throw new InvalidOperationException($"cluster.sh {action} failed ({process.ExitCode}): {(await error).Trim()}");
+        const string prefix = "DATABASE_URL=";
+        return output.StartsWith(prefix, StringComparison.Ordinal) ? FromUrl(output[prefix.Length..].Trim()) : output.Trim();
+    }
+
+    /// <summary>The options with which a test's cluster starts: fast, and gone with this process.</summary>
+    public static string[] ClusterOptions => ["--fast", "--while", Environment.ProcessId.ToString(System.Globalization.CultureInfo.InvariantCulture)];
+
+    private static async Task<PostgresServer> StartAsync()
+    {
+        if (Environment.GetEnvironmentVariable("PGFN_TEST_DATABASE_URL") is { Length: > 0 } given) return new PostgresServer(FromUrl(given));
+        var directory = Path.Combine(Path.GetTempPath(), $"pgfn-test-{Environment.ProcessId}");
+        return new PostgresServer(await RunClusterScriptAsync("start", directory, ClusterOptions));
+    }
+
+    private static string FromUrl(string url)
+    {
+        if (!url.StartsWith("postgres://", StringComparison.Ordinal) && !url.StartsWith("postgresql://", StringComparison.Ordinal)) return url;
+        var uri = new Uri(url);
+        var user = uri.UserInfo.Split(':', 2);
+        return new NpgsqlConnectionStringBuilder
+        {
+            Host = uri.Host,
+            Port = uri.Port > 0 ? uri.Port : 5432,
+            Database = uri.AbsolutePath.Trim('/'),
+            Username = Uri.UnescapeDataString(user[0]),
+            Password = user.Length > 1 ? Uri.UnescapeDataString(user[1]) : null,
+        }.ConnectionString;
+    }
+
+    private static string ScriptPath()
+    {
+        for (var folder = new DirectoryInfo(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
+        {
+            var script = Path.Combine(folder.FullName, "scripts", "cluster.sh");
+            if (File.Exists(script)) return script;
+        }
+        throw new InvalidOperationException("scripts/cluster.sh is not above " + AppContext.BaseDirectory);
+    }
+}
