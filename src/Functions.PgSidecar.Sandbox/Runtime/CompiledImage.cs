@@ -127,6 +127,12 @@ public sealed unsafe class CompiledImage
 
     private static CompiledImage LoadOnce(string path)
     {
+        foreach (var needed in (string[])[path, ImageFile.PathFor(path)])
+        {
+            if (!File.Exists(needed))
+                throw new FileNotFoundException($"The compiled image {needed} is missing.", needed);
+        }
+
         var file = ImageFile.Read(ImageFile.PathFor(path));
         var assembly = AssemblyLoadContext.Default.LoadFromAssemblyPath(path);
         if (assembly.GetName().Name != ImageFile.AssemblyName(file.EngineId))
