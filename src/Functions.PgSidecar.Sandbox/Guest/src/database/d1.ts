@@ -176,12 +176,12 @@ class D1Database extends D1Connection {
   }
 }
 
-/** What the function's own code threw passes as it is; only errors of the database's carry a SQLSTATE. */
+/** What the function's own code threw passes as it is. */
 async function orD1Transaction<T>(pending: Promise<T>): Promise<T> {
   try {
     return await pending;
   } catch (error) {
-    throw typeof (error as { severity?: unknown } | null)?.severity === "string" ? d1Error(error) : error;
+    throw error instanceof Error && error.name === "DatabaseError" ? d1Error(error) : error;
   }
 }
 
