@@ -1,11 +1,15 @@
 using System.Text;
 using Functions.PgSidecar.Core.Auth;
 using Functions.PgSidecar.Core.Bindings;
+using Functions.PgSidecar.Core.Bindings.Db;
+using Functions.PgSidecar.Core.Bindings.Http;
 using Functions.PgSidecar.Core.Configuration;
 using Functions.PgSidecar.Core.Invocations;
 using Functions.PgSidecar.Core.Observability;
 using Functions.PgSidecar.Core.Registry;
+using Functions.PgSidecar.Core.Secrets;
 using Functions.PgSidecar.Http;
+using Functions.PgSidecar.Postgres.Data;
 using Functions.PgSidecar.Postgres.Logs;
 using Functions.PgSidecar.Postgres.Registry;
 using Functions.PgSidecar.Sandbox.JavaScript;
@@ -29,8 +33,8 @@ internal static class Sidecar
         ConfigureServer(builder, options);
         AddFoundations(builder.Services, options, dataSource);
         AddRegistry(builder.Services);
-        await AddSecretsAsync(builder.Services, options, dataSource, cancellationToken);
-        AddBindings(builder.Services, options);
+        var key = await AddSecretsAsync(builder.Services, options, dataSource, cancellationToken);
+        AddBindings(builder.Services, options, key);
         AddInvocations(builder.Services);
         AddAuth(builder.Services, options);
 
