@@ -86,6 +86,16 @@ internal static class Sidecar
         services.AddHostedService<RegistryWorker>();
     }
 
+    /// <summary>Opens the key pair that secrets are sealed with; the key that the operator holds is the root of everything secret.</summary>
+    private static async Task<MasterKey> AddSecretsAsync(
+        IServiceCollection services, SidecarOptions options, NpgsqlDataSource dataSource, CancellationToken cancellationToken)
+    {
+        using var logging = LoggerFactory.Create(Cli.Logging.Configure);
+        var box = await SecretKeys.LoadAsync(new SettingsStore(dataSource), options.Secrets, logging.CreateLogger("secrets"), cancellationToken);
+        services.AddSingleton(box);
+        return MasterKey.Load(options.Secrets, out _);
+    }
+
     private static void AddBindings(IServiceCollection services, SidecarOptions options, MasterKey key)
     {
         var database = new FunctionDatabaseOptions { MaxPoolSize = options.Limits.ConnectionsPerRole };
