@@ -82,6 +82,16 @@ internal static class Sidecar
         services.AddHostedService<RegistryWorker>();
     }
 
+    private static void AddBindings(IServiceCollection services, SidecarOptions options, MasterKey key)
+    {
+        var database = new FunctionDatabaseOptions { MaxPoolSize = options.Limits.ConnectionsPerRole };
+        services.AddSingleton(provider => new FunctionDatabase(
+            provider.GetRequiredService<NpgsqlDataSource>(), key.Derive("pgfn role logins v1"), database, provider.GetRequiredService<TimeProvider>()));
+        services.AddSingleton(provider => new OutboundHttp(options.Http, provider.GetRequiredService<TimeProvider>()));
+        services.AddSingleton<IBinding, DbBinding>();
+        services.AddSingleton<IBinding, FetchBinding>();
+    }
+
     private static void AddInvocations(IServiceCollection services)
     {
         services.AddSingleton<InvocationLogStore>();
