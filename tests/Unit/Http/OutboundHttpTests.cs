@@ -76,6 +76,18 @@ public sealed class OutboundHttpTests : OutboundFixture
     }
 
     [Fact]
+    public async Task An_empty_post_says_its_length_and_type_and_a_get_has_neither()
+    {
+        await using var server = new LoopbackServer(_ => LoopbackServer.Ok());
+
+        using var a = await Send(Client(), Post($"http://127.0.0.1:{server.Port}/", "", ("Content-Type", "text/plain")), $"127.0.0.1:{server.Port}");
+        using var b = await Send(Client(), Get($"http://127.0.0.1:{server.Port}/", ("Content-Type", "text/plain")), $"127.0.0.1:{server.Port}");
+
+        Assert.Equal(("0", "text/plain"), (server.Requests[0].Header("Content-Length"), server.Requests[0].Header("Content-Type")));
+        Assert.Equal((null, null), (server.Requests[1].Header("Content-Length"), server.Requests[1].Header("Content-Type")));
+    }
+
+    [Fact]
     public async Task A_compressed_response_is_decompressed()
     {
         await using var server = new LoopbackServer((_, stream) => Gzip(stream, new byte[1000]));

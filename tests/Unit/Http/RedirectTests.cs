@@ -21,7 +21,7 @@ public sealed class RedirectTests : OutboundFixture
         var request = Get($"http://127.0.0.1:{server.Port}/a", ("Content-Type", "text/plain"), ("Authorization", "mine")) with
         {
             Method = method,
-            Body = method == "HEAD" ? default(ReadOnlyMemory<byte>?) : Encoding.ASCII.GetBytes("body"),
+            Body = method == "HEAD" ? ReadOnlyMemory<byte>.Empty : Encoding.ASCII.GetBytes("body"),
         };
 
         using var response = await Send(Client(), request, $"127.0.0.1:{server.Port}");
