@@ -111,6 +111,20 @@ test("A transaction commits what its function did and gives its result", async (
   assert.deepEqual(json, { done: true });
 });
 
+test("A batch inside a transaction stays inside it", async () => {
+  const { json, asked } = await withDatabase(
+    `await db.transaction((tx) => tx.batch(["a", ["b", [1]]]));
+     await DB.transaction((tx) => tx.batch([tx.prepare("c").bind(2)]));
+     return { exec: await db.transaction((tx) => typeof tx.exec) }`,
+    { "db.begin": { tx: 7 } },
+  );
+  assert.deepEqual(json, { exec: "undefined" });
+  assert.deepEqual(asked.filter(([name]) => name === "db.query"), [
+    ["db.query", { sql: "a", params: [], tx: 7 }], ["db.query", { sql: "b", params: ["1"], tx: 7 }], ["db.query", { sql: "c", params: ["2"], tx: 7, d1: true }],
+  ]);
+  assert.ok(asked.every(([name]) => name !== "db.batch"));
+});
+
 test("A transaction whose function throws is rolled back, and the error passes", async () => {
   const { failure, asked } = await withDatabase("await db.transaction(async () => { throw new Error('no') })", { "db.begin": { tx: 7 } });
   assert.equal(failure.message, "no");

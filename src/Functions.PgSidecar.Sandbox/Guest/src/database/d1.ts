@@ -136,15 +136,18 @@ class D1Statements {
   async batch(statements: D1PreparedStatement[]): Promise<Result[]> {
     return await orD1Error(batch([...statements].map(D1PreparedStatement.toStatement), this.#dialect(), toResult));
   }
+}
 
+/** A database or a session: what also runs scripts, which a transaction can't. */
+class D1Connection extends D1Statements {
   /** Runs a script of statements without parameters. */
   async exec(sql: string): Promise<{ count: number; duration: number }> {
-    return await orD1Error(execute(sql, this.#dialect()));
+    return await orD1Error(execute(sql));
   }
 }
 
 /** A session: one database serves them all, so each sees what was written before. */
-class D1DatabaseSession extends D1Statements {
+class D1DatabaseSession extends D1Connection {
   readonly #bookmark: string;
 
   constructor(bookmark: string) {
@@ -158,7 +161,7 @@ class D1DatabaseSession extends D1Statements {
   }
 }
 
-class D1Database extends D1Statements {
+class D1Database extends D1Connection {
   constructor() {
     super(() => d1);
   }
@@ -173,12 +176,12 @@ class D1Database extends D1Statements {
   }
 }
 
-/** What the function's own code threw passes as it is; only errors of the database's carry a SQLSTATE. */
+/** What the function's own code threw passes as it is. */
 async function orD1Transaction<T>(pending: Promise<T>): Promise<T> {
   try {
     return await pending;
   } catch (error) {
-    throw typeof (error as { severity?: unknown } | null)?.severity === "string" ? d1Error(error) : error;
+    throw error instanceof Error && error.name === "DatabaseError" ? d1Error(error) : error;
   }
 }
 

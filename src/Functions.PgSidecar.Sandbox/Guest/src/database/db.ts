@@ -9,7 +9,6 @@ type BatchItem = string | { sql: string; params?: unknown[] } | [sql: string, pa
 interface Queries {
   query(sql: string, params?: unknown[]): Promise<Rows>;
   batch(items: BatchItem[]): Promise<Rows[]>;
-  exec(sql: string): Promise<{ count: number; duration: number }>;
 }
 
 const plain: Dialect = {};
@@ -19,7 +18,6 @@ function queries(dialect: () => Dialect): Queries {
   return {
     query: async (sql, params) => await query(statement(sql, params), dialect(), toRows),
     batch: async (items) => await batch(items.map(batchStatement), dialect(), toRows),
-    exec: async (sql) => await execute(sql, dialect()),
   };
 }
 
@@ -30,6 +28,8 @@ function batchStatement(item: BatchItem): Statement {
 
 export const db = {
   ...queries(() => plain),
+  /** A script of statements without parameters; not inside a transaction of the function's. */
+  exec: async (sql: string): Promise<{ count: number; duration: number }> => await execute(sql),
   transaction<T>(work: (tx: Queries) => T | Promise<T>): Promise<T> {
     return inTransaction(plain, (transaction) => work(queries(transaction.dialect)));
   },

@@ -29,20 +29,27 @@ export function query<T>({ sql, params }: Statement, { d1, tx }: Dialect, decode
   return perform("db.query", jsonStringify({ sql, params, tx, d1 })!, undefined, (text) => decode(parseAnswer(text)));
 }
 
-/** Runs statements in order, in one transaction. */
-export function batch<T>(statements: readonly Statement[], { d1, tx }: Dialect, decode: (answer: Answer) => T): Promise<T[]> {
+/** Runs statements in order, all of them or none: one operation, or inside a transaction one after the other. */
+export async function batch<T>(
+  statements: readonly Statement[],
+  dialect: Dialect,
+  decode: (answer: Answer) => T,
+): Promise<T[]> {
   currentInvocation("The database");
-  return perform("db.batch", jsonStringify({ statements, tx, d1 })!, undefined, (text) => {
-    const { results } = jsonParse(text) as { results: Answer[] };
-    const decoded: T[] = [];
-    for (let i = 0; i < results.length; i++) decoded[i] = decode(decodeValues(results[i]!));
+  const decoded: T[] = [];
+  if (dialect.tx !== undefined) {
+    for (let i = 0; i < statements.length; i++) decoded[i] = await query(statements[i]!, dialect, decode);
     return decoded;
-  });
+  }
+  const answer = await perform("db.batch", jsonStringify({ statements, d1: dialect.d1 })!, undefined, (text) => text);
+  const { results } = jsonParse(answer) as { results: Answer[] };
+  for (let i = 0; i < results.length; i++) decoded[i] = decode(decodeValues(results[i]!));
+  return decoded;
 }
 
 /** Runs a script of statements without parameters; `count` of them ran, in `duration` milliseconds. */
-export function execute(sql: unknown, { tx }: Dialect): Promise<{ count: number; duration: number }> {
+export function execute(sql: unknown): Promise<{ count: number; duration: number }> {
   currentInvocation("The database");
-  const text = jsonStringify({ sql: statement(sql, undefined).sql, tx })!;
+  const text = jsonStringify({ sql: statement(sql, undefined).sql })!;
   return perform("db.exec", text, undefined, (answer) => jsonParse(answer) as { count: number; duration: number });
 }

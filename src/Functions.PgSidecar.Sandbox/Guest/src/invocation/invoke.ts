@@ -37,7 +37,15 @@ export function invoke(text: string, bytes?: Uint8Array): void {
 
 async function run(invocation: Invocation): Promise<void> {
   try {
-    await dispatch(invocation);
+    const { kind } = invocation.message;
+    const { form, handler } = entry!;
+    // The commonest case goes without another promise.
+    if (form === "handler" && kind === "http") {
+      const pending = respondHttp(await handler!(new HttpEvent(invocation)));
+      if (pending !== undefined) await pending;
+    } else {
+      await dispatch(invocation);
+    }
   } catch (thrown) {
     fail(FailedWith.is(thrown) ? errorJson(thrown.thrown, thrown.details) : errorJson(thrown));
   }
@@ -53,9 +61,8 @@ async function dispatch(invocation: Invocation): Promise<void> {
   const { module, handler } = entry!;
   const { kind, trigger, event } = invocation.message;
   if (kind === "http") {
-    if (module === undefined) await respondHttp(await handler!(new HttpEvent(invocation)));
-    else if (module.fetch !== undefined) await fetchHandler(invocation);
-    else throw noHandler(trigger);
+    if (module?.fetch === undefined) throw noHandler(trigger);
+    await fetchHandler(invocation);
   } else if (trigger === "schedule" && module?.scheduled !== undefined) {
     await scheduledHandler(invocation);
   } else if (trigger === "queue" && module?.queue !== undefined) {

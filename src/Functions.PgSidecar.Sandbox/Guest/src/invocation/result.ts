@@ -1,8 +1,8 @@
 // A handler's result as the host's RESPOND.
 import { respond } from "../host";
 import {
-  Bytes, charCodeAt, decodeUtf8, endsWith, getPrototypeOf, hasOwn, isArray, isInteger, isView, jsonParse, jsonStringify, objectKeys,
-  objectPrototype, startsWith, toLowerCase, trim,
+  Bytes, charCodeAt, decodeUtf8, endsWith, getPrototypeOf, hasOwn, isArray, isInteger, isView, jsonParse, jsonStringify, NativePromise,
+  objectKeys, objectPrototype, startsWith, toLowerCase, trim,
 } from "../intrinsics";
 import { isResponse, type Response } from "../web/response";
 import { takeContent } from "../web/body";
@@ -14,10 +14,13 @@ const json = "application/json";
 const text = "text/plain;charset=UTF-8";
 const binary = "application/octet-stream";
 
-/** Answers an HTTP invocation with whatever the handler gave: `{statusCode, headers, body}`, a Response, a JSON value. */
-export async function respondHttp(result: unknown): Promise<void> {
-  if (isResponse(result)) await respondWithResponse(result);
-  else if (isEnvelope(result)) respondWithEnvelope(result);
+/**
+ * Answers an HTTP invocation with whatever the handler gave: `{statusCode, headers, body}`, a Response, a JSON value.
+ * Here and below, a promise comes back only where a stream must be read first.
+ */
+export function respondHttp(result: unknown): Promise<void> | void {
+  if (isResponse(result)) return respondWithResponse(result);
+  if (isEnvelope(result)) respondWithEnvelope(result);
   else respondWithValue(result);
 }
 
@@ -38,9 +41,15 @@ export async function respondEvent(result: unknown): Promise<void> {
 }
 
 /** The Workers form's answer, which must be a Response. */
-export async function respondWithResponse(response: Response): Promise<void> {
-  const body = await takeContent(response);
-  respond(head(response.status, [...response.headers]), body);
+export function respondWithResponse(response: Response): Promise<void> | void {
+  const body = takeContent(response);
+  const start = head(response.status, [...response.headers]);
+  if (body instanceof NativePromise) return respondLater(start, body);
+  respond(start, body);
+}
+
+async function respondLater(start: string, body: Promise<Uint8Array>): Promise<void> {
+  respond(start, await body);
 }
 
 interface Envelope {
