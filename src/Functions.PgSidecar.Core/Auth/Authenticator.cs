@@ -31,7 +31,7 @@ internal sealed class Authenticator
 
         if (authorization.Count == 1)
         {
-            return BearerToken(authorization[0]) is { } token
+            return TryReadBearer(authorization[0], out var token)
                 ? _verifier.VerifyAsync(token, cancellationToken)
                 : ValueTask.FromResult<AuthResult>(AuthRefusal.MalformedHeader);
         }
@@ -47,11 +47,12 @@ internal sealed class Authenticator
     }
 
     /// <summary>RFC 6750 section 2.1, the scheme in any case (RFC 9110 section 11.1), spaces around the token forgiven. Two credentials joined by a comma are none.</summary>
-    private static string? BearerToken(string? header)
+    private static bool TryReadBearer(string? header, out ReadOnlyMemory<char> token)
     {
+        token = default;
         if (header is null || !header.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase))
-            return null;
-        var token = header.AsSpan(Scheme.Length).Trim(' ');
-        return token.IsEmpty || token.ContainsAny(' ', ',', '\t') ? null : token.ToString();
+            return false;
+        token = header.AsMemory(Scheme.Length).Trim(' ');
+        return !token.IsEmpty && !token.Span.ContainsAny(' ', ',', '\t');
     }
 }

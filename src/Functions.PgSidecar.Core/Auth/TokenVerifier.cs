@@ -25,15 +25,19 @@ internal sealed class TokenVerifier(AuthOptions options, KeySource keys, TimePro
     }
 
     /// <summary>Verifies a token; at once and without allocating when it was verified before.</summary>
-    public ValueTask<AuthResult> VerifyAsync(string token, CancellationToken cancellationToken)
+    public ValueTask<AuthResult> VerifyAsync(string token, CancellationToken cancellationToken) =>
+        VerifyAsync(token.AsMemory(), cancellationToken);
+
+    /// <summary>Verifies a token that is a part of a header.</summary>
+    public ValueTask<AuthResult> VerifyAsync(ReadOnlyMemory<char> token, CancellationToken cancellationToken)
     {
         if (token.Length > CompactToken.MaxLength)
             return ValueTask.FromResult<AuthResult>(AuthRefusal.TokenTooLarge);
 
-        var hash = TokenHash.Of(token);
+        var hash = TokenHash.Of(token.Span);
         return _verified.Find(hash, keys.Current, time.GetUtcNow()) is { } caller
             ? ValueTask.FromResult<AuthResult>(caller)
-            : VerifyUnknownAsync(token, hash, cancellationToken);
+            : VerifyUnknownAsync(token.ToString(), hash, cancellationToken);
     }
 
     private async ValueTask<AuthResult> VerifyUnknownAsync(string token, TokenHash hash, CancellationToken cancellationToken)

@@ -72,10 +72,10 @@ internal readonly struct TokenHash : IEquatable<TokenHash>
     private readonly ulong _d;
 
     /// <summary>Hashes a token as the UTF-16 it is: no conversion, no buffer, and two tokens never share their bytes.</summary>
-    public static TokenHash Of(string token)
+    public static TokenHash Of(ReadOnlySpan<char> token)
     {
         var hash = default(TokenHash);
-        SHA256.HashData(MemoryMarshal.AsBytes(token.AsSpan()), MemoryMarshal.AsBytes(new Span<TokenHash>(ref hash)));
+        SHA256.HashData(MemoryMarshal.AsBytes(token), MemoryMarshal.AsBytes(new Span<TokenHash>(ref hash)));
         return hash;
     }
 

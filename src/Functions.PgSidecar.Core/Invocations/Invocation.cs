@@ -19,7 +19,7 @@ internal sealed record Invocation
     public required Guid Id { get; init; }
 
     /// <summary>The function, in the version that was active when the invocation began.</summary>
-    public required FunctionDefinition Function { get; init; }
+    public required DeployedFunction Function { get; init; }
 
     /// <summary>The source.</summary>
     public required TriggerKind Trigger { get; init; }

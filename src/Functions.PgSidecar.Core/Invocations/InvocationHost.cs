@@ -9,12 +9,11 @@ internal sealed class InvocationHost(Invocation invocation, IReadOnlyDictionary<
     : IGuestHost, IAsyncDisposable
 {
     private readonly Dictionary<string, IBindingSession> sessions = new(2, StringComparer.Ordinal);
-    private readonly TaskCompletionSource<(ReadOnlyMemory<byte> Head, ReadOnlyMemory<byte> Body)> answer =
-        new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource<InvocationResult> answer = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int lines;
 
-    /// <summary>The guest's answer, when it comes.</summary>
-    public Task<(ReadOnlyMemory<byte> Head, ReadOnlyMemory<byte> Body)> Answer => answer.Task;
+    /// <summary>The guest's answer, or why there is none.</summary>
+    public Task<InvocationResult> Answer => answer.Task;
 
     /// <inheritdoc/>
     public void Start(GuestOperation operation)
@@ -38,13 +37,17 @@ internal sealed class InvocationHost(Invocation invocation, IReadOnlyDictionary<
     {
         lines++;
         if (lines <= LogLine.MaxLines)
-            log.Write(LogLine.Create(invocation, lines, level, message));
+            log.Line(invocation, lines, level, message);
         else if (lines == LogLine.MaxLines + 1)
-            log.Write(LogLine.Create(invocation, lines, GuestLogLevel.Warn, LogLine.TooMany));
+            log.Line(invocation, lines, GuestLogLevel.Warn, LogLine.TooMany);
     }
 
     /// <inheritdoc/>
-    public void Respond(ReadOnlyMemory<byte> head, ReadOnlyMemory<byte> body) => answer.TrySetResult((head, body));
+    public void Respond(ReadOnlyMemory<byte> head, ReadOnlyMemory<byte> body) =>
+        answer.TrySetResult(new InvocationResult(InvocationOutcome.Succeeded, head, body));
+
+    /// <summary>The run is over: where it has not answered, it won't.</summary>
+    public void Fail(InvocationResult result) => answer.TrySetResult(result);
 
     /// <summary>Gives back what the bindings hold: open transactions are rolled back, requests under way are aborted.</summary>
     public async ValueTask DisposeAsync()

@@ -11,7 +11,14 @@ internal sealed record InvocationResult(
     ReadOnlyMemory<byte> Head,
     ReadOnlyMemory<byte> Body,
     string? Code = null,
-    string? Message = null);
+    string? Message = null)
+{
+    /// <summary>The HTTP status of a failure.</summary>
+    public int Status { get; init; } = 500;
+
+    /// <summary>Seconds after which another attempt makes sense.</summary>
+    public int? RetryAfter { get; init; }
+}
 
 /// <summary>Why an invocation was not admitted.</summary>
 internal enum Rejection

@@ -7,7 +7,7 @@ using Functions.PgSidecar.Sandbox.Threads;
 namespace Functions.PgSidecar.Sandbox.JavaScript;
 
 /// <summary>Runs a function's top level in a fresh guest, under limits, and takes the snapshot.</summary>
-internal sealed partial class Compilation(JavaScriptProgram start, string fileName, string source, GuestLimits limits)
+internal sealed partial class Compilation(JavaScriptProgram start, string fileName, string source, GuestLimits limits, string? entry)
     : ISandboxWork, IInterruptible, IGuestCalls
 {
     private readonly TaskCompletionSource<(InstanceSnapshot, byte[])> completion =
@@ -20,6 +20,9 @@ internal sealed partial class Compilation(JavaScriptProgram start, string fileNa
     public Task<(InstanceSnapshot Snapshot, byte[] Info)> Completion => completion.Task;
 
     public bool Finished => false;
+
+    /// <summary>What the prelude noted of them would be in the snapshot, and so in every run's log.</summary>
+    public bool TracksRejections => false;
 
     public double ElapsedMilliseconds => 0;
 
@@ -105,7 +108,8 @@ internal sealed partial class Compilation(JavaScriptProgram start, string fileNa
         instance.RunJobs();
         if (!instance.TryGetSettled(promise, out var module))
             throw new GuestException(new GuestError("Error", "The module's top-level await never settles: nothing can be awaited while it loads."));
-        var description = instance.Call(instance.Handles.Bind, [module]);
+        var export = entry is null ? instance.Handles.Undefined : instance.NewString(Encoding.UTF8.GetBytes(entry));
+        var description = instance.Call(instance.Handles.Bind, [module, export]);
         var info = instance.GetUtf8(description);
         instance.Release(description);
         instance.Release(promise);

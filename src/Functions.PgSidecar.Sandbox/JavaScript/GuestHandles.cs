@@ -7,10 +7,11 @@ namespace Functions.PgSidecar.Sandbox.JavaScript;
 /// <param name="Bind">The prelude's <c>bind</c> function.</param>
 /// <param name="Invoke">The prelude's <c>invoke</c> function.</param>
 /// <param name="Complete">The prelude's <c>complete</c> function.</param>
+/// <param name="Rejection">The prelude's <c>rejection</c> function.</param>
 /// <param name="Undefined">The value undefined.</param>
 /// <param name="Scratch"><see cref="ScratchBytes"/> bytes for arguments and results of the engine's own functions.</param>
 /// <param name="RandomState">The state of Math.random (xorshift64*), 8 bytes.</param>
-internal readonly record struct GuestHandles(int Bind, int Invoke, int Complete, int Undefined, int Scratch, int RandomState)
+internal readonly record struct GuestHandles(int Bind, int Invoke, int Complete, int Rejection, int Undefined, int Scratch, int RandomState)
 {
     /// <summary>Size of the scratch area: eight arguments, then four results.</summary>
     public const int ScratchBytes = 64;

@@ -6,6 +6,9 @@ internal interface IGuestCalls
     /// <summary>Whether the run is over: what the guest still has to do, nobody waits for.</summary>
     bool Finished { get; }
 
+    /// <summary>Whether rejections that nobody handles are of interest.</summary>
+    bool TracksRejections { get; }
+
     /// <summary>Milliseconds since the run began.</summary>
     double ElapsedMilliseconds { get; }
 

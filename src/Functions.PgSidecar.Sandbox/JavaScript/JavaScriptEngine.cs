@@ -20,7 +20,7 @@ public sealed class JavaScriptEngine : IDisposable
     private readonly byte[] prelude;
     private readonly Lazy<Task<JavaScriptProgram>> blank;
 
-    private JavaScriptEngine(CompiledImage image, byte[] prelude, SandboxThreads threads)
+    internal JavaScriptEngine(CompiledImage image, byte[] prelude, SandboxThreads threads)
     {
         this.image = image;
         this.prelude = prelude;
@@ -57,11 +57,12 @@ public sealed class JavaScriptEngine : IDisposable
     /// <param name="fileName">The source's name in errors and stack traces.</param>
     /// <param name="source">An ES module that imports nothing.</param>
     /// <param name="limits">What the top level may use.</param>
+    /// <param name="entry">The export to call, or <see langword="null"/>: <c>default</c>, <c>handler</c>, or the only function.</param>
     /// <exception cref="JavaScriptCompileException">The source can't become a program.</exception>
-    public async Task<JavaScriptProgram> CompileAsync(string fileName, string source, GuestLimits limits)
+    public async Task<JavaScriptProgram> CompileAsync(string fileName, string source, GuestLimits limits, string? entry = null)
     {
         var start = await blank.Value.ConfigureAwait(false);
-        var compilation = new Compilation(start, fileName, source, limits);
+        var compilation = new Compilation(start, fileName, source, limits, entry);
         threads.Post(compilation);
         var (snapshot, info) = await compilation.Completion.ConfigureAwait(false);
         return new JavaScriptProgram(image, exports, snapshot, start.Handles, info);

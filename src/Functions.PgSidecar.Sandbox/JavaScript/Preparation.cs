@@ -47,7 +47,7 @@ internal sealed class Preparation(CompiledImage image, QuickJsExports js, HostFu
         js.SetPromiseRejectionHandler(1, context);
 
         var scratch = js.Malloc(GuestHandles.ScratchBytes, context);
-        var handles = new GuestHandles(0, 0, 0, js.GetUndefined(context), scratch, 0);
+        var handles = new GuestHandles(0, 0, 0, 0, js.GetUndefined(context), scratch, 0);
         using var guest = new QuickJs(instance, js, handles, MemoryLimitPages * JavaScriptEngine.PageBytes);
         guest.Begin(NoCalls.Instance);
         DefineHost(guest);
@@ -57,6 +57,7 @@ internal sealed class Preparation(CompiledImage image, QuickJsExports js, HostFu
             Bind = guest.GetMember(world, "bind"),
             Invoke = guest.GetMember(world, "invoke"),
             Complete = guest.GetMember(world, "complete"),
+            Rejection = guest.GetMember(world, "rejection"),
             RandomState = FindRandomState(guest),
         };
         guest.Release(world);
@@ -109,6 +110,8 @@ internal sealed class Preparation(CompiledImage image, QuickJsExports js, HostFu
         public static readonly NoCalls Instance = new();
 
         public bool Finished => false;
+
+        public bool TracksRejections => false;
 
         public double ElapsedMilliseconds => 0;
 

@@ -6,14 +6,14 @@ using Functions.PgSidecar.Sandbox.Runtime;
 namespace Functions.PgSidecar.Sandbox.JavaScript;
 
 /// <summary>
-/// A program as bytes: <c>"PGFP"</c>, version, the engine's id (64 ASCII digits), six addresses (int32, little endian), the
+/// A program as bytes: <c>"PGFP"</c>, version, the engine's id (64 ASCII digits), seven addresses (int32, little endian), the
 /// length of the info and the info, then the snapshot, Brotli-compressed.
 /// </summary>
 internal static class ProgramFormat
 {
     private const int Version = 1;
     private const int EngineIdLength = 64;
-    private const int HandleCount = 6;
+    private const int HandleCount = 7;
     private const int HeaderLength = 4 + 1 + EngineIdLength + (HandleCount * sizeof(int)) + sizeof(int);
 
     private static ReadOnlySpan<byte> Magic => "PGFP"u8;
@@ -26,7 +26,10 @@ internal static class ProgramFormat
         header[4] = Version;
         Encoding.ASCII.GetBytes(engineId, header.Slice(5, EngineIdLength));
         var numbers = header[(5 + EngineIdLength)..];
-        int[] values = [handles.Bind, handles.Invoke, handles.Complete, handles.Undefined, handles.Scratch, handles.RandomState, info.Length];
+        int[] values =
+        [
+            handles.Bind, handles.Invoke, handles.Complete, handles.Rejection, handles.Undefined, handles.Scratch, handles.RandomState, info.Length,
+        ];
         for (var i = 0; i < values.Length; i++)
             BinaryPrimitives.WriteInt32LittleEndian(numbers[(i * sizeof(int))..], values[i]);
         bytes.Write(header);
@@ -55,7 +58,7 @@ internal static class ProgramFormat
         var info = header.Slice(HeaderLength, infoLength).ToArray();
         using var compressed = new BrotliStream(
             new MemoryStream(program[(HeaderLength + infoLength)..].ToArray(), writable: false), CompressionMode.Decompress);
-        var handles = new GuestHandles(values[0], values[1], values[2], values[3], values[4], values[5]);
+        var handles = new GuestHandles(values[0], values[1], values[2], values[3], values[4], values[5], values[6]);
         return (handles, info, readSnapshot(compressed));
     }
 }

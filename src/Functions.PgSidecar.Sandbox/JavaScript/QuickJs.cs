@@ -16,7 +16,6 @@ internal sealed unsafe class QuickJs : IDisposable
     private const int PromiseRejected = 2;
 
     private readonly QuickJsExports js;
-    private readonly List<(int Identity, int Reason)> rejections = [];
 
     public QuickJs(WasmInstance instance, QuickJsExports js, GuestHandles handles, long memoryLimit)
     {
@@ -61,11 +60,7 @@ internal sealed unsafe class QuickJs : IDisposable
     }
 
     /// <summary>Back to the snapshot.</summary>
-    public void Reset(InstanceSnapshot snapshot)
-    {
-        rejections.Clear();
-        Instance.Reset(snapshot);
-    }
+    public void Reset(InstanceSnapshot snapshot) => Instance.Reset(snapshot);
 
     public void Dispose() => Instance.Dispose();
 
@@ -77,7 +72,6 @@ internal sealed unsafe class QuickJs : IDisposable
             if (js.ExecutePendingJob(Context) < 0)
                 Calls?.OnLog(GuestLogLevel.Error, "Uncaught " + Describe(TakeException()));
         }
-        ReportRejections();
     }
 
     /// <summary>Calls a function of the prelude with values, which are freed; its result is the caller's to free.</summary>
@@ -217,22 +211,16 @@ internal sealed unsafe class QuickJs : IDisposable
         js.FreeValue(global, Context);
     }
 
-    /// <summary>A rejection that nobody handles, or one that somebody handles after all. The values are the host's to free.</summary>
+    /// <summary>A rejection that nobody handles, or one that somebody handles after all: the prelude keeps count. The values are freed.</summary>
     public void TrackRejection(int promise, int reason, bool handled)
     {
-        var identity = js.GetIdentity(promise, Context);
-        js.FreeValue(promise, Context);
-        if (!handled)
+        if (Calls?.TracksRejections == true)
         {
-            rejections.Add((identity, reason));
+            Release(Call(Handles.Rejection, [promise, reason, NewNumber(handled ? 1 : 0)]));
             return;
         }
-        js.FreeValue(reason, Context);
-        var index = rejections.FindIndex(rejection => rejection.Identity == identity);
-        if (index < 0)
-            return;
-        js.FreeValue(rejections[index].Reason, Context);
-        rejections.RemoveAt(index);
+        Release(promise);
+        Release(reason);
     }
 
     /// <summary>What an error value says of itself; runs guest code where the value has getters.</summary>
@@ -253,18 +241,6 @@ internal sealed unsafe class QuickJs : IDisposable
     private static string Describe(GuestError error) => error.Stack is { Length: > 0 } stack
         ? $"{error.Name}: {error.Message}\n{stack.TrimEnd()}"
         : $"{error.Name}: {error.Message}";
-
-    private void ReportRejections()
-    {
-        if (rejections.Count == 0)
-            return;
-        foreach (var (_, reason) in rejections)
-        {
-            Calls?.OnLog(GuestLogLevel.Error, "Uncaught (in promise) " + Describe(Describe(reason)));
-            js.FreeValue(reason, Context);
-        }
-        rejections.Clear();
-    }
 
     private string? MemberText(int value, string name)
     {

@@ -30,7 +30,6 @@ internal sealed unsafe class QuickJsExports
         FreeValue = (delegate*<int, nint, void>)image.Function("qjs_free_value");
         IsException = (delegate*<int, nint, int>)image.Function("qjs_is_exception");
         IsUndefined = (delegate*<int, nint, int>)image.Function("qjs_is_undefined");
-        GetIdentity = (delegate*<int, nint, int>)image.Function("qjs_get_value_ptr");
         IsString = (delegate*<int, nint, int>)image.Function("qjs_is_string");
         IsPromise = (delegate*<int, nint, int>)image.Function("qjs_is_promise");
         GetException = (delegate*<nint, int>)image.Function("qjs_get_exception");
@@ -73,9 +72,6 @@ internal sealed unsafe class QuickJsExports
     public delegate*<int, nint, int> IsException { get; }
     public delegate*<int, nint, int> IsUndefined { get; }
     public delegate*<int, nint, int> IsString { get; }
-
-    /// <summary>The address of the object behind a value: equal for values of the same object.</summary>
-    public delegate*<int, nint, int> GetIdentity { get; }
 
     public delegate*<int, nint, int> IsPromise { get; }
     public delegate*<nint, int> GetException { get; }

@@ -130,13 +130,16 @@ public sealed class TokenVerifierTests
         var token = Forge.Hs256(Forge.GoodClaims);
         var first = (await verifier.VerifyAsync(token, default)).Caller;
 
+        const int calls = 1000;
         var before = GC.GetAllocatedBytesForCurrentThread();
-        var pending = verifier.VerifyAsync(token, default);
-        var allocated = GC.GetAllocatedBytesForCurrentThread() - before;
+        for (var i = 0; i < calls; i++)
+        {
+            if (!ReferenceEquals(first, (await verifier.VerifyAsync(token, default)).Caller))
+                Assert.Fail("A remembered token was verified again.");
+        }
 
-        Assert.True(pending.IsCompletedSuccessfully);
-        Assert.Same(first, (await pending).Caller);
-        Assert.Equal(0, allocated);
+        // What the runtime allocates once when it first runs a method is not the calls'.
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, calls);
     }
 
     [Fact]

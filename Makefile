@@ -1,0 +1,39 @@
+# Functions.PgSidecar. `make help` lists what can be made; everything works from a clean clone.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+CONFIGURATION ?= Release
+
+.PHONY: help setup build run up down psql test conformance bench clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Install what is missing: PostgreSQL, npm packages, NuGet packages
+	@scripts/setup.sh
+
+build: setup ## Compile everything, the JavaScript engine ahead of time
+	@scripts/build.sh $(CONFIGURATION)
+
+run: ## Set up, start PostgreSQL and the sidecar, deploy the examples; Ctrl-C stops it all
+	@scripts/run.sh foreground
+
+up: ## The same in the background
+	@scripts/run.sh background
+
+down: ## Stop what `make up` started; the data stays in .local/
+	@scripts/run.sh stop
+
+psql: ## Open psql on the database of `make run`
+	@scripts/psql.sh
+
+test: ## Run every test, from a clean clone, with a real PostgreSQL
+	@scripts/test.sh
+
+conformance: setup ## Run the WebAssembly specification's suite and print the counts
+	@scripts/test.sh Conformance
+
+bench: build ## Measure, beside Kestrel, workerd, Npgsql and Node; prints tables, writes artifacts/bench/*.json
+	@scripts/bench.sh
+
+clean: ## Remove what was built; keeps .local/
+	rm -rf artifacts src/Functions.PgSidecar.Sandbox/Guest/{dist,node_modules} examples/{dist,node_modules}

@@ -1,0 +1,37 @@
+// The Workers form: a router by URL over env.DB. A list of links, and a redirect that counts its visitors.
+const prefix = /^\/functions\/v1\/invoke\/[^/]+/;
+
+async function listLinks(env) {
+  const { results } = await env.DB.prepare("SELECT slug, url, visits FROM examples.links ORDER BY slug").all();
+  return Response.json(results);
+}
+
+async function addLink(request, env) {
+  const { slug, url } = await request.json();
+  if (!/^[a-z0-9-]{1,40}$/.test(slug ?? "") || !URL.canParse(url ?? "")) {
+    return Response.json({ error: "A link needs a slug (a-z, 0-9, -) and a url." }, { status: 400 });
+  }
+  const link = await env.DB
+    .prepare("INSERT INTO examples.links (slug, url) VALUES (?, ?) ON CONFLICT (slug) DO NOTHING RETURNING slug, url, visits")
+    .bind(slug, url)
+    .first();
+  return link ? Response.json(link, { status: 201 }) : Response.json({ error: "That slug is taken." }, { status: 409 });
+}
+
+async function follow(slug, env, ctx) {
+  const url = await env.DB.prepare("SELECT url FROM examples.links WHERE slug = ?").bind(slug).first("url");
+  if (url === null) return Response.json({ error: "No such link." }, { status: 404 });
+  // The visitor need not wait for the counter.
+  ctx.waitUntil(env.DB.prepare("SELECT examples.count_visit(?)").bind(slug).run());
+  return Response.redirect(url, 302);
+}
+
+export default {
+  async fetch(request, env, ctx) {
+    const path = new URL(request.url).pathname.replace(prefix, "") || "/";
+    if (path === "/links" && request.method === "GET") return listLinks(env);
+    if (path === "/links" && request.method === "POST") return addLink(request, env);
+    if (path.startsWith("/to/") && request.method === "GET") return follow(path.slice("/to/".length), env, ctx);
+    return Response.json({ error: "Not found", try: ["GET /links", "POST /links", "GET /to/{slug}"] }, { status: 404 });
+  },
+};

@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Installs what is missing. Quick when nothing is.
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+
+command -v dotnet >/dev/null 2>&1 || die "the .NET 10 SDK is missing: install it from https://dot.net"
+[[ $(cd "$root" && dotnet --version 2>/dev/null) == 10.* ]] || die "the .NET 10 SDK is missing: dotnet --version says '$(dotnet --version 2>/dev/null)'"
+command -v node >/dev/null 2>&1 || die "Node.js 20 or newer is missing: it bundles the JavaScript prelude and the examples"
+command -v npm >/dev/null 2>&1 || die "npm is missing: it comes with Node.js"
+[ "$(node -p 'process.versions.node.split(".")[0]')" -ge 20 ] || die "Node.js 20 or newer is needed: this is $(node --version)"
+
+if [ -z "${DATABASE_URL:-}${PGHOST:-}${PGFN_TEST_DATABASE_URL:-}" ] && [ -z "$(postgres_bin)" ]; then
+  install_packages postgresql
+fi
+command -v psql >/dev/null 2>&1 || [ -n "$(postgres_bin)" ] || install_packages postgresql-client
+
+npm_install "$guest_dir"
+npm_install "$root/examples"

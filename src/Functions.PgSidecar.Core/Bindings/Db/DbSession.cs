@@ -1,0 +1,134 @@
+using System.Buffers;
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using System.Text;
+using System.Text.Json;
+using Functions.PgSidecar.Core.Invocations;
+using Functions.PgSidecar.Postgres.Data;
+using Functions.PgSidecar.Postgres.Sessions;
+using Functions.PgSidecar.Sandbox.JavaScript;
+
+namespace Functions.PgSidecar.Core.Bindings.Db;
+
+/// <summary>The database in the hands of one invocation.</summary>
+internal sealed class DbSession(FunctionDatabase database, Invocation invocation, TimeProvider time) : IBindingSession
+{
+    /// <summary>Transactions an invocation may have open at once; each holds a connection.</summary>
+    private const int MaxTransactions = 4;
+
+    private readonly ConcurrentDictionary<int, FunctionTransaction> transactions = new();
+    private CallerContext? caller;
+    private int lastTransaction;
+    private int openTransactions;
+
+    /// <inheritdoc/>
+    public void Start(GuestOperation operation) => _ = RunAsync(operation);
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var transaction in transactions.Values)
+            await transaction.DisposeAsync().ConfigureAwait(false);
+    }
+
+    private async Task RunAsync(GuestOperation operation)
+    {
+        // Neither the statement is looked at nor the socket written to on the sandbox's thread.
+        await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+        try
+        {
+            operation.Succeed(await ExecuteAsync(operation).ConfigureAwait(false));
+        }
+        catch (FunctionSqlException e)
+        {
+            operation.Fail(DbErrors.Describe(e));
+        }
+        catch (OperationCanceledException)
+        {
+            operation.Fail("AbortError", "The statement was cancelled: the invocation is over.", "57014");
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException or KeyNotFoundException)
+        {
+            operation.Fail("TypeError", $"{operation.Name} was called with arguments that it can't read.", "PGFN5400");
+        }
+    }
+
+    private async Task<ReadOnlyMemory<byte>> ExecuteAsync(GuestOperation operation)
+    {
+        var arguments = DbArguments.Parse(operation.Arguments);
+        var json = new ArrayBufferWriter<byte>(1024);
+        var cancellation = operation.Cancellation;
+        switch (operation.Name)
+        {
+            case "db.query" when arguments.Transaction is { } id:
+                await Transaction(id).QueryAsync(arguments.Statement, json, cancellation).ConfigureAwait(false);
+                break;
+            case "db.query":
+                await database.QueryAsync(Caller, arguments.Statement, Deadline(operation), json, cancellation).ConfigureAwait(false);
+                break;
+            case "db.batch":
+                json.Write("{\"results\":"u8);
+                await database.BatchAsync(Caller, arguments.Statements, Deadline(operation), json, cancellation).ConfigureAwait(false);
+                json.Write("}"u8);
+                break;
+            case "db.exec":
+                await database.ExecAsync(Caller, arguments.Statement.Sql, Deadline(operation), json, cancellation).ConfigureAwait(false);
+                break;
+            case "db.begin":
+                json.Write(Encoding.UTF8.GetBytes($"{{\"tx\":{await BeginAsync(operation).ConfigureAwait(false)}}}"));
+                break;
+            case "db.commit":
+                await EndAsync(arguments.Transaction, static (transaction, token) => transaction.CommitAsync(token), cancellation).ConfigureAwait(false);
+                break;
+            case "db.rollback":
+                await EndAsync(arguments.Transaction, static (transaction, token) => transaction.RollbackAsync(token), cancellation).ConfigureAwait(false);
+                break;
+            default:
+                throw new FunctionSqlException("PGFN5404", $"The database binding has no operation '{operation.Name}'.");
+        }
+        return json.WrittenMemory;
+    }
+
+    private CallerContext Caller => caller ??= new CallerContext(
+        invocation.Caller.Role, invocation.Caller.Subject, Encoding.UTF8.GetString(invocation.Caller.ClaimsJson.Span));
+
+    private DateTimeOffset Deadline(GuestOperation operation) =>
+        time.GetUtcNow() + Stopwatch.GetElapsedTime(Stopwatch.GetTimestamp(), operation.Deadline);
+
+    private async Task<int> BeginAsync(GuestOperation operation)
+    {
+        if (Interlocked.Increment(ref openTransactions) > MaxTransactions)
+        {
+            Interlocked.Decrement(ref openTransactions);
+            throw new FunctionSqlException("PGFN5429", $"An invocation may have {MaxTransactions} transactions open at once.", "Commit or roll back one of them first.");
+        }
+        try
+        {
+            var transaction = await database.BeginAsync(Caller, Deadline(operation), operation.Cancellation).ConfigureAwait(false);
+            var id = Interlocked.Increment(ref lastTransaction);
+            transactions[id] = transaction;
+            // The run may have ended, and with it this session, while the connection was opened.
+            if (operation.Cancellation.IsCancellationRequested && transactions.TryRemove(id, out _))
+                await transaction.DisposeAsync().ConfigureAwait(false);
+            return id;
+        }
+        catch
+        {
+            Interlocked.Decrement(ref openTransactions);
+            throw;
+        }
+    }
+
+    private FunctionTransaction Transaction(int id) => transactions.TryGetValue(id, out var transaction)
+        ? transaction
+        : throw new FunctionSqlException(SqlErrorCodes.TransactionEnded, "The transaction has ended.");
+
+    private async Task EndAsync(int? id, Func<FunctionTransaction, CancellationToken, Task> end, CancellationToken cancellation)
+    {
+        if (id is null || !transactions.TryRemove(id.Value, out var transaction))
+            throw new FunctionSqlException(SqlErrorCodes.TransactionEnded, "The transaction has ended.");
+        Interlocked.Decrement(ref openTransactions);
+        await using (transaction.ConfigureAwait(false))
+            await end(transaction, cancellation).ConfigureAwait(false);
+    }
+}

@@ -1,0 +1,102 @@
+using System.Net;
+
+namespace Functions.PgSidecar.Core.Bindings.Http;
+
+/// <summary>
+/// One entry of a function's list of hosts: <c>[scheme://]host[:port]</c>, the host a name, <c>*.name</c> (any depth below it, not the name itself),
+/// an IP address, <c>localhost</c>, or <c>*</c> for every public name.
+/// </summary>
+/// <remarks>
+/// Without a scheme https is meant; http too only where the host is <c>localhost</c> or an address, since anything else would let a redirect
+/// strip the encryption. Without a port the scheme's own is meant. Only an entry that spells out <c>localhost</c> or an address reaches one:
+/// a wildcard never does.
+/// </remarks>
+internal sealed class HostPattern
+{
+    private readonly string? _scheme;
+    private readonly string _host;
+    private readonly bool _isWildcard;
+    private readonly int? _port;
+
+    private HostPattern(string? scheme, string host, bool isWildcard, int? port)
+    {
+        _scheme = scheme;
+        _host = host;
+        _isWildcard = isWildcard;
+        _port = port;
+    }
+
+    /// <summary>Reads a pattern.</summary>
+    /// <exception cref="SidecarException">PGFN5210: not a pattern.</exception>
+    public static HostPattern Parse(string text) =>
+        TryParse(text) ?? throw new SidecarException("PGFN5210", 400,
+            "A host pattern is a name, *.name, an address, localhost or *, with http:// or https:// before it and a port after it where they matter: api.example.com, http://localhost:3000.");
+
+    /// <summary>Whether a request to this URL is meant.</summary>
+    public bool Matches(Uri url)
+    {
+        var host = HostOf(url);
+        var isLiteral = IsLocalhostOrAddress(host);
+        var schemeMatches = _scheme is null ? url.Scheme == Uri.UriSchemeHttps || isLiteral : url.Scheme == _scheme;
+        if (!schemeMatches || url.Port != (_port ?? DefaultPort(url.Scheme)))
+            return false;
+        if (!_isWildcard)
+            return host == _host;
+        return !isLiteral && (_host.Length == 0 || (host.Length > _host.Length && host.EndsWith(_host, StringComparison.Ordinal)));
+    }
+
+    /// <summary>The host of a URL in the one spelling that is compared: lower case, punycode, addresses canonical, no dot at the end.</summary>
+    public static string HostOf(Uri url) => Canonical(url.IdnHost);
+
+    /// <summary>Whether a canonical host is what only its exact pattern allows. Such hosts, and no others, may lead to addresses that are not public.</summary>
+    public static bool IsLocalhostOrAddress(string host) =>
+        host == "localhost" || host.EndsWith(".localhost", StringComparison.Ordinal) || IPAddress.TryParse(host, out _);
+
+    /// <summary>One spelling for a host as URLs and sockets give it.</summary>
+    public static string Canonical(string host)
+    {
+        var bare = host.Trim('[', ']').TrimEnd('.').ToLowerInvariant();
+        return IPAddress.TryParse(bare, out var address) ? address.ToString() : bare;
+    }
+
+    private static HostPattern? TryParse(string text)
+    {
+        string? scheme = null;
+        var authority = text.Trim();
+        var separator = authority.IndexOf("://", StringComparison.Ordinal);
+        if (separator >= 0)
+        {
+            scheme = authority[..separator].ToLowerInvariant();
+            if (scheme != Uri.UriSchemeHttp && scheme != Uri.UriSchemeHttps)
+                return null;
+            authority = authority[(separator + 3)..];
+        }
+
+        int? port = null;
+        var colon = authority.LastIndexOf(':');
+        if (colon >= 0 && !authority.EndsWith(']'))
+        {
+            if (!ushort.TryParse(authority.AsSpan(colon + 1), out var number) || number == 0)
+                return null;
+            port = number;
+            authority = authority[..colon];
+        }
+
+        if (authority == "*")
+            return new HostPattern(scheme, "", isWildcard: true, port);
+        var isWildcard = authority.StartsWith("*.", StringComparison.Ordinal);
+        if (NormalizeHost(isWildcard ? authority[2..] : authority) is not { } host || (isWildcard && IPAddress.TryParse(host, out _)))
+            return null;
+        return new HostPattern(scheme, isWildcard ? "." + host : host, isWildcard, port);
+    }
+
+    private static string? NormalizeHost(string host)
+    {
+        // Only what is a host and nothing else: no user, path, query, or second port may hide in it.
+        if (Uri.CheckHostName(host) == UriHostNameType.Unknown || !Uri.TryCreate($"https://{host}/", UriKind.Absolute, out var url))
+            return null;
+        return url.UserInfo.Length == 0 && url.PathAndQuery == "/" && url.IsDefaultPort ? HostOf(url) : null;
+    }
+
+    private static int DefaultPort(string scheme) => scheme == Uri.UriSchemeHttps ? 443 : 80;
+}

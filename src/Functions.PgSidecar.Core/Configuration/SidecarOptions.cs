@@ -1,0 +1,170 @@
+using Functions.PgSidecar.Core.Auth;
+using Functions.PgSidecar.Core.Auth.Keys;
+using Functions.PgSidecar.Core.Bindings.Http;
+using Functions.PgSidecar.Core.Secrets;
+using Microsoft.Extensions.Configuration;
+
+namespace Functions.PgSidecar.Core.Configuration;
+
+/// <summary>
+/// All settings of the process. A setting has one name everywhere: the environment variable's, and the same as a member of <c>pgfn.json</c>
+/// (<c>{"PGFN_LISTEN": "http://127.0.0.1:8787"}</c>); the environment wins. Secrets can be given by file, as <c>NAME_FILE</c>.
+/// </summary>
+internal sealed record SidecarOptions
+{
+    /// <summary>The database: <c>DATABASE_URL</c>, or the libpq variables; see <see cref="DatabaseSettings"/>.</summary>
+    public required string ConnectionString { get; init; }
+
+    /// <summary><c>PGFN_LISTEN</c>: the http addresses to serve, separated by semicolons. Default: <c>http://127.0.0.1:8787</c>.</summary>
+    public IReadOnlyList<string> Listen { get; init; } = ["http://127.0.0.1:8787"];
+
+    /// <summary>How callers are told apart.</summary>
+    public AuthOptions Auth { get; init; } = new();
+
+    /// <summary>How secrets are kept.</summary>
+    public SecretsOptions Secrets { get; init; } = new();
+
+    /// <summary>What functions may ask of other hosts.</summary>
+    public OutboundHttpOptions Http { get; init; } = new();
+
+    /// <summary>What the process bears.</summary>
+    public LimitsOptions Limits { get; init; } = new();
+
+    /// <summary>Reads and checks every setting.</summary>
+    /// <returns>The options, or null and all that is wrong, one line each, beginning with the setting's name.</returns>
+    public static SidecarOptions? TryLoad(IConfiguration configuration, out IReadOnlyList<string> errors)
+    {
+        var reader = new SettingReader(configuration);
+        var options = new SidecarOptions
+        {
+            ConnectionString = DatabaseSettings.Read(reader) ?? "",
+            Listen = ReadListen(reader),
+            Auth = ReadAuth(reader),
+            Secrets = ReadSecrets(reader),
+            Http = ReadHttp(reader),
+            Limits = ReadLimits(reader),
+        };
+        errors = reader.Errors;
+        return errors.Count == 0 ? options : null;
+    }
+
+    private static string[] ReadListen(SettingReader reader)
+    {
+        const string name = "PGFN_LISTEN";
+        if (reader.Text(name) is not { } text)
+            return ["http://127.0.0.1:8787"];
+        var addresses = text.Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+        foreach (var address in addresses)
+        {
+            // What Kestrel understands beyond URLs: any host as + or *, and a socket's path after unix:.
+            var url = address.Replace("://+", "://0.0.0.0", StringComparison.Ordinal).Replace("://*", "://0.0.0.0", StringComparison.Ordinal);
+            if (address.StartsWith("https:", StringComparison.OrdinalIgnoreCase))
+                reader.Fail(name, $"'{address}': TLS is for the proxy in front; listen on http.");
+            else if (!address.StartsWith("http://unix:/", StringComparison.Ordinal)
+                && !(Uri.TryCreate(url, UriKind.Absolute, out var parsed) && parsed.Scheme == Uri.UriSchemeHttp && parsed.PathAndQuery == "/"))
+                reader.Fail(name, $"'{address}' is not an address such as http://127.0.0.1:8787.");
+        }
+
+        return addresses;
+    }
+
+    private static AuthOptions ReadAuth(SettingReader reader)
+    {
+        var secret = reader.Secret("PGFN_JWT_SECRET");
+        if (secret is not null && JwtSecret.TryParse(secret, out var wrong) is null)
+            reader.Fail("PGFN_JWT_SECRET", wrong + ".");
+        var file = reader.Text("PGFN_JWKS_FILE");
+        if (file is not null && !File.Exists(file))
+            reader.Fail("PGFN_JWKS_FILE", $"the file '{file}' does not exist.");
+        if (file is not null && reader.Text("PGFN_JWKS_URL") is not null)
+            reader.Fail("PGFN_JWKS_FILE", "is set together with PGFN_JWKS_URL; keep one of them.");
+
+        var defaults = new AuthOptions();
+        return defaults with
+        {
+            Secret = secret,
+            JwksUrl = reader.HttpUrl("PGFN_JWKS_URL"),
+            JwksFile = file,
+            Audience = reader.Text("PGFN_JWT_AUDIENCE"),
+            Issuer = reader.Text("PGFN_JWT_ISSUER"),
+            ClockSkew = reader.Duration("PGFN_JWT_CLOCK_SKEW", defaults.ClockSkew, TimeSpan.Zero, TimeSpan.FromMinutes(10)),
+            RequireExpiry = reader.Flag("PGFN_JWT_REQUIRE_EXP", defaults.RequireExpiry),
+            RoleClaim = reader.Text("PGFN_JWT_ROLE_CLAIM") ?? defaults.RoleClaim,
+            DefaultRole = ReadRole(reader, "PGFN_JWT_DEFAULT_ROLE", defaults.DefaultRole),
+            AnonymousRole = ReadRole(reader, "PGFN_ANON_ROLE", defaults.AnonymousRole),
+        };
+    }
+
+    private static string ReadRole(SettingReader reader, string name, string fallback)
+    {
+        var role = reader.Text(name) ?? fallback;
+        if (!Core.Auth.Jwt.ClaimsReader.IsRoleName(role))
+            reader.Fail(name, "is not a plain role name (letters, digits and underscores, at most 63).");
+        return role;
+    }
+
+    private static SecretsOptions ReadSecrets(SettingReader reader)
+    {
+        var defaults = new SecretsOptions();
+        var key = reader.Secret("PGFN_SECRET_KEY");
+        if (key is not null && MasterKey.TryParse(key, out var wrong) is null)
+            reader.Fail("PGFN_SECRET_KEY", wrong + ".");
+        var previous = reader.Secret("PGFN_SECRET_KEY_PREVIOUS");
+        if (previous is not null && MasterKey.TryParse(previous, out wrong) is null)
+            reader.Fail("PGFN_SECRET_KEY_PREVIOUS", wrong + ".");
+        return defaults with { Key = key, PreviousKey = previous, StateDirectory = reader.Text("PGFN_STATE_DIR") ?? defaults.StateDirectory };
+    }
+
+    private static OutboundHttpOptions ReadHttp(SettingReader reader)
+    {
+        var defaults = new OutboundHttpOptions();
+        return defaults with
+        {
+            AllowedNetworks = reader.Networks("PGFN_HTTP_ALLOW_NETWORKS"),
+            MaxRequestBytes = (int)reader.Size("PGFN_HTTP_MAX_REQUEST_SIZE", defaults.MaxRequestBytes, 1024, 256 << 20),
+            MaxResponseBytes = (int)reader.Size("PGFN_HTTP_MAX_RESPONSE_SIZE", defaults.MaxResponseBytes, 1024, 256 << 20),
+            RequestsPerSecond = reader.Number("PGFN_HTTP_RATE_LIMIT", defaults.RequestsPerSecond, 1, 100_000),
+            Timeout = reader.Duration("PGFN_HTTP_TIMEOUT", defaults.Timeout, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(300)),
+        };
+    }
+
+    private static LimitsOptions ReadLimits(SettingReader reader)
+    {
+        var defaults = new LimitsOptions();
+        return new LimitsOptions
+        {
+            Concurrency = reader.Number("PGFN_MAX_CONCURRENCY", defaults.Concurrency, 1, 100_000),
+            QueueLimit = reader.Number("PGFN_QUEUE_LIMIT", defaults.QueueLimit, 0, 1_000_000),
+            MaxBodyBytes = reader.Size("PGFN_MAX_BODY_SIZE", defaults.MaxBodyBytes, 1024, 1L << 30),
+            LogRetentionDays = reader.Number("PGFN_LOG_RETENTION_DAYS", defaults.LogRetentionDays, 1, 3650),
+            SandboxThreads = reader.Number("PGFN_SANDBOX_THREADS", defaults.SandboxThreads, 1, 1024),
+            ConnectionsPerRole = reader.Number("PGFN_DB_POOL_SIZE", defaults.ConnectionsPerRole, 1, 1000),
+            ShutdownTimeout = reader.Duration("PGFN_SHUTDOWN_TIMEOUT", defaults.ShutdownTimeout, TimeSpan.Zero, TimeSpan.FromMinutes(10)),
+        };
+    }
+}
+
+/// <summary>What one sidecar bears at most. A function's own limits are options of the function.</summary>
+internal sealed record LimitsOptions
+{
+    /// <summary><c>PGFN_MAX_CONCURRENCY</c>: invocations that run at once. Default: 256.</summary>
+    public int Concurrency { get; init; } = 256;
+
+    /// <summary><c>PGFN_QUEUE_LIMIT</c>: invocations that wait for one of those; more are answered 503. Default: 4096.</summary>
+    public int QueueLimit { get; init; } = 4096;
+
+    /// <summary><c>PGFN_MAX_BODY_SIZE</c>: the largest request body in bytes; more is answered 413. Default: 10 MB.</summary>
+    public long MaxBodyBytes { get; init; } = 10 << 20;
+
+    /// <summary><c>PGFN_LOG_RETENTION_DAYS</c>: how long invocations and log lines are kept. Default: 7.</summary>
+    public int LogRetentionDays { get; init; } = 7;
+
+    /// <summary><c>PGFN_SANDBOX_THREADS</c>: threads that run functions' code. Default: one a processor.</summary>
+    public int SandboxThreads { get; init; } = Environment.ProcessorCount;
+
+    /// <summary><c>PGFN_DB_POOL_SIZE</c>: connections at most for each privilege level of functions. Default: 20.</summary>
+    public int ConnectionsPerRole { get; init; } = 20;
+
+    /// <summary><c>PGFN_SHUTDOWN_TIMEOUT</c>: how long a stop waits for what is running. Default: 30 seconds.</summary>
+    public TimeSpan ShutdownTimeout { get; init; } = TimeSpan.FromSeconds(30);
+}

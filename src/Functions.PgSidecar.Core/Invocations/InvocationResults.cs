@@ -1,0 +1,64 @@
+using System.Globalization;
+using Functions.PgSidecar.Core.Registry;
+using Functions.PgSidecar.Sandbox.JavaScript;
+
+namespace Functions.PgSidecar.Core.Invocations;
+
+/// <summary>Turns ends of runs and refusals into results: the one place that gives failures their codes, statuses and sentences.</summary>
+internal static class InvocationResults
+{
+    /// <summary>The code that the bindings give to errors of an unreachable database.</summary>
+    public const string DatabaseUnavailable = "PGFN0503";
+
+    /// <summary>The result of a run that has ended.</summary>
+    public static InvocationResult From(RunResult run, DeployedFunction function)
+    {
+        var options = function.Options;
+        return run.Outcome switch
+        {
+            RunOutcome.Succeeded => new InvocationResult(InvocationOutcome.Succeeded, default, default),
+            RunOutcome.Threw when run.Error?.Code == DatabaseUnavailable => Failure(
+                InvocationOutcome.HostError, 503, "DATABASE_UNAVAILABLE", "The database can't be reached just now; try again.", retryAfter: 1),
+            RunOutcome.Threw => Failure(InvocationOutcome.Threw, 500, "FUNCTION_ERROR", function.Redactor.Redact(Message(run.Error))),
+            RunOutcome.TimedOut => Failure(
+                InvocationOutcome.TimedOut, 504, "TIMEOUT", $"The function ran longer than its limit of {Milliseconds(options.Timeout)} ms (timeout_ms)."),
+            RunOutcome.OutOfMemory => Failure(
+                InvocationOutcome.OutOfMemory, 507, "OUT_OF_MEMORY", $"The function needed more than its limit of {options.MemoryMb} MB of memory (memory_mb)."),
+            RunOutcome.OutOfCpu => Failure(
+                InvocationOutcome.OutOfFuel, 504, "CPU_LIMIT", $"The function used more than its limit of {Milliseconds(options.Cpu ?? options.Timeout)} ms of CPU time (cpu_ms)."),
+            RunOutcome.Trapped => Failure(InvocationOutcome.Trapped, 500, "PANIC", $"The function's module trapped: {Message(run.Error)}"),
+            RunOutcome.Cancelled => Failure(InvocationOutcome.Cancelled, 499, "CANCELLED", "The caller went away."),
+            _ => Failure(InvocationOutcome.HostError, 500, "HOST_ERROR", "The sidecar failed; its own log says how."),
+        };
+    }
+
+    /// <summary>The result of an invocation that was not admitted.</summary>
+    public static InvocationResult From(Rejection rejection, DeployedFunction function) => rejection switch
+    {
+        Rejection.RateLimited => Failure(
+            InvocationOutcome.Rejected, 429, "RATE_LIMIT_ERROR", $"The function is called more often than {function.Options.RateLimit} times a second (rate_limit).", retryAfter: 1),
+        Rejection.FunctionBusy => Failure(
+            InvocationOutcome.Rejected, 503, "FUNCTION_BUSY", "As many invocations of the function run and wait as it allows (concurrency, queue_limit).", retryAfter: 1),
+        Rejection.ShuttingDown => Failure(
+            InvocationOutcome.Rejected, 503, "SHUTTING_DOWN", "This sidecar is shutting down.", retryAfter: 1),
+        _ => Failure(
+            InvocationOutcome.Rejected, 503, "OVERLOADED", "As many invocations run and wait as this sidecar allows (PGFN_MAX_CONCURRENCY, PGFN_QUEUE_LIMIT).", retryAfter: 1),
+    };
+
+    /// <summary>The log line of an error that the function did not catch.</summary>
+    public static string Uncaught(GuestError error) => error.Stack is { Length: > 0 } stack
+        ? $"Uncaught {error.Name}: {error.Message}\n{stack.TrimEnd()}"
+        : $"Uncaught {error.Name}: {error.Message}";
+
+    private static InvocationResult Failure(InvocationOutcome outcome, int status, string code, string message, int? retryAfter = null) =>
+        new(outcome, default, default, code, message) { Status = status, RetryAfter = retryAfter };
+
+    private static string Message(GuestError? error) => error switch
+    {
+        null => "The function failed without saying how.",
+        { Message.Length: 0 } => error.Name,
+        _ => error.Message,
+    };
+
+    private static string Milliseconds(TimeSpan time) => time.TotalMilliseconds.ToString("0", CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,168 @@
+using Functions.PgSidecar.Core.Bindings;
+using Functions.PgSidecar.Core.Configuration;
+using Functions.PgSidecar.Core.Observability;
+using Functions.PgSidecar.Core.Registry;
+using Functions.PgSidecar.Sandbox.JavaScript;
+using Microsoft.Extensions.Logging;
+
+namespace Functions.PgSidecar.Core.Invocations;
+
+/// <summary>
+/// The one pipeline: admit, load, run, log, answer. Whatever the source, an invocation that was handed over here is logged once,
+/// and its failures are results.
+/// </summary>
+internal sealed class Invoker
+{
+    private readonly JavaScriptEngine engine;
+    private readonly ProgramCache programs;
+    private readonly Dictionary<string, IBinding> bindings;
+    private readonly InvocationLog log;
+    private readonly InvocationMetrics metrics;
+    private readonly ConcurrencyGate gate;
+    private readonly InFlight inFlight;
+    private readonly TimeProvider time;
+    private readonly ILogger<Invoker> logger;
+
+    public Invoker(
+        JavaScriptEngine engine,
+        ProgramCache programs,
+        IEnumerable<IBinding> bindings,
+        InvocationLog log,
+        InvocationMetrics metrics,
+        LimitsOptions limits,
+        InFlight inFlight,
+        TimeProvider time,
+        ILogger<Invoker> logger)
+    {
+        this.engine = engine;
+        this.programs = programs;
+        this.bindings = bindings.ToDictionary(binding => binding.Name, StringComparer.Ordinal);
+        this.log = log;
+        this.metrics = metrics;
+        this.inFlight = inFlight;
+        this.time = time;
+        this.logger = logger;
+        gate = new ConcurrencyGate(limits.Concurrency, limits.QueueLimit);
+    }
+
+    /// <summary>Invocations that run now.</summary>
+    public int Running => gate.Running;
+
+    /// <summary>Invocations that wait for admission now.</summary>
+    public int Waiting => gate.Waiting;
+
+    /// <summary>
+    /// Runs an invocation. Completes with the function's answer; work left to <c>waitUntil</c> goes on and is logged when it ends.
+    /// </summary>
+    /// <param name="invocation">What to run.</param>
+    /// <param name="abandon">The caller has gone away: an invocation that has not answered is stopped.</param>
+    public async Task<InvocationResult> InvokeAsync(Invocation invocation, CancellationToken abandon)
+    {
+        var entry = new InvocationEntry(invocation, time);
+        if (!inFlight.TryEnter())
+            return Reject(entry, Rejection.ShuttingDown);
+        var admitted = false;
+        try
+        {
+            var rejection = await AdmitAsync(invocation.Function, abandon).ConfigureAwait(false);
+            if (rejection != Rejection.None)
+                return Reject(entry, rejection);
+            admitted = true;
+            entry.Admitted();
+            var program = await programs.AcquireAsync(invocation.Function.Name, invocation.Function.Version, abandon).ConfigureAwait(false);
+            admitted = false;
+            return await RunAsync(entry, program, abandon).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (abandon.IsCancellationRequested)
+        {
+            return Close(entry, new InvocationResult(InvocationOutcome.Cancelled, default, default, "CANCELLED", "The caller went away."));
+        }
+        catch (SidecarException e)
+        {
+            return Close(entry, new InvocationResult(InvocationOutcome.HostError, default, default, e.Code, e.Message) { Status = e.Status });
+        }
+        finally
+        {
+            // From the moment the run has begun, it is the run's end that gives the places back.
+            if (admitted)
+                Leave(invocation.Function);
+            if (!entry.Running)
+                inFlight.Leave();
+        }
+    }
+
+    private async ValueTask<Rejection> AdmitAsync(DeployedFunction function, CancellationToken abandon)
+    {
+        if (!function.Admission.TryBegin())
+            return Rejection.RateLimited;
+        if (!await function.Admission.Gate.EnterAsync(function.Options.Timeout, abandon).ConfigureAwait(false))
+            return Rejection.FunctionBusy;
+        var admitted = false;
+        try
+        {
+            admitted = await gate.EnterAsync(function.Options.Timeout, abandon).ConfigureAwait(false);
+            return admitted ? Rejection.None : Rejection.SidecarBusy;
+        }
+        finally
+        {
+            if (!admitted)
+                function.Admission.Gate.Leave();
+        }
+    }
+
+    private void Leave(DeployedFunction function)
+    {
+        gate.Leave();
+        function.Admission.Gate.Leave();
+    }
+
+    private Task<InvocationResult> RunAsync(InvocationEntry entry, ProgramLease program, CancellationToken abandon)
+    {
+        entry.Running = true;
+        var invocation = entry.Invocation;
+        var options = invocation.Function.Options;
+        var host = new InvocationHost(invocation, bindings, log);
+        var limits = new GuestLimits(options.Timeout, (long)options.MemoryMb << 20, options.Cpu);
+        var run = engine.RunAsync(program.Program, new RunRequest(invocation.Envelope, invocation.Body, limits), host, abandon);
+        _ = FinishAsync(entry, program, host, run);
+        return host.Answer;
+    }
+
+    private async Task FinishAsync(InvocationEntry entry, ProgramLease program, InvocationHost host, Task<RunResult> run)
+    {
+        var function = entry.Invocation.Function;
+        try
+        {
+            var result = await run.ConfigureAwait(false);
+            if (result.Outcome == RunOutcome.HostError)
+                InvocationsLog.HostFailed(logger, function.Name, entry.Invocation.Id, result.Error!.Name, result.Error.Message);
+            var outcome = InvocationResults.From(result, function);
+            host.Fail(outcome);
+            if (result.Error is { } error)
+                host.Log(GuestLogLevel.Error, InvocationResults.Uncaught(error));
+            log.Record(entry.Close(outcome, result));
+            metrics.Record(function.Name, outcome, entry.Elapsed, result.MemoryPeakBytes);
+            await host.DisposeAsync().ConfigureAwait(false);
+        }
+        catch (Exception e)
+        {
+            InvocationsLog.FinishFailed(logger, e, function.Name, entry.Invocation.Id);
+            host.Fail(new InvocationResult(InvocationOutcome.HostError, default, default, "HOST_ERROR", "The sidecar failed; its own log says how."));
+        }
+        finally
+        {
+            program.Dispose();
+            Leave(function);
+            inFlight.Leave();
+        }
+    }
+
+    private InvocationResult Reject(InvocationEntry entry, Rejection rejection) => Close(entry, InvocationResults.From(rejection, entry.Invocation.Function));
+
+    private InvocationResult Close(InvocationEntry entry, InvocationResult result)
+    {
+        log.Record(entry.Close(result, null));
+        metrics.Record(entry.Invocation.Function.Name, result, entry.Elapsed, 0);
+        return result;
+    }
+}

@@ -1,0 +1,104 @@
+using Functions.PgSidecar.Core.Configuration;
+using Functions.PgSidecar.Core.Invocations;
+using Functions.PgSidecar.Postgres.Logs;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace Functions.PgSidecar.Core.Observability;
+
+/// <summary>
+/// Writes the invocation log in batches, less than 100 ms behind while the database keeps up, and keeps its partitions:
+/// tomorrow's are made, those past the retention are dropped.
+/// </summary>
+internal sealed class InvocationLogWorker(
+    InvocationLog log, InvocationLogStore store, LimitsOptions limits, TimeProvider time, ILogger<InvocationLogWorker> logger)
+    : BackgroundService
+{
+    /// <summary>How long a batch gathers.</summary>
+    private static readonly TimeSpan Gather = TimeSpan.FromMilliseconds(25);
+
+    private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan MaintenanceInterval = TimeSpan.FromHours(1);
+
+    private long reportedLines;
+    private long reportedRecords;
+
+    /// <inheritdoc/>
+    public override async Task StopAsync(CancellationToken cancellationToken)
+    {
+        await base.StopAsync(cancellationToken).ConfigureAwait(false);
+        // What the last invocations said.
+        await WriteAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    }
+
+    /// <inheritdoc/>
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        var maintenance = MaintainAsync(stoppingToken);
+        try
+        {
+            while (true)
+            {
+                await log.WaitAsync(stoppingToken).ConfigureAwait(false);
+                await Task.Delay(Gather, time, stoppingToken).ConfigureAwait(false);
+                await WriteAsync(stoppingToken).ConfigureAwait(false);
+            }
+        }
+        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+        {
+            // StopAsync writes the rest.
+        }
+        await maintenance.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    }
+
+    /// <summary>Writes what there is, again and again until it is written.</summary>
+    private async Task WriteAsync(CancellationToken cancellationToken)
+    {
+        var (records, lines) = log.Take();
+        if (records.Count == 0 && lines.Count == 0)
+            return;
+        var pause = FirstPause;
+        while (true)
+        {
+            try
+            {
+                await store.WriteAsync(records, lines, cancellationToken).ConfigureAwait(false);
+                break;
+            }
+            catch (Exception e) when (e is not OperationCanceledException)
+            {
+                InvocationsLog.LogWriteFailed(logger, pause, e.Message);
+                await Task.Delay(pause, time, cancellationToken).ConfigureAwait(false);
+                pause = pause * 2 < LongestPause ? pause * 2 : LongestPause;
+            }
+        }
+        ReportDropped();
+    }
+
+    private void ReportDropped()
+    {
+        var (lines, records) = (log.DroppedLines - reportedLines, log.DroppedRecords - reportedRecords);
+        if (lines == 0 && records == 0)
+            return;
+        reportedLines += lines;
+        reportedRecords += records;
+        InvocationsLog.LogDropped(logger, lines, records);
+    }
+
+    private async Task MaintainAsync(CancellationToken stoppingToken)
+    {
+        while (true)
+        {
+            try
+            {
+                await store.MaintainPartitionsAsync(TimeSpan.FromDays(limits.LogRetentionDays), stoppingToken).ConfigureAwait(false);
+            }
+            catch (Exception e) when (e is not OperationCanceledException)
+            {
+                InvocationsLog.PartitionsFailed(logger, e);
+            }
+            await Task.Delay(MaintenanceInterval, time, stoppingToken).ConfigureAwait(false);
+        }
+    }
+}

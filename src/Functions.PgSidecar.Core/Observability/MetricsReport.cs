@@ -1,0 +1,78 @@
+using System.Globalization;
+using System.Text;
+using Functions.PgSidecar.Core.Invocations;
+using Functions.PgSidecar.Sandbox.JavaScript;
+
+namespace Functions.PgSidecar.Core.Observability;
+
+/// <summary>Everything that is measured, in Prometheus' text format 0.0.4. Names of functions are plain identifiers and need no escaping.</summary>
+internal sealed class MetricsReport(InvocationMetrics metrics, InvocationLog log, Invoker invoker, JavaScriptEngine engine)
+{
+    /// <summary>The report of this moment.</summary>
+    public string Write()
+    {
+        var text = new StringBuilder(4096);
+        var functions = metrics.Functions.ToList();
+        WriteOutcomes(text, functions);
+        WriteDurations(text, functions);
+        Header(text, "functions_memory_bytes", "gauge", "Memory peak of the last invocation.");
+        foreach (var (name, function) in functions)
+            text.Append(CultureInfo.InvariantCulture, $"functions_memory_bytes{{function=\"{name}\"}} {function.MemoryPeak}\n");
+        Single(text, "functions_running", "gauge", "Invocations that run now.", invoker.Running);
+        Single(text, "functions_waiting", "gauge", "Invocations that wait for admission now.", invoker.Waiting);
+        Single(text, "functions_sandbox_threads", "gauge", "Threads that run guest code.", engine.ThreadCount);
+        Single(text, "functions_log_lines_dropped_total", "counter", "Log lines that could not be kept.", log.DroppedLines);
+        Single(text, "functions_log_invocations_dropped_total", "counter", "Invocation records that could not be kept.", log.DroppedRecords);
+        return text.ToString();
+    }
+
+    private static void WriteOutcomes(StringBuilder text, List<KeyValuePair<string, FunctionMetrics>> functions)
+    {
+        Header(text, "functions_invocations_total", "counter", "Invocations by outcome.");
+        foreach (var (name, function) in functions)
+        {
+            foreach (var outcome in Enum.GetValues<InvocationOutcome>())
+            {
+                if (function.Count(outcome) is var count and > 0)
+                    text.Append(CultureInfo.InvariantCulture, $"functions_invocations_total{{function=\"{name}\",status=\"{InvocationEntry.Name(outcome)}\"}} {count}\n");
+            }
+        }
+        Header(text, "functions_timeout_total", "counter", "Invocations that ran out of time.");
+        foreach (var (name, function) in functions)
+            text.Append(CultureInfo.InvariantCulture, $"functions_timeout_total{{function=\"{name}\"}} {function.Count(InvocationOutcome.TimedOut)}\n");
+        Header(text, "functions_errors_total", "counter", "Invocations that did not succeed.");
+        foreach (var (name, function) in functions)
+        {
+            var errors = Enum.GetValues<InvocationOutcome>().Where(outcome => outcome != InvocationOutcome.Succeeded).Sum(function.Count);
+            text.Append(CultureInfo.InvariantCulture, $"functions_errors_total{{function=\"{name}\"}} {errors}\n");
+        }
+    }
+
+    private static void WriteDurations(StringBuilder text, List<KeyValuePair<string, FunctionMetrics>> functions)
+    {
+        const string name = "functions_duration_seconds";
+        Header(text, name, "histogram", "Time from admission to the end of an invocation.");
+        foreach (var (function, counts) in functions)
+        {
+            long total = 0;
+            for (var i = 0; i < InvocationMetrics.Bounds.Length; i++)
+            {
+                total += counts.Bucket(i);
+                text.Append(CultureInfo.InvariantCulture, $"{name}_bucket{{function=\"{function}\",le=\"{InvocationMetrics.Bounds[i]}\"}} {total}\n");
+            }
+            total += counts.Bucket(InvocationMetrics.Bounds.Length);
+            text.Append(CultureInfo.InvariantCulture, $"{name}_bucket{{function=\"{function}\",le=\"+Inf\"}} {total}\n");
+            text.Append(CultureInfo.InvariantCulture, $"{name}_sum{{function=\"{function}\"}} {counts.Duration.TotalSeconds}\n");
+            text.Append(CultureInfo.InvariantCulture, $"{name}_count{{function=\"{function}\"}} {total}\n");
+        }
+    }
+
+    private static void Single(StringBuilder text, string name, string type, string help, long value)
+    {
+        Header(text, name, type, help);
+        text.Append(CultureInfo.InvariantCulture, $"{name} {value}\n");
+    }
+
+    private static void Header(StringBuilder text, string name, string type, string help) =>
+        text.Append("# HELP ").Append(name).Append(' ').Append(help).Append("\n# TYPE ").Append(name).Append(' ').Append(type).Append('\n');
+}

@@ -1,0 +1,100 @@
+using System.Diagnostics;
+using Functions.PgSidecar.Postgres.Registry;
+using Functions.PgSidecar.Sandbox.JavaScript;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace Functions.PgSidecar.Core.Registry;
+
+/// <summary>Compiles versions that were deployed. Sidecars share the work; each version is compiled by one of them.</summary>
+internal sealed class CompilationWorker(
+    JavaScriptEngine engine,
+    RegistryStore store,
+    ProgramCache programs,
+    SidecarIdentity identity,
+    TimeProvider time,
+    ILogger<CompilationWorker> logger)
+    : BackgroundService
+{
+    private const int BatchSize = 4;
+
+    /// <summary>How long a version belongs to the sidecar that took it: longer than any top level may run.</summary>
+    private static readonly TimeSpan Lease = TimeSpan.FromMinutes(6);
+
+    private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
+
+    private readonly SemaphoreSlim signal = new(1, 1);
+
+    /// <summary>There may be something to compile.</summary>
+    public void Wake()
+    {
+        if (signal.CurrentCount > 0)
+            return;
+        try
+        {
+            signal.Release();
+        }
+        catch (SemaphoreFullException)
+        {
+            // Woken by somebody else in the same instant.
+        }
+    }
+
+    /// <inheritdoc/>
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        while (!stoppingToken.IsCancellationRequested)
+        {
+            try
+            {
+                await signal.WaitAsync(stoppingToken).ConfigureAwait(false);
+                await CompilePendingAsync(stoppingToken).ConfigureAwait(false);
+            }
+            catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+            {
+                break;
+            }
+            catch (Exception e)
+            {
+                RegistryLog.Unreachable(logger, Pause, e.Message);
+                await Task.Delay(Pause, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                Wake();
+            }
+        }
+    }
+
+    private async Task CompilePendingAsync(CancellationToken stoppingToken)
+    {
+        while (true)
+        {
+            var pending = await store.ClaimPendingAsync(identity.Id, BatchSize, Lease, stoppingToken).ConfigureAwait(false);
+            if (pending.Count == 0)
+                return;
+            await Task.WhenAll(pending.Select(CompileAsync)).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Compiles one version and tells the registry; a shutdown waits for it.</summary>
+    private async Task CompileAsync(VersionArtifact version)
+    {
+        var began = Stopwatch.GetTimestamp();
+        CompilationOutcome outcome;
+        JavaScriptProgram? program = null;
+        try
+        {
+            program = await engine.CompileAsync(
+                Compiler.FileName(version), version.Source, Compiler.Limits(version), version.Options.Handler).ConfigureAwait(false);
+            outcome = Compiler.Success(engine, program, Stopwatch.GetElapsedTime(began));
+            programs.Add(version.Function, version.Version, program);
+        }
+        catch (JavaScriptCompileException e)
+        {
+            outcome = Compiler.Failure(engine, e, Stopwatch.GetElapsedTime(began));
+        }
+        await store.CompleteVersionAsync(version.Function, version.Version, outcome, CancellationToken.None).ConfigureAwait(false);
+        if (outcome.Error is { } error)
+            RegistryLog.CompileFailed(logger, version.Function, version.Version, error.Message);
+        else
+            RegistryLog.Compiled(logger, version.Function, version.Version, outcome.CompiledMs);
+    }
+}

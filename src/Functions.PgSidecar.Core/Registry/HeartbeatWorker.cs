@@ -1,0 +1,44 @@
+using Functions.PgSidecar.Postgres.Registry;
+using Functions.PgSidecar.Sandbox.JavaScript;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace Functions.PgSidecar.Core.Registry;
+
+/// <summary>Lets the database know that this sidecar serves it, and signs off at the end.</summary>
+internal sealed class HeartbeatWorker(
+    SidecarStore store, SidecarIdentity identity, JavaScriptEngine engine, TimeProvider time, ILogger<HeartbeatWorker> logger)
+    : BackgroundService
+{
+    /// <inheritdoc/>
+    public override async Task StopAsync(CancellationToken cancellationToken)
+    {
+        await base.StopAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            await store.SignOffAsync(identity.Id, cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception e)
+        {
+            RegistryLog.HeartbeatFailed(logger, e.Message);
+        }
+    }
+
+    /// <inheritdoc/>
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        using var timer = new PeriodicTimer(SidecarStore.HeartbeatInterval, time);
+        do
+        {
+            try
+            {
+                await store.HeartbeatAsync(identity.Id, engine.EngineId, Environment.MachineName, stoppingToken).ConfigureAwait(false);
+            }
+            catch (Exception e) when (!stoppingToken.IsCancellationRequested)
+            {
+                RegistryLog.HeartbeatFailed(logger, e.Message);
+            }
+        }
+        while (await timer.WaitForNextTickAsync(stoppingToken).ConfigureAwait(false));
+    }
+}

@@ -1,0 +1,137 @@
+using System.Diagnostics;
+using Functions.PgSidecar.Postgres.Registry;
+using Functions.PgSidecar.Sandbox.JavaScript;
+using Microsoft.Extensions.Logging;
+
+namespace Functions.PgSidecar.Core.Registry;
+
+/// <summary>
+/// Programs ready to run, by function and version. Loaded from the registry at their first use; one that another build of the engine
+/// made is compiled again and stored. The least recently used go when the cache is full.
+/// </summary>
+internal sealed class ProgramCache(JavaScriptEngine engine, RegistryStore store, ILogger<ProgramCache> logger)
+{
+    /// <summary>Snapshots held at most, in bytes; those in use are held beyond it.</summary>
+    private const long MaxBytes = 1L << 30;
+
+    private readonly Lock gate = new();
+    private readonly Dictionary<(string Function, int Version), Task<SharedProgram>> programs = [];
+    private long questions;
+
+    /// <summary>A program, loaded where it is not there yet.</summary>
+    /// <exception cref="SidecarException">PGFN2503: the registry can't be read; PGFN2404: the version is gone; PGFN2422: it does not compile.</exception>
+    public async ValueTask<ProgramLease> AcquireAsync(string function, int version, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            var loading = Find((function, version));
+            var shared = await loading.WaitAsync(cancellationToken).ConfigureAwait(false);
+            if (shared.TryLease() is { } lease)
+                return lease;
+        }
+    }
+
+    /// <summary>Puts a program in that was compiled here.</summary>
+    public void Add(string function, int version, JavaScriptProgram program)
+    {
+        Task<SharedProgram>? old;
+        lock (gate)
+        {
+            programs.Remove((function, version), out old);
+            programs[(function, version)] = Task.FromResult(new SharedProgram(program) { LastUse = ++questions });
+        }
+        Release(old);
+    }
+
+    /// <summary>Drops every version of a function but one; those in use go when they are no longer.</summary>
+    public void Retain(string function, int? version)
+    {
+        List<Task<SharedProgram>> gone = [];
+        lock (gate)
+        {
+            foreach (var key in programs.Keys.Where(key => key.Function == function && key.Version != version).ToList())
+            {
+                programs.Remove(key, out var program);
+                gone.Add(program!);
+            }
+        }
+        gone.ForEach(Release);
+    }
+
+    private Task<SharedProgram> Find((string Function, int Version) key)
+    {
+        Task<SharedProgram> loading;
+        lock (gate)
+        {
+            if (programs.TryGetValue(key, out var known) && !known.IsFaulted && !known.IsCanceled)
+            {
+                if (known.IsCompletedSuccessfully)
+                    known.Result.LastUse = ++questions;
+                return known;
+            }
+            loading = Task.Run(() => LoadAsync(key.Function, key.Version));
+            programs[key] = loading;
+        }
+        Trim();
+        return loading;
+    }
+
+    private async Task<SharedProgram> LoadAsync(string function, int version)
+    {
+        var artifact = await ReadAsync(function, version).ConfigureAwait(false)
+            ?? throw new SidecarException("PGFN2404", 404, $"Version {version} of function '{function}' is gone.");
+        if (artifact.Snapshot is { } snapshot && artifact.Engine == engine.EngineId)
+            return new SharedProgram(engine.Read(snapshot));
+        RegistryLog.Recompiling(logger, function, version);
+        var began = Stopwatch.GetTimestamp();
+        try
+        {
+            var program = await engine.CompileAsync(
+                Compiler.FileName(artifact), artifact.Source, Compiler.Limits(artifact), artifact.Options.Handler).ConfigureAwait(false);
+            await store.CompleteVersionAsync(
+                function, version, Compiler.Success(engine, program, Stopwatch.GetElapsedTime(began)), CancellationToken.None).ConfigureAwait(false);
+            return new SharedProgram(program);
+        }
+        catch (JavaScriptCompileException e)
+        {
+            throw new SidecarException("PGFN2422", 500, $"Version {version} of function '{function}' does not compile with this engine: {e.Message}");
+        }
+    }
+
+    private async Task<VersionArtifact?> ReadAsync(string function, int version)
+    {
+        try
+        {
+            return await store.LoadArtifactAsync(function, version, CancellationToken.None).ConfigureAwait(false);
+        }
+        catch (Npgsql.NpgsqlException e)
+        {
+            throw RegistryLog.Unreadable(e);
+        }
+    }
+
+    /// <summary>Drops the least recently used programs until the rest fits.</summary>
+    private void Trim()
+    {
+        List<Task<SharedProgram>> gone = [];
+        lock (gate)
+        {
+            var loaded = programs.Where(entry => entry.Value.IsCompletedSuccessfully).OrderByDescending(entry => entry.Value.Result.LastUse);
+            long bytes = 0;
+            foreach (var (key, program) in loaded.ToList())
+            {
+                bytes += program.Result.Program.SnapshotBytes;
+                if (bytes > MaxBytes && programs.Remove(key))
+                    gone.Add(program);
+            }
+        }
+        gone.ForEach(Release);
+    }
+
+    private static void Release(Task<SharedProgram>? program) =>
+        program?.ContinueWith(
+            static loaded => loaded.Result.Release(),
+            CancellationToken.None,
+            TaskContinuationOptions.OnlyOnRanToCompletion | TaskContinuationOptions.ExecuteSynchronously,
+            TaskScheduler.Default);
+}

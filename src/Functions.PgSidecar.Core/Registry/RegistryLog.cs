@@ -1,0 +1,35 @@
+using Microsoft.Extensions.Logging;
+
+namespace Functions.PgSidecar.Core.Registry;
+
+/// <summary>The sidecar's own log of the registry, event ids 4000 to 4999.</summary>
+internal static partial class RegistryLog
+{
+    [LoggerMessage(4001, LogLevel.Information, "Function '{Function}' version {Version} is ready after {Milliseconds} ms")]
+    public static partial void Compiled(ILogger logger, string function, int version, int milliseconds);
+
+    [LoggerMessage(4002, LogLevel.Warning, "Function '{Function}' version {Version} does not compile: {Reason}")]
+    public static partial void CompileFailed(ILogger logger, string function, int version, string reason);
+
+    [LoggerMessage(4003, LogLevel.Information, "Function '{Function}' version {Version} was compiled by another engine and is compiled again")]
+    public static partial void Recompiling(ILogger logger, string function, int version);
+
+    [LoggerMessage(4004, LogLevel.Warning, "The registry can't be reached, trying again in {Delay}: {Reason}")]
+    public static partial void Unreachable(ILogger logger, TimeSpan delay, string reason);
+
+    [LoggerMessage(4005, LogLevel.Error, "Function '{Function}' can't be loaded")]
+    public static partial void LoadFailed(ILogger logger, Exception exception, string function);
+
+    [LoggerMessage(4006, LogLevel.Information, "Listening for changes of the registry")]
+    public static partial void Listening(ILogger logger);
+
+    [LoggerMessage(4007, LogLevel.Warning, "No longer listening for changes of the registry: asking every {Interval} instead")]
+    public static partial void NotListening(ILogger logger, TimeSpan interval);
+
+    [LoggerMessage(4008, LogLevel.Warning, "The heartbeat could not be written: {Reason}")]
+    public static partial void HeartbeatFailed(ILogger logger, string reason);
+
+    /// <summary>What a caller is told when the registry can't be read.</summary>
+    public static SidecarException Unreadable(Exception cause) =>
+        new("PGFN2503", 503, "The database that holds the functions can't be reached just now; try again.", cause);
+}

@@ -1,0 +1,116 @@
+using System.Security.Cryptography;
+using System.Text;
+
+namespace Functions.PgSidecar.Core.Secrets;
+
+/// <summary>
+/// The key that the operator holds and the database never sees. It encrypts one thing only, the private key that opens secrets
+/// (AES-256-GCM under a key that HKDF derives), so that changing it means rewriting one row.
+/// </summary>
+internal sealed class MasterKey
+{
+    /// <summary>HKDF does not make weak keys strong, so a password won't do.</summary>
+    public const int MinimumLength = 32;
+
+    private const byte Version = 1;
+    private const int NonceSize = 12;
+    private const int TagSize = 16;
+
+    private readonly byte[] _aesKey;
+    private readonly byte[] _text;
+
+    private MasterKey(string text)
+    {
+        _text = Encoding.UTF8.GetBytes(text);
+        _aesKey = Derive("pgfn secret key wrap v1");
+    }
+
+    /// <summary>The key of a setting's text, or null and what is wrong with it (a clause that follows the setting's name).</summary>
+    public static MasterKey? TryParse(string text, out string? error)
+    {
+        error = text.Length < MinimumLength
+            ? $"is {text.Length} characters long; at least {MinimumLength} are needed (openssl rand -base64 32 makes one)"
+            : null;
+        return error is null ? new MasterKey(text) : null;
+    }
+
+    /// <summary>The key that the options give; made and written to the key file when they give none and there is no file yet.</summary>
+    /// <exception cref="SidecarException">PGFN5310: the key is unusable, or its file can't be read or written.</exception>
+    public static MasterKey Load(SecretsOptions options, out bool created)
+    {
+        created = false;
+        try
+        {
+            var text = options.Key ?? ReadOrCreate(options.KeyFile, out created);
+            return TryParse(text, out var error) ?? throw new SidecarException("PGFN5310", 500, options.Key is null
+                ? $"The key in {options.KeyFile} {error}. Restore the file, or set PGFN_SECRET_KEY."
+                : $"PGFN_SECRET_KEY {error}.");
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new SidecarException("PGFN5310", 500,
+                $"The key file {options.KeyFile} can't be read or made: {e.Message} Set PGFN_SECRET_KEY, or point PGFN_STATE_DIR to a writable directory.", e);
+        }
+    }
+
+    /// <summary>A key of 32 bytes for one purpose: who learns it learns nothing of the others.</summary>
+    public byte[] Derive(string purpose) =>
+        HKDF.DeriveKey(HashAlgorithmName.SHA256, _text, 32, salt: null, info: Encoding.UTF8.GetBytes(purpose));
+
+    /// <summary>Encrypts; layout: version, nonce, ciphertext, tag.</summary>
+    public byte[] Wrap(ReadOnlySpan<byte> plain)
+    {
+        var wrapped = new byte[1 + NonceSize + plain.Length + TagSize];
+        wrapped[0] = Version;
+        var nonce = wrapped.AsSpan(1, NonceSize);
+        RandomNumberGenerator.Fill(nonce);
+        using var aes = new AesGcm(_aesKey, TagSize);
+        aes.Encrypt(nonce, plain, wrapped.AsSpan(1 + NonceSize, plain.Length), wrapped.AsSpan(wrapped.Length - TagSize), wrapped.AsSpan(0, 1));
+        return wrapped;
+    }
+
+    /// <summary>Decrypts; null when this is not the key that encrypted it, or somebody changed it since.</summary>
+    public byte[]? Unwrap(ReadOnlySpan<byte> wrapped)
+    {
+        if (wrapped.Length < 1 + NonceSize + TagSize || wrapped[0] != Version)
+            return null;
+        var plain = new byte[wrapped.Length - 1 - NonceSize - TagSize];
+        using var aes = new AesGcm(_aesKey, TagSize);
+        try
+        {
+            aes.Decrypt(wrapped.Slice(1, NonceSize), wrapped[(1 + NonceSize)..^TagSize], wrapped[^TagSize..], plain, wrapped[..1]);
+            return plain;
+        }
+        catch (AuthenticationTagMismatchException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>Two processes may start at once on one directory: the file appears whole or not at all, and the second reads what the first wrote.</summary>
+    private static string ReadOrCreate(string path, out bool created)
+    {
+        created = false;
+        if (!File.Exists(path))
+        {
+            Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);
+            var draft = $"{path}.{Path.GetRandomFileName()}";
+            var onlyOwner = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write };
+            if (!OperatingSystem.IsWindows())
+                onlyOwner.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+            using (var writer = new StreamWriter(draft, onlyOwner))
+                writer.Write(Convert.ToBase64String(RandomNumberGenerator.GetBytes(32)));
+            try
+            {
+                File.Move(draft, path, overwrite: false);
+                created = true;
+            }
+            catch (IOException) when (File.Exists(path))
+            {
+                File.Delete(draft);
+            }
+        }
+
+        return File.ReadAllText(path).Trim();
+    }
+}

@@ -1,0 +1,85 @@
+// The global object as functions see it. What is not here and not the engine's own is absent; docs/javascript.md lists both.
+import { D1PreparedStatement } from "./database/d1";
+import { db } from "./database/db";
+import { settled } from "./invocation/current";
+import { env } from "./invocation/environment";
+import { console } from "./logging/console";
+import { log, logUncaught } from "./logging/log";
+import { AbortController, AbortSignal } from "./web/abort";
+import { Blob, File } from "./web/blob";
+import { performance } from "./web/clock";
+import { CustomEvent, Event, EventTarget } from "./web/events";
+import { fetch } from "./web/fetch";
+import { FormData } from "./web/form-data";
+import { Headers } from "./web/headers";
+import { Request } from "./web/request";
+import { Response } from "./web/response";
+import {
+  ByteLengthQueuingStrategy, CountQueuingStrategy, ReadableStream, TextDecoderStream, TextEncoderStream, TransformStream,
+  WritableStream,
+} from "./web/streams";
+import { clearTimeout, run, setInterval, setTimeout } from "./web/timers";
+import { URL, URLSearchParams } from "./web/url";
+
+/** The engine's own queueMicrotask would lose what the callback throws. */
+function queueMicrotask(callback: unknown): void {
+  if (typeof callback !== "function") throw new TypeError("queueMicrotask needs a function.");
+  void runLater(callback as () => unknown);
+}
+
+async function runLater(callback: () => unknown): Promise<void> {
+  await settled;
+  run(callback, []);
+}
+
+const globals = {
+  db,
+  log,
+  env,
+  http: { fetch },
+  console,
+  performance,
+  navigator: { userAgent: "Functions.PgSidecar" },
+  fetch,
+  queueMicrotask,
+  reportError: (error: unknown) => logUncaught("Uncaught", error),
+  setTimeout,
+  setInterval,
+  clearTimeout,
+  clearInterval: clearTimeout,
+  self: globalThis,
+};
+
+const classes = {
+  AbortController,
+  AbortSignal,
+  Blob,
+  ByteLengthQueuingStrategy,
+  CountQueuingStrategy,
+  CustomEvent,
+  Event,
+  EventTarget,
+  File,
+  FormData,
+  Headers,
+  ReadableStream,
+  Request,
+  Response,
+  TextDecoderStream,
+  TextEncoderStream,
+  TransformStream,
+  URL,
+  URLSearchParams,
+  WritableStream,
+};
+
+/** Defines the globals as the platform's are: replaceable, and left out when the global object is enumerated. */
+export function installGlobals(): void {
+  for (const [name, value] of Object.entries({ ...globals, ...classes })) {
+    Object.defineProperty(globalThis, name, { value, writable: true, configurable: true, enumerable: false });
+  }
+  // The bundler renames classes that refer to themselves; users see the names in logs.
+  for (const [name, value] of Object.entries({ ...classes, D1PreparedStatement })) {
+    Object.defineProperty(value, "name", { value: name });
+  }
+}

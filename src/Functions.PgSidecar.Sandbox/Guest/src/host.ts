@@ -1,0 +1,54 @@
+// The host's one native function. It is taken out of the global object before user code exists and is only ever called
+// directly, by name, so that no replaced prototype or accessor can see it.
+
+type HostFunction = (operation: number, ...rest: unknown[]) => unknown;
+
+const enum Operation {
+  Start = 1,
+  Cancel = 2,
+  Respond = 3,
+  Fail = 4,
+  Done = 5,
+  Log = 6,
+  Now = 7,
+}
+
+export type LogLevel = "debug" | "info" | "warn" | "error";
+
+const world = globalThis as unknown as { __pgfn_host?: HostFunction };
+const host = world.__pgfn_host!;
+delete world.__pgfn_host;
+
+/** Begins an asynchronous operation; the host answers with the protocol's `complete(id, ...)`. */
+export function startOperation(id: number, name: string, text: string, bytes: Uint8Array | undefined): void {
+  host(Operation.Start, id, name, text, bytes);
+}
+
+/** Says that the operation's answer is no longer wanted. */
+export function cancelOperation(id: number): void {
+  host(Operation.Cancel, id);
+}
+
+/** Gives the invocation's answer: `text` is `{status, headers}` for HTTP, empty for an event. */
+export function respond(text: string, body: string | Uint8Array | undefined): void {
+  host(Operation.Respond, text, body);
+}
+
+/** Says that the invocation failed: `{name, message, stack, code?}`. */
+export function fail(text: string): void {
+  host(Operation.Fail, text);
+}
+
+/** Says that nothing is left to run; `text` is empty, or the error of the first `waitUntil` that failed. */
+export function done(text: string): void {
+  host(Operation.Done, text);
+}
+
+export function writeLog(level: LogLevel, text: string): void {
+  host(Operation.Log, level, text);
+}
+
+/** Milliseconds since the invocation began, with a fraction, never going back. */
+export function now(): number {
+  return host(Operation.Now) as number;
+}

@@ -1,0 +1,143 @@
+// The protocol's `bind` and `invoke`: from the module's entry to RESPOND or FAIL, and then DONE.
+import { errorJson } from "../errors";
+import { done, fail } from "../host";
+import { hasOwn, jsonParse, jsonStringify } from "../intrinsics";
+import { logUnhandledRejections } from "../logging/rejections";
+import { isResponse } from "../web/response";
+import { incomingRequest } from "../web/request";
+import { backgroundSettled, enter, type Invocation } from "./current";
+import { describeEntry, findEntry, type Entry } from "./entry";
+import { makeEnvironment } from "./environment";
+import { HttpEvent } from "./event";
+import type { InvocationMessage } from "./message";
+import { respondEvent, respondHttp, respondWithResponse } from "./result";
+import { ExecutionContext, MessageBatch, ScheduledController } from "./workers";
+
+let entry: Entry | undefined;
+
+/** Chooses the module's entry, once, at deploy: the named export if a name is given; throws what is wrong with the exports. */
+export function bind(namespace: Record<string, unknown>, name?: string): string {
+  entry = findEntry(namespace, name);
+  return jsonStringify(describeEntry(entry))!;
+}
+
+/** Starts the invocation; its answer comes by RESPOND or FAIL, its end by DONE. */
+export function invoke(text: string, bytes?: Uint8Array): void {
+  const message = jsonParse(text) as InvocationMessage;
+  const invocation: Invocation = {
+    message,
+    bytes,
+    env: makeEnvironment(message.env),
+    background: [],
+    backgroundError: undefined,
+  };
+  enter(invocation);
+  void run(invocation);
+}
+
+async function run(invocation: Invocation): Promise<void> {
+  try {
+    const { kind } = invocation.message;
+    const { form, handler } = entry!;
+    // The commonest case goes without another promise.
+    if (form === "handler" && kind === "http") {
+      const pending = respondHttp(await handler!(new HttpEvent(invocation)));
+      if (pending !== undefined) await pending;
+    } else {
+      await dispatch(invocation);
+    }
+  } catch (thrown) {
+    fail(FailedWith.is(thrown) ? errorJson(thrown.thrown, thrown.details) : errorJson(thrown));
+  }
+  if (invocation.background.length > 0) await backgroundSettled(invocation);
+  logUnhandledRejections();
+  done(invocation.backgroundError === undefined ? "" : errorJson(invocation.backgroundError.thrown));
+}
+
+// Promises are awaited here, never returned: resolving an async function with a promise would call its `then`, which
+// user code may have replaced.
+
+async function dispatch(invocation: Invocation): Promise<void> {
+  const { module, handler } = entry!;
+  const { kind, trigger, event } = invocation.message;
+  if (kind === "http") {
+    if (module?.fetch === undefined) throw noHandler(trigger);
+    await fetchHandler(invocation);
+  } else if (trigger === "schedule" && module?.scheduled !== undefined) {
+    await scheduledHandler(invocation);
+  } else if (trigger === "queue" && module?.queue !== undefined) {
+    await queueHandler(invocation);
+  } else if (handler !== undefined) {
+    await respondEvent(await handler(event));
+  } else {
+    throw noHandler(trigger);
+  }
+}
+
+const missing: Record<string, string> = {
+  http: "its default export has no `fetch`",
+  schedule: "its default export has no `scheduled`, and it exports no `handler`",
+  queue: "its default export has no `queue`, and it exports no `handler`",
+};
+
+function noHandler(trigger: string): TypeError {
+  const why = hasOwn(missing, trigger) ? missing[trigger] : "it exports no `handler`";
+  return new TypeError(`The module has no handler for the trigger "${trigger}": ${why}.`);
+}
+
+async function fetchHandler(invocation: Invocation): Promise<void> {
+  const request = incomingRequest(invocation.message.request!, invocation.bytes);
+  const response = await entry!.module!.fetch!(request, invocation.env, new ExecutionContext());
+  if (!isResponse(response)) {
+    throw new TypeError("fetch must return a Response, or a promise of one.");
+  }
+  await respondWithResponse(response);
+}
+
+async function scheduledHandler(invocation: Invocation): Promise<void> {
+  const controller = new ScheduledController(invocation.message.event as object);
+  try {
+    await entry!.module!.scheduled!(controller, invocation.env, new ExecutionContext());
+    await throwBackgroundError(invocation);
+  } catch (thrown) {
+    throw new FailedWith(thrown, ScheduledController.outcome(controller));
+  }
+  await respondEvent(ScheduledController.outcome(controller));
+}
+
+async function queueHandler(invocation: Invocation): Promise<void> {
+  const batch = new MessageBatch(invocation.message.event as object);
+  try {
+    await entry!.module!.queue!(batch, invocation.env, new ExecutionContext());
+    await throwBackgroundError(invocation);
+  } catch (thrown) {
+    throw new FailedWith(thrown, { queue: MessageBatch.outcome(batch, true) });
+  }
+  await respondEvent(MessageBatch.outcome(batch, false));
+}
+
+/** A scheduled run or a batch is as good as its handler and then its background promises. */
+async function throwBackgroundError(invocation: Invocation): Promise<void> {
+  await backgroundSettled(invocation);
+  if (invocation.backgroundError !== undefined) throw invocation.backgroundError.thrown;
+}
+
+/** A failure with what the host needs to know besides: FAIL's members of its own. */
+class FailedWith {
+  readonly #thrown: unknown;
+  readonly details: object;
+
+  constructor(thrown: unknown, details: object) {
+    this.#thrown = thrown;
+    this.details = details;
+  }
+
+  get thrown(): unknown {
+    return this.#thrown;
+  }
+
+  /** Asks no proxy's traps, as instanceof would. */
+  static is(value: unknown): value is FailedWith {
+    return typeof value === "object" && value !== null && #thrown in value;
+  }
+}

@@ -1,0 +1,156 @@
+// Values as people read them in a log line: depth-limited, cycle-safe, never throwing.
+import { userStack } from "../stack-frames";
+
+const maxDepth = 4;
+const maxItems = 100;
+const maxLine = 76;
+const maxString = 10_000;
+
+type Seen = object[];
+
+/** A value as text; strings are quoted, as they are inside objects. */
+export function inspect(value: unknown): string {
+  try {
+    return show(value, [], "");
+  } catch (error) {
+    return `[uninspectable: ${error instanceof Error ? error.message : typeof error}]`;
+  }
+}
+
+function show(value: unknown, seen: Seen, indent: string): string {
+  switch (typeof value) {
+    case "string":
+      return quote(value);
+    case "bigint":
+      return `${value}n`;
+    case "symbol":
+      return value.toString();
+    case "function":
+      return showFunction(value);
+    case "object":
+      return value === null ? "null" : showObject(value, seen, indent);
+    default:
+      return Object.is(value, -0) ? "-0" : String(value);
+  }
+}
+
+function quote(text: string): string {
+  const kept = text.length > maxString ? `${text.slice(0, maxString)}...` : text;
+  return kept.includes("'") ? JSON.stringify(kept) : `'${JSON.stringify(kept).slice(1, -1).replaceAll('\\"', '"')}'`;
+}
+
+function showFunction(value: Function): string {
+  const kind = /^class\b/.test(Function.prototype.toString.call(value)) ? "class" : "Function";
+  return `[${kind}${value.name ? `: ${value.name}` : " (anonymous)"}]`;
+}
+
+function showObject(value: object, seen: Seen, indent: string): string {
+  if (seen.includes(value)) return "[Circular]";
+  const scalar = showScalar(value);
+  if (scalar !== undefined) return scalar;
+  const name = constructorName(value);
+  if (seen.length > maxDepth) return Array.isArray(value) ? "[Array]" : `[${name || "Object"}]`;
+  seen.push(value);
+  const inner = `${indent}  `;
+  const parts = showParts(value, seen, inner);
+  seen.pop();
+  const [open, close] = Array.isArray(value) || ArrayBuffer.isView(value) ? ["[", "]"] : ["{", "}"];
+  const prefix = showPrefix(value, name);
+  if (value instanceof Error) return parts.length === 0 ? prefix : `${prefix} ${join(parts, "{", "}", indent)}`;
+  return prefix + join(parts, open!, close!, indent);
+}
+
+function join(parts: string[], open: string, close: string, indent: string): string {
+  if (parts.length === 0) return open + close;
+  const line = parts.join(", ");
+  if (line.length + indent.length <= maxLine && !line.includes("\n")) return `${open} ${line} ${close}`;
+  return `${open}\n${indent}  ${parts.join(`,\n${indent}  `)}\n${indent}${close}`;
+}
+
+/** Objects that stand for one value. */
+function showScalar(value: object): string | undefined {
+  if (value instanceof Date) return Number.isNaN(value.getTime()) ? "Invalid Date" : value.toISOString();
+  if (value instanceof RegExp) return String(value);
+  if (value instanceof Promise) return "Promise {}";
+  if (value instanceof WeakMap || value instanceof WeakSet) return `${constructorName(value)} {}`;
+  if (value instanceof String || value instanceof Number || value instanceof Boolean) {
+    return `[${constructorName(value)}: ${show(value.valueOf(), [], "")}]`;
+  }
+  return undefined;
+}
+
+function showPrefix(value: object, name: string): string {
+  if (value instanceof Error) {
+    const stack = userStack(value).trimEnd();
+    return `${value.name}: ${value.message}${stack === "" ? "" : `\n${stack}`}`;
+  }
+  if (value instanceof Map || value instanceof Set) return `${name}(${value.size}) `;
+  if (ArrayBuffer.isView(value) && !(value instanceof DataView)) {
+    return `${name}(${(value as Uint8Array).length}) `;
+  }
+  if (value instanceof ArrayBuffer) return `ArrayBuffer(${value.byteLength}) `;
+  if (Array.isArray(value)) return name === "Array" ? "" : `${name}(${value.length}) `;
+  if (name === "") return "[Object: null prototype] ";
+  return name === "Object" ? "" : `${name} `;
+}
+
+function showParts(value: object, seen: Seen, indent: string): string[] {
+  const parts: string[] = [];
+  const each = (item: unknown) => show(item, seen, indent);
+  if (Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView))) {
+    const items = value as ArrayLike<unknown>;
+    const shown = Math.min(items.length, maxItems);
+    for (let i = 0; i < shown; i++) parts.push(each(items[i]));
+    if (items.length > shown) parts.push(`... ${items.length - shown} more items`);
+    return parts;
+  }
+  if (value instanceof Map) for (const [key, item] of take(value)) parts.push(`${each(key)} => ${each(item)}`);
+  if (value instanceof Set) for (const item of take(value)) parts.push(each(item));
+  for (const [name, item] of take(loggedEntries(value))) parts.push(`${name}: ${each(item)}`);
+  showProperties(value, parts, each);
+  return parts;
+}
+
+function showProperties(value: object, parts: string[], each: (item: unknown) => string): void {
+  const isError = value instanceof Error;
+  let left = maxItems;
+  for (const key of Reflect.ownKeys(value)) {
+    const property = Object.getOwnPropertyDescriptor(value, key);
+    if (property === undefined || (!property.enumerable && !(isError && key === "cause"))) continue;
+    if (left-- === 0) {
+      parts.push("...");
+      return;
+    }
+    const label = typeof key === "symbol" ? `[${key.toString()}]` : /^[\w$]+$/.test(key) ? key : quote(key);
+    parts.push(`${label}: ${"value" in property ? each(property.value) : showAccessor(property)}`);
+  }
+}
+
+function showAccessor(property: PropertyDescriptor): string {
+  if (property.get && property.set) return "[Getter/Setter]";
+  return property.get ? "[Getter]" : "[Setter]";
+}
+
+/** What an object of the web's own kind (a Request, Headers ...) shows of its hidden state. */
+export const loggedState = Symbol("logged state");
+
+function loggedEntries(value: object): Iterable<[string, unknown]> {
+  const describe = (value as { [loggedState]?: () => Iterable<[string, unknown]> })[loggedState];
+  return typeof describe === "function" ? describe.call(value) : [];
+}
+
+function* take<T>(items: Iterable<T>): Generator<T> {
+  let left = maxItems;
+  for (const item of items) {
+    if (left-- === 0) return;
+    yield item;
+  }
+}
+
+function constructorName(value: object): string {
+  for (let at: object | null = value; at !== null; at = Object.getPrototypeOf(at) as object | null) {
+    const property = Object.getOwnPropertyDescriptor(at, "constructor");
+    if (property && typeof property.value === "function") return property.value.name;
+  }
+  return "";
+}

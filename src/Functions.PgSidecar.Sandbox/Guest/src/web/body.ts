@@ -1,0 +1,140 @@
+// What Request and Response share (Fetch standard, 5.3): a body that is text, bytes or a stream, read once. Text and
+// bytes stay what they are; a stream object exists only once somebody asks for `body`.
+import { Bytes, decodeUtf8, encodeUtf8, isView, jsonParse } from "../intrinsics";
+import { Blob, blobBytes } from "./blob";
+import { FormData } from "./form-data";
+import { decodeForm, encodeMultipart } from "./multipart";
+import { readAll, ReadableStream, streamOf } from "./streams";
+import { URLSearchParams } from "./url";
+
+export type BodyInit =
+  | string | ArrayBuffer | ArrayBufferView | Blob | FormData | URLSearchParams | ReadableStream<Uint8Array>;
+
+/** A body's content before anybody made a stream of it; null for no body. */
+export type Content = string | Uint8Array | ReadableStream<Uint8Array> | null;
+
+interface Extracted {
+  content: Content;
+  /** The content type it implies. */
+  type: string | undefined;
+}
+
+/** A body as given to a constructor, with the content type that it implies. */
+export function extractBody(init: BodyInit | null | undefined): Extracted {
+  if (init === null || init === undefined) return { content: null, type: undefined };
+  if (typeof init === "object") {
+    // The caller may go on writing to its array, so the body has a copy.
+    if (isView(init)) return { content: new Bytes(init.buffer as ArrayBuffer, init.byteOffset, init.byteLength).slice(), type: undefined };
+    if (init instanceof ArrayBuffer) return { content: new Bytes(init.slice(0)), type: undefined };
+    if (init instanceof ReadableStream) return { content: init, type: undefined };
+    if (init instanceof Blob) return { content: blobBytes(init), type: init.type || undefined };
+    if (init instanceof URLSearchParams) {
+      return { content: init.toString(), type: "application/x-www-form-urlencoded;charset=UTF-8" };
+    }
+    if (init instanceof FormData) {
+      const { bytes, boundary } = encodeMultipart(init);
+      return { content: bytes, type: `multipart/form-data; boundary=${boundary}` };
+    }
+  }
+  return { content: String(init), type: "text/plain;charset=UTF-8" };
+}
+
+/** Takes a body for the host: undefined for none, text and bytes as they are, a stream read to its end. */
+export let takeContent: (body: Body) => string | Uint8Array | undefined | Promise<Uint8Array>;
+
+/** Moves a body's content to another object; the first counts as read. */
+export let moveContent: (body: Body) => Content;
+
+/** A second body with the same content, for `clone()`. */
+export let cloneContent: (body: Body) => Content;
+
+export abstract class Body {
+  #content: Content;
+  #stream: ReadableStream<Uint8Array> | undefined;
+  #used = false;
+
+  static {
+    takeContent = (body) => {
+      if (body.#content === null) return undefined;
+      return body.#take();
+    };
+    moveContent = (body) => {
+      const content = body.#clone();
+      if (content !== null) body.#used = true;
+      return content;
+    };
+    cloneContent = (body) => body.#clone();
+  }
+
+  protected constructor(content: Content) {
+    this.#content = content;
+    if (content instanceof ReadableStream) {
+      if (content.locked) throw new TypeError("The body's stream is already being read.");
+      this.#stream = content;
+    }
+  }
+
+  /** The content type, which says how `blob` and `formData` read the body. */
+  protected abstract contentType(): string;
+
+  get body(): ReadableStream<Uint8Array> | null {
+    if (this.#content === null) return null;
+    if (this.#stream === undefined) {
+      const content = this.#used ? "" : (this.#content as string | Uint8Array);
+      this.#stream = streamOf(content, () => (this.#used = true));
+    }
+    return this.#stream;
+  }
+
+  get bodyUsed(): boolean {
+    return this.#used;
+  }
+
+  async text(): Promise<string> {
+    const content = await this.#read();
+    return typeof content === "string" ? content : decodeUtf8(content);
+  }
+
+  async json(): Promise<unknown> {
+    const content = await this.#read();
+    return jsonParse(typeof content === "string" ? content : decodeUtf8(content));
+  }
+
+  async bytes(): Promise<Uint8Array> {
+    const content = await this.#read();
+    return typeof content === "string" ? encodeUtf8(content) : content;
+  }
+
+  async arrayBuffer(): Promise<ArrayBuffer> {
+    const bytes = await this.bytes();
+    const { buffer, byteLength } = bytes;
+    return (buffer.byteLength === byteLength ? buffer : bytes.slice().buffer) as ArrayBuffer;
+  }
+
+  async blob(): Promise<Blob> {
+    return new Blob([await this.bytes()], { type: this.contentType() });
+  }
+
+  async formData(): Promise<FormData> {
+    return decodeForm(await this.bytes(), this.contentType());
+  }
+
+  async #read(): Promise<string | Uint8Array> {
+    if (this.#content === null) return "";
+    return this.#take();
+  }
+
+  #take(): string | Uint8Array | Promise<Uint8Array> {
+    if (this.#used || this.#stream?.locked) throw new TypeError("The body has already been read.");
+    this.#used = true;
+    return this.#stream === undefined ? (this.#content as string | Uint8Array) : readAll(this.#stream);
+  }
+
+  #clone(): Content {
+    if (this.#used || this.#stream?.locked) throw new TypeError("A body that has been read can't be cloned.");
+    if (this.#stream === undefined) return this.#content;
+    const [mine, other] = this.#stream.tee();
+    this.#stream = mine;
+    return other;
+  }
+}

@@ -1,0 +1,146 @@
+// Event, CustomEvent and EventTarget (DOM standard, 2), without a tree: a dispatch has one target and no phases.
+import { logUncaught } from "../logging/log";
+import { performance } from "./clock";
+
+interface EventInit {
+  bubbles?: boolean;
+  cancelable?: boolean;
+  composed?: boolean;
+}
+
+/** Begins a dispatch; the result tells whether a listener asked to stop. */
+let startDispatch: (event: Event, target: EventTarget) => () => boolean;
+
+export class Event {
+  static readonly NONE = 0;
+  static readonly AT_TARGET = 2;
+  readonly type: string;
+  readonly bubbles: boolean;
+  readonly cancelable: boolean;
+  readonly composed: boolean;
+  readonly isTrusted = false;
+  readonly timeStamp = performance.now();
+  #target: EventTarget | null = null;
+  #prevented = false;
+  #stopped = false;
+
+  static {
+    startDispatch = (event, target) => {
+      event.#target = target;
+      return () => event.#stopped;
+    };
+  }
+
+  constructor(type: string, init: EventInit = {}) {
+    this.type = String(type);
+    this.bubbles = Boolean(init.bubbles);
+    this.cancelable = Boolean(init.cancelable);
+    this.composed = Boolean(init.composed);
+  }
+
+  get target(): EventTarget | null {
+    return this.#target;
+  }
+
+  get currentTarget(): EventTarget | null {
+    return this.#target;
+  }
+
+  get defaultPrevented(): boolean {
+    return this.#prevented;
+  }
+
+  preventDefault(): void {
+    if (this.cancelable) this.#prevented = true;
+  }
+
+  stopPropagation(): void {}
+
+  stopImmediatePropagation(): void {
+    this.#stopped = true;
+  }
+
+  composedPath(): EventTarget[] {
+    return this.#target ? [this.#target] : [];
+  }
+
+  get [Symbol.toStringTag](): string {
+    return "Event";
+  }
+}
+
+export class CustomEvent<T = unknown> extends Event {
+  readonly detail: T | null;
+
+  constructor(type: string, init: EventInit & { detail?: T } = {}) {
+    super(type, init);
+    this.detail = init.detail ?? null;
+  }
+}
+
+type Listener = ((event: Event) => void) | { handleEvent(event: Event): void };
+
+interface ListenerOptions {
+  once?: boolean;
+  capture?: boolean;
+  signal?: { readonly aborted: boolean; addEventListener(type: string, listener: Listener): void };
+}
+
+interface Registration {
+  type: string;
+  listener: Listener;
+  capture: boolean;
+  once: boolean;
+}
+
+function isCapture(options: ListenerOptions | boolean | undefined): boolean {
+  return typeof options === "boolean" ? options : Boolean(options?.capture);
+}
+
+export class EventTarget {
+  #registrations: Registration[] = [];
+
+  addEventListener(type: string, listener: Listener | null, options?: ListenerOptions | boolean): void {
+    if (listener === null || listener === undefined) return;
+    const { once = false, signal } = typeof options === "object" && options !== null ? options : {};
+    if (signal?.aborted) return;
+    const capture = isCapture(options);
+    if (this.#find(type, listener, capture) >= 0) return;
+    this.#registrations.push({ type, listener, capture, once });
+    signal?.addEventListener("abort", () => this.removeEventListener(type, listener, { capture }));
+  }
+
+  removeEventListener(type: string, listener: Listener | null, options?: ListenerOptions | boolean): void {
+    if (listener === null) return;
+    const at = this.#find(type, listener, isCapture(options));
+    if (at >= 0) this.#registrations.splice(at, 1);
+  }
+
+  /** Calls the listeners in order; what one throws is logged and stops no other. */
+  dispatchEvent(event: Event): boolean {
+    const isStopped = startDispatch(event, this);
+    for (const registration of [...this.#registrations]) {
+      const { type, listener, once, capture } = registration;
+      if (type !== event.type || !this.#registrations.includes(registration)) continue;
+      if (once) this.removeEventListener(type, listener, { capture });
+      try {
+        if (typeof listener === "function") listener.call(this, event);
+        else listener.handleEvent(event);
+      } catch (thrown) {
+        logUncaught("Uncaught in an event listener", thrown);
+      }
+      if (isStopped()) break;
+    }
+    return !event.defaultPrevented;
+  }
+
+  get [Symbol.toStringTag](): string {
+    return "EventTarget";
+  }
+
+  #find(type: string, listener: Listener, capture: boolean): number {
+    return this.#registrations.findIndex(
+      (other) => other.type === type && other.listener === listener && other.capture === capture,
+    );
+  }
+}

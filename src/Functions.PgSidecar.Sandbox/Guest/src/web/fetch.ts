@@ -1,0 +1,35 @@
+// fetch: the request goes to the host as one operation, and its answer comes back whole.
+import { currentInvocation } from "../invocation/current";
+import { errorFromHost } from "../errors";
+import { encodeUtf8, jsonParse, jsonStringify, NativeError, NativePromise } from "../intrinsics";
+import { begin, cancel } from "../operations";
+import { takeContent } from "./body";
+import { Request, type RequestInit } from "./request";
+import { fetchedResponse, type FetchAnswer, type Response } from "./response";
+import type { URL } from "./url";
+
+/** Rejects with a TypeError when the host refuses or fails to send, and with the signal's reason when it is aborted. */
+export async function fetch(input: string | URL | Request, init?: RequestInit): Promise<Response> {
+  currentInvocation("fetch");
+  const site = new NativeError();
+  const request = input instanceof Request && init === undefined ? input : new Request(input, init);
+  const { signal } = request;
+  signal.throwIfAborted();
+  const { method, url, redirect } = request;
+  const text = jsonStringify({ method, url, redirect, headers: [...request.headers] })!;
+  const content = await takeContent(request);
+  signal.throwIfAborted();
+  const bytes = typeof content === "string" ? encodeUtf8(content) : content;
+  return new NativePromise<Response>((resolve, reject) => {
+    const abort = () => {
+      cancel(operation);
+      reject(signal.reason);
+    };
+    const operation = begin("fetch", text, bytes, (failed, answer, answerBytes) => {
+      signal.removeEventListener("abort", abort);
+      if (failed) reject(errorFromHost(answer, site));
+      else resolve(fetchedResponse(jsonParse(answer) as FetchAnswer, answerBytes));
+    });
+    signal.addEventListener("abort", abort, { once: true });
+  });
+}

@@ -1,0 +1,139 @@
+// Headers, as in the Fetch standard (5.2). The engine's own accepts values that HTTP can't carry and knows no iterables.
+import { isArray, toLowerCase } from "../intrinsics";
+import { loggedState } from "../logging/inspect";
+
+export type HeadersInit = Headers | Iterable<Iterable<string>> | Record<string, string>;
+
+/** A lower-case name and a value. */
+export type HeaderPair = [name: string, value: string];
+
+const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+const forbidden = /[\0\r\n]|[^\0-\xff]/;
+const edges = /^[\t\n\r ]+|[\t\n\r ]+$/g;
+
+function validName(name: unknown): string {
+  const text = String(name);
+  if (!token.test(text)) throw new TypeError(`"${text}" is not a header name.`);
+  return toLowerCase(text);
+}
+
+function validValue(name: string, value: unknown): string {
+  const text = String(value).replace(edges, "");
+  if (forbidden.test(text)) throw new TypeError(`The value of header "${name}" has a character that HTTP can't carry.`);
+  return text;
+}
+
+/** Makes Headers of pairs the host has already validated. */
+export let headersFromHost: (pairs: readonly [string, string][]) => Headers;
+
+export class Headers {
+  #pairs: HeaderPair[] = [];
+
+  static {
+    headersFromHost = (pairs) => {
+      const headers = new Headers();
+      for (let i = 0; i < pairs.length; i++) headers.#pairs[i] = [toLowerCase(pairs[i]![0]), pairs[i]![1]];
+      return headers;
+    };
+  }
+
+  constructor(init?: HeadersInit | null) {
+    if (init === undefined) return;
+    if (init === null || typeof init !== "object") throw new TypeError("Headers needs an object or an iterable of pairs.");
+    if (#pairs in init) {
+      this.#pairs = init.#pairs.map(([name, value]) => [name, value]);
+    } else if (Symbol.iterator in init) {
+      for (const pair of init as Iterable<Iterable<string>>) {
+        const [name, value, ...more] = isArray(pair) ? pair : [...pair];
+        if (value === undefined || more.length > 0) throw new TypeError("Each header must be a pair of a name and a value.");
+        this.append(name as string, value as string);
+      }
+    } else {
+      for (const name of Reflect.ownKeys(init)) {
+        if (Object.getOwnPropertyDescriptor(init, name)?.enumerable) {
+          this.append(name as string, (init as Record<string, string>)[name as string]!);
+        }
+      }
+    }
+  }
+
+  append(name: string, value: string): void {
+    const key = validName(name);
+    this.#pairs.push([key, validValue(key, value)]);
+  }
+
+  set(name: string, value: string): void {
+    const key = validName(name);
+    const text = validValue(key, value);
+    const first = this.#pairs.findIndex((pair) => pair[0] === key);
+    if (first < 0) {
+      this.#pairs.push([key, text]);
+      return;
+    }
+    this.#pairs[first]![1] = text;
+    this.#pairs = this.#pairs.filter((pair, i) => i <= first || pair[0] !== key);
+  }
+
+  delete(name: string): void {
+    const key = validName(name);
+    this.#pairs = this.#pairs.filter((pair) => pair[0] !== key);
+  }
+
+  get(name: string): string | null {
+    const key = validName(name);
+    let joined: string | null = null;
+    for (let i = 0; i < this.#pairs.length; i++) {
+      const pair = this.#pairs[i]!;
+      if (pair[0] === key) joined = joined === null ? pair[1] : `${joined}, ${pair[1]}`;
+    }
+    return joined;
+  }
+
+  has(name: string): boolean {
+    const key = validName(name);
+    return this.#pairs.some((pair) => pair[0] === key);
+  }
+
+  getSetCookie(): string[] {
+    return this.#pairs.filter((pair) => pair[0] === "set-cookie").map((pair) => pair[1]);
+  }
+
+  forEach(callback: (value: string, name: string, headers: Headers) => void, self?: unknown): void {
+    for (const [name, value] of this) callback.call(self, value, name, this);
+  }
+
+  entries(): IterableIterator<HeaderPair> {
+    return this.#sorted().values();
+  }
+
+  *keys(): Generator<string> {
+    for (const [name] of this.#sorted()) yield name;
+  }
+
+  *values(): Generator<string> {
+    for (const [, value] of this.#sorted()) yield value;
+  }
+
+  [Symbol.iterator](): IterableIterator<HeaderPair> {
+    return this.entries();
+  }
+
+  get [Symbol.toStringTag](): string {
+    return "Headers";
+  }
+
+  *[loggedState](): Generator<[string, unknown]> {
+    yield* this.#sorted();
+  }
+
+  /** By name; values of one name joined, except set-cookie's, which stay apart. */
+  #sorted(): HeaderPair[] {
+    const sorted: HeaderPair[] = [];
+    for (const [name, value] of this.#pairs) {
+      const earlier = name === "set-cookie" ? undefined : sorted.find((pair) => pair[0] === name);
+      if (earlier) earlier[1] += `, ${value}`;
+      else sorted.push([name, value]);
+    }
+    return sorted.sort((a, b) => (a[0] < b[0] ? -1 : a[0] > b[0] ? 1 : 0));
+  }
+}

@@ -1,0 +1,89 @@
+// WHATWG streams, from web-streams-polyfill, and what the bodies need of them.
+import {
+  ByteLengthQueuingStrategy, CountQueuingStrategy, ReadableStream, TransformStream, WritableStream,
+} from "web-streams-polyfill";
+import { Bytes, encodeUtf8 } from "../intrinsics";
+
+export { ByteLengthQueuingStrategy, CountQueuingStrategy, ReadableStream, TransformStream, WritableStream };
+
+/** A stream of one chunk; `onRead` runs when the chunk is taken. */
+export function streamOf(content: string | Uint8Array, onRead: () => void): ReadableStream<Uint8Array> {
+  return new ReadableStream<Uint8Array>(
+    {
+      pull(controller) {
+        onRead();
+        const bytes = typeof content === "string" ? encodeUtf8(content) : content;
+        if (bytes.length > 0) controller.enqueue(bytes);
+        controller.close();
+      },
+    },
+    { highWaterMark: 0 },
+  );
+}
+
+/** Every chunk of a stream, as one array; a chunk that is not bytes is a TypeError. */
+export async function readAll(stream: ReadableStream<unknown>): Promise<Uint8Array> {
+  const reader = stream.getReader();
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    if (!(value instanceof Bytes)) {
+      await reader.cancel().catch(() => undefined);
+      throw new TypeError("A body's stream must give Uint8Array chunks.");
+    }
+    chunks.push(value);
+    length += value.length;
+  }
+  return chunks.length === 1 ? chunks[0]! : concat(chunks, length);
+}
+
+export function concat(chunks: readonly Uint8Array[], length: number): Uint8Array<ArrayBuffer> {
+  const all = new Bytes(length);
+  let at = 0;
+  for (const chunk of chunks) {
+    all.set(chunk, at);
+    at += chunk.length;
+  }
+  return all;
+}
+
+/** Text chunks to UTF-8 chunks. */
+export class TextEncoderStream {
+  readonly encoding = "utf-8";
+  readonly readable: ReadableStream<Uint8Array>;
+  readonly writable: WritableStream<string>;
+
+  constructor() {
+    const { readable, writable } = new TransformStream<string, Uint8Array>({
+      transform: (chunk, controller) => controller.enqueue(encodeUtf8(String(chunk))),
+    });
+    this.readable = readable;
+    this.writable = writable;
+  }
+}
+
+/** Byte chunks to text chunks, also where a character spans two of them. */
+export class TextDecoderStream {
+  readonly encoding: string;
+  readonly readable: ReadableStream<string>;
+  readonly writable: WritableStream<Uint8Array>;
+
+  constructor(label = "utf-8", options?: { fatal?: boolean; ignoreBOM?: boolean }) {
+    const decoder = new TextDecoder(label, options);
+    this.encoding = label;
+    const { readable, writable } = new TransformStream<Uint8Array, string>({
+      transform(chunk, controller) {
+        const text = decoder.decode(chunk, { stream: true });
+        if (text !== "") controller.enqueue(text);
+      },
+      flush(controller) {
+        const text = decoder.decode();
+        if (text !== "") controller.enqueue(text);
+      },
+    });
+    this.readable = readable;
+    this.writable = writable;
+  }
+}

@@ -1,0 +1,58 @@
+using System.CommandLine;
+using Npgsql;
+using NpgsqlTypes;
+
+namespace Functions.PgSidecar.Cli;
+
+/// <summary><c>pgfn deploy NAME FILE</c>: what <c>functions.deploy</c> and <c>functions.wait_ready</c> do, from a file.</summary>
+internal static class DeployCommand
+{
+    /// <summary>The command.</summary>
+    public static Command Create()
+    {
+        var name = new Argument<string>("name") { Description = "The function's name." };
+        var file = new Argument<FileInfo>("file") { Description = "An ES module; bundle what it imports." };
+        var options = new Option<FileInfo?>("--options") { Description = "A JSON file with the function's options." };
+        var command = new Command("deploy", "Deploy a function and wait until a sidecar has compiled it.") { name, file, options };
+        command.SetAction(async (parsed, cancellationToken) =>
+            await DeployAsync(parsed.GetRequiredValue(name), parsed.GetRequiredValue(file), parsed.GetValue(options), cancellationToken));
+        return command;
+    }
+
+    private static async Task<int> DeployAsync(string name, FileInfo file, FileInfo? options, CancellationToken cancellationToken)
+    {
+        if (Settings.Load() is not { } settings)
+            return Settings.ExitCode;
+        if (new[] { file, options }.FirstOrDefault(given => given is { Exists: false }) is { } missing)
+        {
+            await Console.Error.WriteLineAsync($"{missing}: there is no such file.");
+            return Settings.ExitCode;
+        }
+        await using var dataSource = Database.CreateDataSource(settings);
+        try
+        {
+            await using var deploy = dataSource.CreateCommand("select functions.deploy($1, $2, 'javascript', $3)");
+            deploy.Parameters.AddWithValue(name);
+            deploy.Parameters.AddWithValue(await File.ReadAllTextAsync(file.FullName, cancellationToken));
+            var json = options is null ? "{}" : await File.ReadAllTextAsync(options.FullName, cancellationToken);
+            deploy.Parameters.AddWithValue(NpgsqlDbType.Jsonb, json);
+            var version = (int)(await deploy.ExecuteScalarAsync(cancellationToken))!;
+            await using var wait = dataSource.CreateCommand("call functions.wait_ready($1, $2)");
+            wait.Parameters.AddWithValue(name);
+            wait.Parameters.AddWithValue(version);
+            await wait.ExecuteNonQueryAsync(cancellationToken);
+            Console.WriteLine($"{name}: version {version} is ready");
+            return 0;
+        }
+        catch (PostgresException e)
+        {
+            await Console.Error.WriteLineAsync($"{name}: {e.MessageText}{(e.Hint is null ? "" : " " + e.Hint)}");
+            return 1;
+        }
+        catch (NpgsqlException e)
+        {
+            await Console.Error.WriteLineAsync($"DATABASE_URL: {e.Message}");
+            return Settings.ExitCode;
+        }
+    }
+}

@@ -1,0 +1,41 @@
+using Npgsql;
+
+namespace Functions.PgSidecar.Http;
+
+/// <summary><c>/health/live</c>: the process answers. <c>/health/ready</c>: it can serve functions, the database included.</summary>
+internal static class HealthEndpoints
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
+
+    /// <summary>Adds the routes.</summary>
+    public static void Map(IEndpointRouteBuilder routes)
+    {
+        routes.MapGet("/health/live", static context => WriteAsync(context, StatusCodes.Status200OK, "live"));
+        routes.MapGet("/health/ready", ReadyAsync);
+    }
+
+    private static async Task ReadyAsync(HttpContext context)
+    {
+        var database = context.RequestServices.GetRequiredService<NpgsqlDataSource>();
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted);
+        patience.CancelAfter(Patience);
+        try
+        {
+            await using var command = database.CreateCommand("select 1");
+            await command.ExecuteNonQueryAsync(patience.Token);
+            await WriteAsync(context, StatusCodes.Status200OK, "ready");
+        }
+        catch (Exception e) when (e is NpgsqlException or OperationCanceledException)
+        {
+            await Problem.WriteAsync(
+                context, StatusCodes.Status503ServiceUnavailable, "PGFN0503", "The database can't be reached just now.", retryAfter: 1);
+        }
+    }
+
+    private static Task WriteAsync(HttpContext context, int status, string word)
+    {
+        context.Response.StatusCode = status;
+        context.Response.ContentType = "application/json";
+        return context.Response.WriteAsync($$"""{"status":"{{word}}"}""", context.RequestAborted);
+    }
+}

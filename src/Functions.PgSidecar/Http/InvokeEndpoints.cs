@@ -1,0 +1,87 @@
+using System.Diagnostics;
+using Functions.PgSidecar.Core.Auth;
+using Functions.PgSidecar.Core.Invocations;
+using Functions.PgSidecar.Core.Registry;
+
+namespace Functions.PgSidecar.Http;
+
+/// <summary><c>ANY /functions/v1/invoke/{name}[/{*path}]</c>: calls a function.</summary>
+internal sealed class InvokeEndpoints(FunctionCatalog catalog, Authenticator authenticator, Invoker invoker, TimeProvider time)
+{
+    /// <summary>Adds the route. Every method is the function's to answer.</summary>
+    public static void Map(IEndpointRouteBuilder routes)
+    {
+        var endpoints = routes.ServiceProvider.GetRequiredService<InvokeEndpoints>();
+        routes.Map("/functions/v1/invoke/{name}/{**path}", endpoints.InvokeAsync);
+    }
+
+    private async Task InvokeAsync(HttpContext context)
+    {
+        var name = (string)context.Request.RouteValues["name"]!;
+        var requestId = RequestIds.Of(context);
+        var function = await catalog.FindAsync(name, context.RequestAborted);
+        if (function is null)
+        {
+            await Problem.WriteAsync(context, StatusCodes.Status404NotFound, "FUNCTION_NOT_FOUND", $"No function named '{name}' is deployed and enabled.");
+            return;
+        }
+        if (await AuthenticateAsync(context, function) is not { } caller)
+            return;
+        var body = await RequestBody.ReadAsync(context.Request, context.RequestAborted);
+        var invocation = new Invocation
+        {
+            Id = Guid.CreateVersion7(),
+            Function = function,
+            Trigger = TriggerKind.Http,
+            Caller = caller,
+            RequestId = requestId,
+            TraceId = Activity.Current?.TraceId.ToHexString(),
+            Envelope = RequestEnvelope.Write(
+                context, function, caller, requestId, (string?)context.Request.RouteValues["path"], time.GetUtcNow().ToUnixTimeMilliseconds()),
+            Body = body,
+        };
+        await AnswerAsync(context, await invoker.InvokeAsync(invocation, context.RequestAborted));
+    }
+
+    /// <summary>Who calls; where that is nobody who may, the refusal has been sent.</summary>
+    private async ValueTask<Caller?> AuthenticateAsync(HttpContext context, DeployedFunction function)
+    {
+        var headers = context.Request.Headers;
+        var result = await authenticator.AuthenticateAsync(headers.Authorization, headers["apikey"], context.RequestAborted);
+        if (result.Caller is not { } caller)
+        {
+            await Problem.WriteAsync(context, result.Refusal.Status(), result.Refusal.Code(), result.Refusal.Message());
+            return null;
+        }
+        // Browsers send preflights without credentials; the function answers them, as a stranger's.
+        var anonymous = headers.Authorization.Count == 0 && headers["apikey"].Count == 0;
+        if (anonymous && function.Options.VerifyJwt && !HttpMethods.IsOptions(context.Request.Method))
+        {
+            await Problem.WriteAsync(
+                context, StatusCodes.Status401Unauthorized, "AUTHENTICATION_ERROR",
+                $"Function '{function.Name}' needs a token: send 'Authorization: Bearer <jwt>', or deploy it with the option verify_jwt false.");
+            return null;
+        }
+        return function.Options.Role is { } role ? caller with { Role = role } : caller;
+    }
+
+    private static async Task AnswerAsync(HttpContext context, InvocationResult result)
+    {
+        if (result.Outcome == InvocationOutcome.Cancelled)
+        {
+            context.Abort();
+            return;
+        }
+        if (result.Outcome != InvocationOutcome.Succeeded)
+        {
+            await Problem.WriteAsync(context, result.Status, result.Code!, result.Message!, result.RetryAfter);
+            return;
+        }
+        if (!await FunctionResponse.WriteAsync(context, result.Head, result.Body))
+        {
+            await Problem.WriteAsync(
+                context, StatusCodes.Status500InternalServerError, "INVALID_RESPONSE",
+                "The function answered with a status outside 200 to 599, or with a header that HTTP does not allow.");
+        }
+    }
+}

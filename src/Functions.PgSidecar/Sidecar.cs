@@ -1,0 +1,132 @@
+using System.Text;
+using Functions.PgSidecar.Core.Auth;
+using Functions.PgSidecar.Core.Bindings;
+using Functions.PgSidecar.Core.Bindings.Db;
+using Functions.PgSidecar.Core.Bindings.Http;
+using Functions.PgSidecar.Core.Configuration;
+using Functions.PgSidecar.Core.Invocations;
+using Functions.PgSidecar.Core.Observability;
+using Functions.PgSidecar.Core.Registry;
+using Functions.PgSidecar.Core.Secrets;
+using Functions.PgSidecar.Http;
+using Functions.PgSidecar.Postgres.Data;
+using Functions.PgSidecar.Postgres.Logs;
+using Functions.PgSidecar.Postgres.Registry;
+using Functions.PgSidecar.Sandbox.JavaScript;
+using Npgsql;
+
+namespace Functions.PgSidecar;
+
+/// <summary>Puts the process together: every service once, in the order in which they start; they stop in the opposite one.</summary>
+internal static class Sidecar
+{
+    /// <summary>The application, ready to be started.</summary>
+    /// <param name="options">Checked settings.</param>
+    /// <param name="dataSource">The sidecar's own login; the database is migrated.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    public static async Task<WebApplication> BuildAsync(
+        SidecarOptions options, NpgsqlDataSource dataSource, CancellationToken cancellationToken)
+    {
+        var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
+        // Settings have been read and checked; nothing else of the environment configures the server.
+        builder.Configuration.Sources.Clear();
+        builder.Configuration.AddInMemoryCollection();
+        Cli.Logging.Configure(builder.Logging);
+        ConfigureServer(builder, options);
+        AddFoundations(builder.Services, options, dataSource);
+        AddRegistry(builder.Services);
+        var key = await AddSecretsAsync(builder.Services, options, dataSource, cancellationToken);
+        AddBindings(builder.Services, options, key);
+        AddInvocations(builder.Services);
+        AddAuth(builder.Services, options);
+
+        var app = builder.Build();
+        app.UseMiddleware<FailureMiddleware>();
+        InvokeEndpoints.Map(app);
+        HealthEndpoints.Map(app);
+        MetricsEndpoints.Map(app);
+        app.MapFallback(static context => Problem.WriteAsync(
+            context, StatusCodes.Status404NotFound, "NOT_FOUND", "There is nothing here; functions are at /functions/v1/invoke/{name}."));
+        return app;
+    }
+
+    private static void ConfigureServer(WebApplicationBuilder builder, SidecarOptions options)
+    {
+        builder.WebHost.UseUrls([.. options.Listen]);
+        builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = options.Limits.ShutdownTimeout + TimeSpan.FromSeconds(10));
+        builder.WebHost.ConfigureKestrel(server =>
+        {
+            server.AddServerHeader = false;
+            server.Limits.MaxRequestBodySize = options.Limits.MaxBodyBytes;
+            // Header values are bytes; Latin-1 keeps every one of them.
+            server.RequestHeaderEncodingSelector = static _ => Encoding.Latin1;
+            server.ResponseHeaderEncodingSelector = static _ => Encoding.Latin1;
+        });
+    }
+
+    private static void AddFoundations(IServiceCollection services, SidecarOptions options, NpgsqlDataSource dataSource)
+    {
+        services.AddSingleton(TimeProvider.System);
+        services.AddSingleton(dataSource);
+        services.AddSingleton(options.Limits);
+        services.AddSingleton(new SidecarIdentity(Guid.CreateVersion7()));
+        services.AddSingleton(_ => JavaScriptEngine.Load(JavaScriptEngine.DefaultDirectory, options.Limits.SandboxThreads));
+    }
+
+    private static void AddRegistry(IServiceCollection services)
+    {
+        services.AddSingleton<RegistryStore>();
+        services.AddSingleton<SidecarStore>();
+        services.AddSingleton<SettingsStore>();
+        services.AddSingleton<ChangeListener>();
+        services.AddSingleton<ProgramCache>();
+        services.AddSingleton<DeployedFunctionFactory>();
+        services.AddSingleton<FunctionCatalog>();
+        services.AddSingleton<CompilationWorker>();
+        services.AddHostedService<HeartbeatWorker>();
+        services.AddHostedService(static provider => provider.GetRequiredService<CompilationWorker>());
+        services.AddHostedService<RegistryWorker>();
+    }
+
+    /// <summary>Opens the key pair that secrets are sealed with; the key that the operator holds is the root of everything secret.</summary>
+    private static async Task<MasterKey> AddSecretsAsync(
+        IServiceCollection services, SidecarOptions options, NpgsqlDataSource dataSource, CancellationToken cancellationToken)
+    {
+        using var logging = LoggerFactory.Create(Cli.Logging.Configure);
+        var box = await SecretKeys.LoadAsync(new SettingsStore(dataSource), options.Secrets, logging.CreateLogger("secrets"), cancellationToken);
+        services.AddSingleton(box);
+        return MasterKey.Load(options.Secrets, out _);
+    }
+
+    private static void AddBindings(IServiceCollection services, SidecarOptions options, MasterKey key)
+    {
+        var database = new FunctionDatabaseOptions { MaxPoolSize = options.Limits.ConnectionsPerRole };
+        services.AddSingleton(provider => new FunctionDatabase(
+            provider.GetRequiredService<NpgsqlDataSource>(), key.Derive("pgfn role logins v1"), database, provider.GetRequiredService<TimeProvider>()));
+        services.AddSingleton(provider => new OutboundHttp(options.Http, provider.GetRequiredService<TimeProvider>()));
+        services.AddSingleton<IBinding, DbBinding>();
+        services.AddSingleton<IBinding, FetchBinding>();
+    }
+
+    private static void AddInvocations(IServiceCollection services)
+    {
+        services.AddSingleton<InvocationLogStore>();
+        services.AddSingleton<InvocationLog>();
+        services.AddSingleton<InvocationMetrics>();
+        services.AddSingleton<MetricsReport>();
+        services.AddSingleton<InFlight>();
+        services.AddSingleton<Invoker>();
+        services.AddSingleton<InvokeEndpoints>();
+        services.AddHostedService<InvocationLogWorker>();
+        // Last to start, first to stop.
+        services.AddHostedService<DrainWorker>();
+    }
+
+    private static void AddAuth(IServiceCollection services, SidecarOptions options)
+    {
+        services.AddSingleton(options.Auth);
+        services.AddSingleton(provider => TokenVerifier.Create(
+            options.Auth, provider.GetRequiredService<TimeProvider>(), provider.GetRequiredService<ILogger<TokenVerifier>>()));
+        services.AddSingleton<Authenticator>();
+    }
+}

@@ -1,0 +1,98 @@
+using System.Net.Http.Headers;
+using System.Text;
+using System.Text.Json.Nodes;
+using Functions.PgSidecar.Testing;
+using Functions.PgSidecar.Tests.EndToEnd;
+using Npgsql;
+
+[assembly: AssemblyFixture(typeof(SidecarFixture))]
+
+namespace Functions.PgSidecar.Tests.EndToEnd;
+
+/// <summary>A sidecar and its database, shared by the tests that don't need one of their own; functions have names of their own.</summary>
+public sealed class SidecarFixture : IAsyncLifetime
+{
+    private static int names;
+
+    private TestDatabase database = null!;
+
+    internal SidecarProcess Sidecar { get; private set; } = null!;
+
+    internal HttpClient Http { get; private set; } = null!;
+
+    internal TestDatabase Database => database;
+
+    public async ValueTask InitializeAsync()
+    {
+        database = await TestDatabase.CreateAsync();
+        Sidecar = await SidecarProcess.StartAsync(database.ConnectionString, ("PGFN_HTTP_ALLOW_NETWORKS", "127.0.0.0/8"));
+        Http = new HttpClient { BaseAddress = Sidecar.Url, Timeout = TimeSpan.FromMinutes(2) };
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        Http.Dispose();
+        await Sidecar.DisposeAsync();
+        await database.DisposeAsync();
+    }
+
+    /// <summary>Deploys a function under a new name and waits until it is ready.</summary>
+    internal async Task<string> DeployAsync(string source, string options = "{}")
+    {
+        var name = $"f{Interlocked.Increment(ref names)}";
+        await DeployAsync(name, source, options);
+        return name;
+    }
+
+    internal async Task DeployAsync(string name, string source, string options = "{}")
+    {
+        await using var connection = await database.Owner.OpenConnectionAsync();
+        await using var deploy = new NpgsqlCommand("select functions.deploy($1, $2, 'javascript', $3::jsonb)", connection);
+        deploy.Parameters.AddWithValue(name);
+        deploy.Parameters.AddWithValue(source);
+        deploy.Parameters.AddWithValue(options);
+        var version = (int)(await deploy.ExecuteScalarAsync())!;
+        await using var wait = new NpgsqlCommand("call functions.wait_ready($1, $2)", connection);
+        wait.Parameters.AddWithValue(name);
+        wait.Parameters.AddWithValue(version);
+        await wait.ExecuteNonQueryAsync();
+    }
+
+    /// <summary>Calls a function with a JSON body, as a user or, without a subject, as the role alone.</summary>
+    internal Task<HttpResponseMessage> PostAsync(string function, string json = "{}", string role = "authenticated", string? subject = null) =>
+        SendAsync(HttpMethod.Post, function, new StringContent(json, Encoding.UTF8, "application/json"), Tokens.For(role, subject));
+
+    internal async Task<HttpResponseMessage> SendAsync(HttpMethod method, string functionAndPath, HttpContent? content, string? token)
+    {
+        using var request = new HttpRequestMessage(method, "/functions/v1/invoke/" + functionAndPath) { Content = content };
+        if (token is not null)
+            request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", token);
+        return await Http.SendAsync(request);
+    }
+
+    /// <summary>Calls a function and reads the JSON it answers; anything but 200 fails the test.</summary>
+    internal async Task<JsonNode?> CallAsync(string function, string json = "{}", string role = "authenticated", string? subject = null)
+    {
+        using var response = await PostAsync(function, json, role, subject);
+        var text = await response.Content.ReadAsStringAsync();
+        Assert.True(response.IsSuccessStatusCode, $"{(int)response.StatusCode}: {text}");
+        return text.Length == 0 ? null : JsonNode.Parse(text);
+    }
+
+    /// <summary>Waits until a query of the owner's gives a row, and returns its first column: for what the sidecar writes a moment later.</summary>
+    internal async Task<T> EventuallyAsync<T>(string sql, params object[] parameters)
+    {
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        using var pulse = new PeriodicTimer(TimeSpan.FromMilliseconds(20));
+        do
+        {
+            await using var command = database.Owner.CreateCommand(sql);
+            foreach (var parameter in parameters)
+                command.Parameters.AddWithValue(parameter);
+            if (await command.ExecuteScalarAsync() is T value)
+                return value;
+        }
+        while (await pulse.WaitForNextTickAsync(patience.Token));
+        throw new TimeoutException(sql);
+    }
+}

@@ -1,0 +1,132 @@
+using System.Diagnostics;
+using System.Text.RegularExpressions;
+using System.Threading.Channels;
+
+namespace Functions.PgSidecar.Tests.EndToEnd;
+
+/// <summary>The real executable, serving a database on a port the kernel chose.</summary>
+internal sealed partial class SidecarProcess : IAsyncDisposable
+{
+    /// <summary>What the tests' tokens are signed with.</summary>
+    public const string JwtSecret = "the-end-to-end-tests-sign-with-this-secret";
+
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+
+    private readonly Process process;
+    private readonly Channel<string> lines = Channel.CreateUnbounded<string>();
+    private readonly List<string> log = [];
+
+    private SidecarProcess(Process process) => this.process = process;
+
+    /// <summary>Where it serves.</summary>
+    public Uri Url { get; private set; } = null!;
+
+    /// <summary>Its process id.</summary>
+    public int Id => process.Id;
+
+    /// <summary>Everything it has logged.</summary>
+    public string Log
+    {
+        get
+        {
+            lock (log)
+                return string.Join('\n', log);
+        }
+    }
+
+    /// <summary>Starts it and waits until it serves.</summary>
+    public static async Task<SidecarProcess> StartAsync(string connectionString, params (string Name, string Value)[] settings)
+    {
+        var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true, RedirectStandardError = true };
+        start.ArgumentList.Add(Executable());
+        start.ArgumentList.Add("serve");
+        start.Environment["DATABASE_URL"] = connectionString;
+        start.Environment["PGFN_LISTEN"] = "http://127.0.0.1:0";
+        start.Environment["PGFN_JWT_SECRET"] = JwtSecret;
+        start.Environment["PGFN_SECRET_KEY"] = "the-end-to-end-tests-seal-with-this-key-0123456789";
+        foreach (var (name, value) in settings)
+            start.Environment[name] = value;
+        var sidecar = new SidecarProcess(Process.Start(start)!);
+        sidecar.Read(sidecar.process.StandardOutput);
+        sidecar.Read(sidecar.process.StandardError);
+        sidecar.Url = new Uri(await sidecar.WaitForAsync(Serving(), "address"));
+        return sidecar;
+    }
+
+    /// <summary>Waits for a line of its log and returns a group of the match.</summary>
+    public async Task<string> WaitForAsync(Regex pattern, string group)
+    {
+        using var patience = new CancellationTokenSource(Patience);
+        try
+        {
+            await foreach (var line in lines.Reader.ReadAllAsync(patience.Token))
+            {
+                if (pattern.Match(line) is { Success: true } match)
+                    return match.Groups[group].Value;
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // Told below.
+        }
+        throw new InvalidOperationException($"The sidecar did not log {pattern}. Its log:\n{Log}");
+    }
+
+    /// <summary>Asks it to end, as systemd and Docker do.</summary>
+    public void Terminate() => Signal("-TERM");
+
+    /// <summary>Ends it without warning.</summary>
+    public void Kill() => process.Kill();
+
+    /// <summary>Its exit code, when it has ended.</summary>
+    public async Task<int> WaitForExitAsync()
+    {
+        await process.WaitForExitAsync().WaitAsync(Patience);
+        return process.ExitCode;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (!process.HasExited)
+        {
+            Terminate();
+            try
+            {
+                await process.WaitForExitAsync().WaitAsync(TimeSpan.FromSeconds(20));
+            }
+            catch (TimeoutException)
+            {
+                process.Kill();
+            }
+        }
+        process.Dispose();
+    }
+
+    private static string Executable()
+    {
+        // .../artifacts/bin/<project>/<configuration>/
+        var here = new DirectoryInfo(AppContext.BaseDirectory);
+        var path = Path.Combine(here.Parent!.Parent!.FullName, "Functions.PgSidecar", here.Name, "pgfn.dll");
+        return File.Exists(path) ? path : throw new InvalidOperationException($"{path} is not there: build the solution first.");
+    }
+
+    private void Signal(string signal)
+    {
+        using var kill = Process.Start("kill", [signal, process.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)]);
+        kill.WaitForExit();
+    }
+
+    private async void Read(StreamReader output)
+    {
+        while (await output.ReadLineAsync() is { } line)
+        {
+            lock (log)
+                log.Add(line);
+            lines.Writer.TryWrite(line);
+        }
+        lines.Writer.TryComplete();
+    }
+
+    [GeneratedRegex(@"serves on (?<address>http://[^ ,]+)")]
+    private static partial Regex Serving();
+}

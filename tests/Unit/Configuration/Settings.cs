@@ -1,0 +1,27 @@
+using System.Collections;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.Primitives;
+
+namespace Functions.PgSidecar.Tests.Unit.Configuration;
+
+/// <summary>Settings from a list, with the case-insensitive names of .NET configuration: <c>new Settings { ["PGHOST"] = "db" }</c>.</summary>
+internal sealed class Settings : IConfiguration, IEnumerable<KeyValuePair<string, string?>>
+{
+    private readonly Dictionary<string, string?> _values = new(StringComparer.OrdinalIgnoreCase);
+
+    public string? this[string key]
+    {
+        get => _values.GetValueOrDefault(key);
+        set => _values[key] = value;
+    }
+
+    public IEnumerator<KeyValuePair<string, string?>> GetEnumerator() => _values.GetEnumerator();
+
+    IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
+
+    public IConfigurationSection GetSection(string key) => throw new NotSupportedException("Settings are flat.");
+
+    public IEnumerable<IConfigurationSection> GetChildren() => [];
+
+    public IChangeToken GetReloadToken() => throw new NotSupportedException("Settings don't change.");
+}
