@@ -109,7 +109,10 @@ internal sealed record SidecarOptions
         var key = reader.Secret("PGFN_SECRET_KEY");
         if (key is not null && MasterKey.TryParse(key, out var wrong) is null)
             reader.Fail("PGFN_SECRET_KEY", wrong + ".");
-        return defaults with { Key = key, StateDirectory = reader.Text("PGFN_STATE_DIR") ?? defaults.StateDirectory };
+        var previous = reader.Secret("PGFN_SECRET_KEY_PREVIOUS");
+        if (previous is not null && MasterKey.TryParse(previous, out wrong) is null)
+            reader.Fail("PGFN_SECRET_KEY_PREVIOUS", wrong + ".");
+        return defaults with { Key = key, PreviousKey = previous, StateDirectory = reader.Text("PGFN_STATE_DIR") ?? defaults.StateDirectory };
     }
 
     private static OutboundHttpOptions ReadHttp(SettingReader reader)

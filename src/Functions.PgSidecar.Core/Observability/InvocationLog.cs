@@ -8,7 +8,7 @@ namespace Functions.PgSidecar.Core.Observability;
 /// Takes what invocations have to say, at once and without waiting; <see cref="InvocationLogWorker"/> writes it in batches.
 /// Its memory is bounded: while the database is away for long, what does not fit is dropped and counted, never silently.
 /// </summary>
-internal sealed class InvocationLog(TimeProvider time)
+internal sealed class InvocationLog(TimeProvider time) : IDisposable
 {
     /// <summary>Characters of log lines held at most.</summary>
     private const long MaxCharacters = 32L << 20;
@@ -79,6 +79,9 @@ internal sealed class InvocationLog(TimeProvider time)
             return taken;
         }
     }
+
+    /// <inheritdoc/>
+    public void Dispose() => signal.Dispose();
 
     private void Signal()
     {

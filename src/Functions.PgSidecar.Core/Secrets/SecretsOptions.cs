@@ -9,6 +9,12 @@ internal sealed record SecretsOptions
     /// </summary>
     public string? Key { get; init; }
 
+    /// <summary>
+    /// <c>PGFN_SECRET_KEY_PREVIOUS</c>: set for one start after <c>PGFN_SECRET_KEY</c> was changed; what the old key encrypts is then encrypted
+    /// with the new one. Default: none.
+    /// </summary>
+    public string? PreviousKey { get; init; }
+
     /// <summary><c>PGFN_STATE_DIR</c>: the directory of the little that is not in the database. Default: <c>.pgfn</c> in the working directory.</summary>
     public string StateDirectory { get; init; } = ".pgfn";
 

@@ -75,7 +75,7 @@ public sealed class FunctionDatabase : IAsyncDisposable
             async () =>
             {
                 var statements = await RunnerAsync(limit.Token).ConfigureAwait(false);
-                connection = await OpenAsync(caller, limit.Token).ConfigureAwait(false);
+                connection = await logins.ConnectAsync(caller.Role, limit.Token).ConfigureAwait(false);
                 try
                 {
                     return await FunctionTransaction.BeginAsync(this, connection, statements, caller, limit, time).ConfigureAwait(false);
@@ -127,17 +127,11 @@ public sealed class FunctionDatabase : IAsyncDisposable
             async () =>
             {
                 var statementRunner = await RunnerAsync(limit.Token).ConfigureAwait(false);
-                await using var connection = await OpenAsync(caller, limit.Token).ConfigureAwait(false);
+                await using var connection = await logins.ConnectAsync(caller.Role, limit.Token).ConfigureAwait(false);
                 var context = statementRunner.ContextCommand(connection, caller, limit);
                 await statementRunner.RunAsync(connection, context, statements, shape, json, limit).ConfigureAwait(false);
                 return true;
             }).ConfigureAwait(false);
-    }
-
-    private async ValueTask<NpgsqlConnection> OpenAsync(CallerContext caller, CancellationToken cancellationToken)
-    {
-        var pool = await logins.GetAsync(caller.Role, cancellationToken).ConfigureAwait(false);
-        return await pool.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
     }
 
     private async ValueTask<StatementRunner> RunnerAsync(CancellationToken cancellationToken) => runner ??= new StatementRunner(

@@ -15,67 +15,57 @@ internal sealed class RoleLogins(NpgsqlDataSource owner, ReadOnlyMemory<byte> ke
         "-c datestyle=ISO,MDY -c intervalstyle=postgres -c timezone=UTC -c bytea_output=hex -c extra_float_digits=1 " +
         "-c standard_conforming_strings=on -c row_security=on";
 
-    private readonly ConcurrentDictionary<string, NpgsqlDataSource> pools = new(StringComparer.Ordinal);
-    private readonly SemaphoreSlim opening = new(1);
+    private readonly ConcurrentDictionary<string, Pool> pools = new(StringComparer.Ordinal);
+    private readonly SemaphoreSlim adding = new(1);
 
-    /// <summary>The role's pool; made, and its login's password set when it does not work, on first use.</summary>
+    private sealed record Pool(string Login, NpgsqlDataSource Source);
+
+    /// <summary>A connection over the role's login, which gets its password set when it does not let the sidecar in.</summary>
     /// <exception cref="FunctionSqlException">The role was not given to <c>functions.grant_role</c>.</exception>
-    public async ValueTask<NpgsqlDataSource> GetAsync(string role, CancellationToken cancellationToken)
+    public async ValueTask<NpgsqlConnection> ConnectAsync(string role, CancellationToken cancellationToken)
     {
-        if (pools.TryGetValue(role, out var pool)) return pool;
-        await opening.WaitAsync(cancellationToken).ConfigureAwait(false);
+        var pool = pools.TryGetValue(role, out var known) ? known : await AddAsync(role, cancellationToken).ConfigureAwait(false);
         try
         {
-            if (pools.TryGetValue(role, out pool)) return pool;
-            pool = await OpenAsync(role, cancellationToken).ConfigureAwait(false);
-            pools[role] = pool;
-            return pool;
+            return await pool.Source.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
         }
-        finally
+        catch (PostgresException refused) when (refused.SqlState is PostgresErrorCodes.InvalidPassword or PostgresErrorCodes.InvalidAuthorizationSpecification)
         {
-            opening.Release();
+            // First use, another key before this one, or someone changed it.
+            await SetPasswordAsync(pool.Login, cancellationToken).ConfigureAwait(false);
+            return await pool.Source.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
         }
     }
 
     /// <summary>Lets go of the role's idle connections: they lead to a server that is gone.</summary>
     public void Forget(string role)
     {
-        if (pools.TryGetValue(role, out var pool)) pool.Clear();
+        if (pools.TryGetValue(role, out var pool)) pool.Source.Clear();
     }
 
     public async ValueTask DisposeAsync()
     {
-        foreach (var pool in pools.Values) await pool.DisposeAsync().ConfigureAwait(false);
-        opening.Dispose();
+        foreach (var pool in pools.Values) await pool.Source.DisposeAsync().ConfigureAwait(false);
+        adding.Dispose();
     }
 
-    private async Task<NpgsqlDataSource> OpenAsync(string role, CancellationToken cancellationToken)
+    private async Task<Pool> AddAsync(string role, CancellationToken cancellationToken)
     {
-        await using var find = owner.CreateCommand("select login::text from functions_private.roles where role = $1");
-        find.Parameters.AddWithValue(NpgsqlTypes.NpgsqlDbType.Text, role);
-        var login = await find.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false) as string
-            ?? throw new FunctionSqlException(
-                SqlErrorCodes.RoleNotGranted, $"Functions may not run as role \"{role}\".",
-                $"The database's owner can allow it: select functions.grant_role('{role.Replace("'", "''", StringComparison.Ordinal)}');");
-
-        var pool = CreatePool(login);
+        await adding.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
-            try
-            {
-                await ProbeAsync(pool, cancellationToken).ConfigureAwait(false);
-            }
-            catch (PostgresException refused) when (refused.SqlState is PostgresErrorCodes.InvalidPassword or PostgresErrorCodes.InvalidAuthorizationSpecification)
-            {
-                await SetPasswordAsync(login, cancellationToken).ConfigureAwait(false);
-                await ProbeAsync(pool, cancellationToken).ConfigureAwait(false);
-            }
-            return pool;
+            if (pools.TryGetValue(role, out var pool)) return pool;
+            await using var find = owner.CreateCommand("select login::text from functions_private.roles where role = $1");
+            find.Parameters.AddWithValue(NpgsqlTypes.NpgsqlDbType.Text, role);
+            var login = await find.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false) as string
+                ?? throw new FunctionSqlException(
+                    SqlErrorCodes.RoleNotGranted, $"Functions may not run as role \"{role}\".",
+                    $"The database's owner can allow it: select functions.grant_role('{role.Replace("'", "''", StringComparison.Ordinal)}');");
+            return pools[role] = new Pool(login, CreatePool(login));
         }
-        catch
+        finally
         {
-            await pool.DisposeAsync().ConfigureAwait(false);
-            throw;
+            adding.Release();
         }
     }
 
@@ -89,6 +79,9 @@ internal sealed class RoleLogins(NpgsqlDataSource owner, ReadOnlyMemory<byte> ke
             Options = SessionSettings,
             MaxPoolSize = options.MaxPoolSize,
             MinPoolSize = 0,
+            // What a connection's last user left behind (a lock, a LISTEN) goes with its reset before the next use, or with the connection.
+            ConnectionIdleLifetime = 60,
+            ConnectionPruningInterval = 10,
             Timeout = (int)Math.Ceiling(options.ConnectTimeout.TotalSeconds),
             CommandTimeout = 0, // deadlines are the invocation's own
             Pooling = true,
@@ -104,11 +97,6 @@ internal sealed class RoleLogins(NpgsqlDataSource owner, ReadOnlyMemory<byte> ke
         var builder = new NpgsqlDataSourceBuilder(settings.ConnectionString);
         builder.ConfigureTypeLoading(loading => loading.EnableTypeLoading(false)); // values travel as text
         return builder.Build();
-    }
-
-    private static async Task ProbeAsync(NpgsqlDataSource pool, CancellationToken cancellationToken)
-    {
-        await using var connection = await pool.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Gives the login the password this sidecar derives, and takes back any settings it may have given itself.</summary>

@@ -20,7 +20,7 @@ public sealed class JavaScriptEngine : IDisposable
     private readonly byte[] prelude;
     private readonly Lazy<Task<JavaScriptProgram>> blank;
 
-    private JavaScriptEngine(CompiledImage image, byte[] prelude, SandboxThreads threads)
+    internal JavaScriptEngine(CompiledImage image, byte[] prelude, SandboxThreads threads)
     {
         this.image = image;
         this.prelude = prelude;

@@ -1,48 +1,144 @@
+using System.Collections.Concurrent;
+using System.Runtime.Loader;
+using Functions.PgSidecar.Sandbox.Compilation;
+using Functions.PgSidecar.Sandbox.Wasm;
+
 namespace Functions.PgSidecar.Sandbox.Runtime;
 
 /// <summary>
-/// WebAssembly modules compiled together to machine code: a main module and the side modules that link against it. Load an image once a
-/// process; its code is shared by every instance and is never freed before the process ends.
+/// WebAssembly modules compiled together to machine code: a main module and the side modules that link against it. Its code is shared by every
+/// instance and is never freed before the process ends.
 /// </summary>
-public sealed class CompiledImage
+public sealed unsafe class CompiledImage
 {
-    /// <summary>Loads an image that the guest compiler wrote: the assembly at <paramref name="path"/> and its <c>.wasmimage</c> beside it.</summary>
-    /// <exception cref="FileNotFoundException">One of the two files is missing.</exception>
-    /// <exception cref="InvalidDataException">The files do not belong together, or were written by another version of the compiler.</exception>
-    public static CompiledImage Load(string path) => throw new NotImplementedException(path);
+    private static readonly ConcurrentDictionary<string, Lazy<CompiledImage>> Loaded = new(StringComparer.Ordinal);
+
+    private readonly CompiledModule[] modules;
+    private readonly ConcurrentDictionary<(string Module, string Export), nint> functions = new();
+
+    private CompiledImage(string engineId, IEnumerable<CompiledModule> modules)
+    {
+        EngineId = engineId;
+        this.modules = [.. modules];
+        ModuleNames = [.. this.modules.Select(module => module.Name)];
+    }
 
     /// <summary>Identifies the compiled modules and the code layout: snapshots move only between images with equal ids. 64 hex digits.</summary>
-    public string EngineId => throw new NotImplementedException();
+    public string EngineId { get; }
 
     /// <summary>The modules' names, the main module first.</summary>
-    public IReadOnlyList<string> ModuleNames => throw new NotImplementedException();
+    public IReadOnlyList<string> ModuleNames { get; }
+
+    internal IReadOnlyList<CompiledModule> Modules => modules;
+
+    /// <summary>
+    /// Loads an image that the guest compiler wrote: the assembly at <paramref name="path"/> and its <c>.wasmimage</c> beside it. The same path gives
+    /// the same image again.
+    /// </summary>
+    /// <exception cref="FileNotFoundException">One of the two files is missing.</exception>
+    /// <exception cref="InvalidDataException">The files do not belong together, or were written by another version of the compiler.</exception>
+    public static CompiledImage Load(string path)
+    {
+        var full = Path.GetFullPath(path);
+        return Loaded.GetOrAdd(full, static key => new Lazy<CompiledImage>(() => LoadOnce(key))).Value;
+    }
+
+    /// <summary>
+    /// Compiles modules into this process, without ahead-of-time compilation: for small modules and for tests. Large functions run slowly then.
+    /// </summary>
+    /// <exception cref="WasmFormatException">A module is malformed, invalid, unsupported or beyond a limit.</exception>
+    public static CompiledImage Compile(params IReadOnlyList<(string Name, ReadOnlyMemory<byte> Bytes)> sources)
+    {
+        var definitions = sources.Select(source => WasmModule.Decode(source.Bytes)).ToArray();
+        var signatures = ImageCompiler.Numbered(definitions);
+        return Compile(ImageFile.ComputeEngineId(sources), sources.Select(source => source.Name), definitions, signatures);
+    }
+
+    /// <summary>Compiles for a group that will be linked by the caller; all its modules must share one table of signatures.</summary>
+    internal static CompiledImage Compile(string engineId, IEnumerable<string> names, WasmModule[] definitions, SignatureTable signatures)
+    {
+        var assembly = ImageCompiler.CompileHere(ImageFile.AssemblyName(engineId), definitions, signatures);
+        return new CompiledImage(engineId, names.Select((name, ordinal) =>
+            new CompiledModule(name, definitions[ordinal], signatures, assembly.GetType(ImageCompiler.ClassName(ordinal), throwOnError: true)!)));
+    }
 
     /// <summary>
     /// The address of an exported function of the main module, good for every instance of this image. Call it as
     /// <c>((delegate*&lt;int, int, nint, int&gt;)address)(a, b, instance.Context)</c>: the WebAssembly parameters, then the context.
     /// </summary>
     /// <exception cref="WasmLinkException">There is no such export.</exception>
-    public nint Function(string export) => throw new NotImplementedException(export);
+    public nint Function(string export) => Function(modules[0].Name, export);
 
     /// <summary>The address of a side module's exported function; pass it <see cref="WasmInstance.ContextOf"/> that module.</summary>
     /// <exception cref="WasmLinkException">There is no such module or export.</exception>
-    public nint Function(string module, string export) => throw new NotImplementedException(module + export);
+    public nint Function(string module, string export) => functions.GetOrAdd((module, export), key =>
+    {
+        var found = Array.Find(modules, candidate => candidate.Name == key.Module)
+            ?? throw new WasmLinkException($"The image has no module named {key.Module}.");
+        var function = found.ExportedFunction(key.Export);
+        return function >= found.Definition.ImportedFunctions
+            ? found.AddressOf(function)
+            : throw new WasmLinkException($"The module {key.Module} defines and exports no function named {key.Export}.");
+    });
 
     /// <summary>
-    /// Starts a fresh instance: instantiates the main module, runs its <c>_initialize</c> if it has one, then links every side module
-    /// (memory and table space, relocations, constructors). Runs guest code: call it on a thread with <see cref="WasmInstance.RunStackBytes"/> of stack.
+    /// Starts a fresh instance: instantiates the main module, runs its start function and its <c>_initialize</c> if it has them, then links every side
+    /// module (memory and table space, relocations, constructors). Runs guest code: call it on a thread with
+    /// <see cref="WasmInstance.RunStackBytes"/> of stack.
     /// </summary>
     /// <param name="host">What the modules may import.</param>
     /// <param name="memoryLimitPages">The most 64 KiB pages linear memory may grow to.</param>
     /// <exception cref="WasmLinkException">An import is missing or of another type, or the limit is below what the module starts with.</exception>
-    /// <exception cref="WasmTrapException">A start function or constructor trapped.</exception>
-    public WasmInstance Start(HostFunctions host, int memoryLimitPages) => throw new NotImplementedException();
+    /// <exception cref="WasmTrapException">A segment does not fit, or a start function or constructor trapped.</exception>
+    public WasmInstance Start(HostFunctions host, int memoryLimitPages)
+    {
+        var headerBytes = GroupHeader.Size + modules.Sum(GroupLinker.HeaderBytes);
+        var placement = new GroupPlacement(host, (int)(headerBytes + NativeMethods.PageBytes - 1) & -NativeMethods.PageBytes);
+        var instance = new WasmInstance(this, placement, memoryLimitPages);
+        try
+        {
+            instance.CommitHeader();
+            var linker = new GroupLinker(instance);
+            var main = linker.Instantiate(modules[0], new HostResolver(host));
+            linker.CopySegments(main);
+            linker.RunStart(main);
+            if (modules[0].ExportedFunction("_initialize") is >= 0 and var initialize)
+                ((delegate*<nint, void>)modules[0].AddressOf(initialize))(instance.Context);
+            foreach (var side in modules.AsSpan(1))
+                new SideModuleLinker(instance, main, side).Link();
+            return instance;
+        }
+        catch
+        {
+            instance.Dispose();
+            throw;
+        }
+    }
 
     /// <summary>A new instance with the snapshot's memory, copied on write: costs microseconds, whatever the memory's size.</summary>
-    /// <exception cref="WasmLinkException">The limit is below the snapshot's memory.</exception>
-    public WasmInstance Instantiate(InstanceSnapshot snapshot, int memoryLimitPages) => throw new NotImplementedException();
+    /// <exception cref="WasmLinkException">The limit is below the snapshot's memory, or the snapshot is of another image.</exception>
+    public WasmInstance Instantiate(InstanceSnapshot snapshot, int memoryLimitPages) => ReferenceEquals(snapshot.Image, this)
+        ? WasmInstance.FromSnapshot(snapshot, memoryLimitPages)
+        : throw new WasmLinkException("The snapshot is of another image.");
 
     /// <summary>Reads a snapshot that <see cref="InstanceSnapshot.WriteTo"/> wrote, in this process or another one.</summary>
     /// <exception cref="InvalidDataException">The bytes are no snapshot, or one of an image with another <see cref="EngineId"/>.</exception>
-    public InstanceSnapshot ReadSnapshot(Stream source, HostFunctions host) => throw new NotImplementedException();
+    public InstanceSnapshot ReadSnapshot(Stream source, HostFunctions host) => SnapshotFile.Read(this, source, host);
+
+    private static CompiledImage LoadOnce(string path)
+    {
+        foreach (var needed in (string[])[path, ImageFile.PathFor(path)])
+        {
+            if (!File.Exists(needed))
+                throw new FileNotFoundException($"The compiled image {needed} is missing.", needed);
+        }
+
+        var file = ImageFile.Read(ImageFile.PathFor(path));
+        var assembly = AssemblyLoadContext.Default.LoadFromAssemblyPath(path);
+        if (assembly.GetName().Name != ImageFile.AssemblyName(file.EngineId))
+            throw new InvalidDataException($"{path} and its metadata do not belong together.");
+        var signatures = ImageCompiler.Numbered([.. file.Modules.Select(module => module.Definition)]);
+        return new CompiledImage(file.EngineId, file.Modules.Select((module, ordinal) => new CompiledModule(
+            module.Name, module.Definition, signatures, assembly.GetType(ImageCompiler.ClassName(ordinal), throwOnError: true)!)));
+    }
 }

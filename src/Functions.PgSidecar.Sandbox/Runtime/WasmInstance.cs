@@ -1,68 +1,180 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+
 namespace Functions.PgSidecar.Sandbox.Runtime;
 
 /// <summary>
 /// A running group of modules: one private mapping that holds their contexts, tables and linear memory. Used by one thread at a time;
 /// only <see cref="Interrupt"/> may be called from another one.
 /// </summary>
-public sealed unsafe class WasmInstance : IDisposable
+public sealed unsafe partial class WasmInstance : IDisposable
 {
     /// <summary>The stack a thread that runs guest code must have been created with, in bytes.</summary>
     public const int RunStackBytes = 16 * 1024 * 1024;
 
+    private readonly Lock gate = new();
+    private readonly CompiledImage image;
+    private readonly GroupPlacement placement;
+    private readonly int memoryLimitPages;
+    private readonly long reservedBytes;
+    private readonly byte* mapping;
+    private readonly nint handle;
+
+    /// <summary>Bases of memories after the first, which lie outside the mapping; such a group cannot be snapshot.</summary>
+    private readonly List<(nint Base, long Bytes)> otherMemories = [];
+
+    private bool isDisposed;
+
+    /// <summary>Reserves address space: a header, accessible and zero, and room for linear memory up to its limit.</summary>
+    internal WasmInstance(CompiledImage image, GroupPlacement placement, int memoryLimitPages)
+    {
+        this.image = image;
+        this.placement = placement;
+        this.memoryLimitPages = memoryLimitPages;
+        reservedBytes = placement.HeaderBytes + (long)memoryLimitPages * LinearMemory.PageBytes;
+        mapping = LinearMemory.Reserve(reservedBytes);
+        handle = GCHandle.ToIntPtr(GCHandle.Alloc(this));
+    }
+
     /// <summary>The main module's context: the last argument of every call into it.</summary>
-    public nint Context => throw new NotImplementedException();
+    public nint Context => (nint)mapping + placement.Modules[0].ContextOffset;
 
     /// <summary>Where linear memory begins. It never moves while the instance lives.</summary>
-    public byte* MemoryBase => throw new NotImplementedException();
+    public byte* MemoryBase => Main->MemoryBase;
 
     /// <summary>Linear memory's present size in bytes; only ever grows, until <see cref="Reset"/>.</summary>
-    public long MemoryLength => throw new NotImplementedException();
+    public long MemoryLength => (long)Main->MemoryPages * LinearMemory.PageBytes;
 
-    /// <summary>The largest size linear memory has had since the instance was made or last reset, in bytes.</summary>
-    public long MemoryPeakBytes => throw new NotImplementedException();
+    /// <summary>The largest size linear memory has had since the instance was made or last reset, in bytes: memory never shrinks.</summary>
+    public long MemoryPeakBytes => MemoryLength;
 
     /// <summary>Whether the guest asked for memory beyond its limit and was refused since the instance was made or last reset.</summary>
-    public bool MemoryLimitReached => throw new NotImplementedException();
+    public bool MemoryLimitReached { get; private set; }
 
     /// <summary>What the host attaches for its host functions to find; null again after <see cref="Reset"/>.</summary>
     public object? HostState { get; set; }
 
+    /// <summary>The reason of the interrupt that is pending or has stopped the guest; 0 when there is none.</summary>
+    public int InterruptReason => Volatile.Read(ref Main->Interrupt);
+
+    internal GroupPlacement Placement => placement;
+
+    internal byte* Mapping => mapping;
+
+    private ModuleContext* Main => (ModuleContext*)Context;
+
     /// <summary>The instance a context belongs to: how a host function finds its memory and its <see cref="HostState"/>.</summary>
-    public static WasmInstance FromContext(nint context) => throw new NotImplementedException();
+    public static WasmInstance FromContext(nint context) =>
+        Unsafe.As<WasmInstance>(GCHandle.FromIntPtr(((ModuleContext*)context)->Group->Instance).Target!);
 
     /// <summary>A side module's context.</summary>
-    public nint ContextOf(string module) => throw new NotImplementedException(module);
+    /// <exception cref="WasmLinkException">There is no module of that name in the group.</exception>
+    public nint ContextOf(string module)
+    {
+        foreach (var candidate in placement.Modules)
+        {
+            if (candidate.Module.Name == module)
+                return (nint)mapping + candidate.ContextOffset;
+        }
+
+        throw new WasmLinkException($"The group has no module named {module}.");
+    }
 
     /// <summary>A window on linear memory; valid until the guest runs again.</summary>
     /// <exception cref="WasmTrapException">The window is not wholly inside memory (<see cref="TrapKind.OutOfBoundsMemory"/>).</exception>
-    public Span<byte> Slice(int address, int length) => throw new NotImplementedException();
+    public Span<byte> Slice(int address, int length)
+    {
+        if (length < 0 || (ulong)(uint)address + (uint)length > (ulong)MemoryLength)
+            throw new WasmTrapException(TrapKind.OutOfBoundsMemory);
+        return new Span<byte>(MemoryBase + (uint)address, length);
+    }
 
-    /// <summary>Calls <c>qjs_ext_&lt;name&gt;_init(context, runtime)</c> of every side module, in their order.</summary>
+    /// <summary>
+    /// Calls <c>qjs_ext_&lt;name&gt;_init(context, runtime)</c> of every side module, in their order: how extensions of QuickJS enter its runtime.
+    /// </summary>
+    /// <param name="context">The address of the guest's <c>JSContext</c>.</param>
+    /// <param name="runtime">The address of its <c>JSRuntime</c>.</param>
     /// <exception cref="WasmLinkException">One of them reported an error.</exception>
-    public void InitializeSideModules(int context, int runtime) => throw new NotImplementedException();
+    public void InitializeSideModules(int context, int runtime)
+    {
+        foreach (var module in placement.Modules[1..])
+        {
+            var export = $"qjs_ext_{module.Module.Name.Replace('-', '_')}_init";
+            var initialize = (delegate*<int, int, nint, int>)image.Function(module.Module.Name, export);
+            var result = initialize(context, runtime, (nint)ContextAt(module));
+            if (result != 0)
+                throw new WasmLinkException($"{export} failed with code {result}.");
+        }
+    }
 
     /// <summary>
     /// Sets the native stack limit for a run on the current thread. Call it before the first call into the guest whenever the thread may
     /// have changed; the thread must have been created with <see cref="RunStackBytes"/>.
     /// </summary>
-    public void ArmStack() => throw new NotImplementedException();
+    public void ArmStack()
+    {
+        var limit = ThreadStack.Limit;
+        lock (gate)
+        {
+            foreach (var module in placement.Modules)
+            {
+                var context = ContextAt(module);
+                context->StackLimit = context->Interrupt == 0 ? limit : nint.MaxValue;
+            }
+        }
+    }
 
     /// <summary>
     /// Stops the guest at its next check (loop header, recursive call, chunk of a bulk operation) with <see cref="TrapKind.Interrupted"/>. May be
-    /// called from any thread, at any time before <see cref="Dispose"/> or <see cref="Reset"/> begins: whoever hands the instance back must first
-    /// remove it, under the same lock, from wherever interrupters look. Before a run, it stops the run at its first check.
+    /// called from any thread at any time; after <see cref="Dispose"/> it does nothing. It stays pending until <see cref="Reset"/>: before a run, it
+    /// stops the run at its first check. An instance that is reset and used again would be stopped in its next life by an interrupter that comes late,
+    /// so whoever hands an instance back first removes it, under a lock, from wherever interrupters look.
     /// </summary>
     /// <param name="reason">The host's own code for the reason; not 0. The first one wins.</param>
-    public void Interrupt(int reason) => throw new NotImplementedException();
-
-    /// <summary>Freezes the present state. The instance must not be running.</summary>
-    public InstanceSnapshot Snapshot() => throw new NotImplementedException();
+    public void Interrupt(int reason)
+    {
+        ArgumentOutOfRangeException.ThrowIfZero(reason);
+        lock (gate)
+        {
+            if (isDisposed)
+                return;
+            foreach (var module in placement.Modules)
+            {
+                var context = ContextAt(module);
+                if (context->Interrupt == 0)
+                    Volatile.Write(ref context->Interrupt, reason);
+                Volatile.Write(ref context->StackLimit, nint.MaxValue);
+            }
+        }
+    }
 
     /// <summary>
-    /// Returns this instance to the state of <paramref name="snapshot"/>, the one it was made from, by copying back only the pages it has changed.
-    /// Whatever the guest did, the result is byte for byte a fresh instance.
+    /// Gives the mapping back. The instance must not be running. There is no finalizer: one could run while the guest does, for compiled code knows
+    /// the mapping only by its address.
     /// </summary>
-    public void Reset(InstanceSnapshot snapshot) => throw new NotImplementedException();
+    public void Dispose()
+    {
+        lock (gate)
+        {
+            if (isDisposed)
+                return;
+            isDisposed = true;
+            NativeMethods.Unmap(mapping, reservedBytes);
+            foreach (var (address, bytes) in otherMemories)
+                NativeMethods.Unmap((byte*)address, bytes);
+            GCHandle.FromIntPtr(handle).Free();
+        }
+    }
 
-    public void Dispose() => throw new NotImplementedException();
+    /// <summary>Makes the header accessible: the beginning of a fresh instance.</summary>
+    internal void CommitHeader()
+    {
+        if (!LinearMemory.TryCommit(mapping, placement.HeaderBytes))
+            throw new WasmLinkException("The system has no memory left.");
+        ((GroupHeader*)mapping)->Instance = handle;
+    }
+
+    internal ModuleContext* ContextAt(ModulePlacement module) => (ModuleContext*)(mapping + module.ContextOffset);
+
+    internal ModulePlacement ModuleOf(nint context) => placement.Modules[((ModuleContext*)context)->Ordinal];
 }

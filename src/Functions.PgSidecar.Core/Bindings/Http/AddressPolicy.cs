@@ -45,7 +45,7 @@ internal sealed class AddressPolicy(IReadOnlyList<IPNetwork> allowed)
     public static bool IsPublic(IPAddress address) => address.AddressFamily switch
     {
         AddressFamily.InterNetwork => !Contains(NotPublicV4, address),
-        AddressFamily.InterNetworkV6 => address.ScopeId == 0 && GlobalUnicastV6.Contains(address) && !Contains(NotPublicV6, address),
+        AddressFamily.InterNetworkV6 => !address.IsIPv4MappedToIPv6 && address.ScopeId == 0 && GlobalUnicastV6.Contains(address) && !Contains(NotPublicV6, address),
         _ => false,
     };
 
@@ -53,7 +53,8 @@ internal sealed class AddressPolicy(IReadOnlyList<IPNetwork> allowed)
     {
         foreach (var network in networks)
         {
-            if (network.Contains(address))
+            // .NET 10's IPNetwork takes an IPv4-mapped address for its four bytes even in an IPv6 network: ::ffff:1.1.1.1 "is" in fc00::/7.
+            if (!address.IsIPv4MappedToIPv6 && network.Contains(address))
                 return true;
         }
 

@@ -5,9 +5,9 @@ namespace Functions.PgSidecar.Core.Bindings.Http;
 /// <summary>One request of the chain that redirects make (Fetch standard, section HTTP-redirect fetch).</summary>
 /// <param name="Url">Where it goes.</param>
 /// <param name="Method">How.</param>
-/// <param name="Body">With what; null for none.</param>
+/// <param name="Body">With what; empty for none.</param>
 /// <param name="WithCredentials">False once the chain has left the origin of its first URL; it stays false when it returns there.</param>
-internal sealed record OutboundHop(Uri Url, string Method, ReadOnlyMemory<byte>? Body, bool WithCredentials)
+internal sealed record OutboundHop(Uri Url, string Method, ReadOnlyMemory<byte> Body, bool WithCredentials)
 {
     private const int MaxUrlLength = 16 * 1024;
 
@@ -24,7 +24,7 @@ internal sealed record OutboundHop(Uri Url, string Method, ReadOnlyMemory<byte>?
         if (!OutboundHeaders.IsToken(request.Method) || ForbiddenMethods.Contains(request.Method))
             throw Invalid("The method is not one that fetch sends.");
         var method = KnownMethods.Contains(request.Method) ? request.Method.ToUpperInvariant() : request.Method;
-        if (request.Body is not null && method is "GET" or "HEAD")
+        if (!request.Body.IsEmpty && method is "GET" or "HEAD")
             throw Invalid($"A {method} request has no body.");
         if (request.Url.Length > MaxUrlLength || !Uri.TryCreate(request.Url, UriKind.Absolute, out var url))
             throw Invalid("The URL is not an absolute one.");
@@ -45,7 +45,7 @@ internal sealed record OutboundHop(Uri Url, string Method, ReadOnlyMemory<byte>?
         return new OutboundHop(
             Checked(next),
             becomesGet ? "GET" : Method,
-            becomesGet ? null : Body,
+            becomesGet ? ReadOnlyMemory<byte>.Empty : Body,
             WithCredentials && IsSameOrigin(Url, next));
     }
 
@@ -57,9 +57,10 @@ internal sealed record OutboundHop(Uri Url, string Method, ReadOnlyMemory<byte>?
             // HTTP/2 where the server offers it; never 3, which would not connect through the guarded connector.
             Version = System.Net.HttpVersion.Version20,
             VersionPolicy = HttpVersionPolicy.RequestVersionOrLower,
-            Content = Body is { } body ? new ReadOnlyMemoryContent(body) : null,
+            // An empty body is one where the method means to send something: its length and type go out.
+            Content = Body.IsEmpty && Method is not ("POST" or "PUT" or "PATCH") ? null : new ReadOnlyMemoryContent(Body),
         };
-        OutboundHeaders.Apply(message, request.Headers, WithCredentials, withBody: Body is not null);
+        OutboundHeaders.Apply(message, request.Headers, WithCredentials, withBody: message.Content is not null);
         return message;
     }
 

@@ -61,8 +61,8 @@ internal sealed class OutboundHttp : IDisposable
     /// </exception>
     public async Task<OutboundResponse> SendAsync(OutboundRequest request, HostAllowList hosts, RateLimit rate, CancellationToken cancellationToken)
     {
-        if (request.Body is { } body && body.Length > _options.MaxRequestBytes)
-            throw new SidecarException("PGFN5208", 413, $"The request's body has {body.Length} bytes; PGFN_HTTP_MAX_REQUEST_SIZE allows {_options.MaxRequestBytes}.");
+        if (request.Body.Length > _options.MaxRequestBytes)
+            throw new SidecarException("PGFN5208", 413, $"The request's body has {request.Body.Length} bytes; PGFN_HTTP_MAX_REQUEST_SIZE allows {_options.MaxRequestBytes}.");
 
         var hop = OutboundHop.First(request);
         using var timeout = new CancellationTokenSource(_options.Timeout, _time);

@@ -25,8 +25,8 @@ internal sealed record OutboundRequest
     /// <summary>The headers in order, a name once for each of its values. Those that are the connection's own are left out silently, as Fetch does.</summary>
     public IReadOnlyList<KeyValuePair<string, string>> Headers { get; init; } = [];
 
-    /// <summary>The body; null for none. Must stay as it is until the response is there: redirects send it again.</summary>
-    public ReadOnlyMemory<byte>? Body { get; init; }
+    /// <summary>The body; empty for none. Must stay as it is until the response is there: redirects send it again.</summary>
+    public ReadOnlyMemory<byte> Body { get; init; }
 
     public RedirectMode Redirect { get; init; }
 }

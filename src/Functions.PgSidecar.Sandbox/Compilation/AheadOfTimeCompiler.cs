@@ -1,0 +1,82 @@
+using System.Diagnostics;
+using System.Runtime.InteropServices;
+using Functions.PgSidecar.Sandbox.Runtime;
+using Functions.PgSidecar.Sandbox.Wasm;
+
+namespace Functions.PgSidecar.Sandbox.Compilation;
+
+/// <summary>
+/// Compiles WebAssembly modules to an image that <see cref="CompiledImage.Load"/> runs at full speed from its first call: modules to CIL here, CIL to
+/// machine code by crossgen2. Large functions need it: the just-in-time compiler does not optimise methods beyond certain sizes.
+/// </summary>
+/// <param name="crossgenPath">The executable of the package <c>microsoft.netcore.app.crossgen2</c>.</param>
+public sealed class AheadOfTimeCompiler(string crossgenPath)
+{
+    /// <summary>Writes the image's assembly to <paramref name="assemblyPath"/>, and its metadata beside it.</summary>
+    /// <param name="sources">The modules with their names, the main module first.</param>
+    /// <exception cref="WasmFormatException">A module is malformed, invalid, unsupported or beyond a limit.</exception>
+    /// <exception cref="InvalidOperationException">crossgen2 failed; the message holds what it said.</exception>
+    public async Task CompileAsync(
+        IReadOnlyList<(string Name, ReadOnlyMemory<byte> Bytes)> sources, string assemblyPath, CancellationToken cancellationToken = default)
+    {
+        var engineId = ImageFile.ComputeEngineId(sources);
+        var workFolder = Directory.CreateTempSubdirectory("pgfn-compile-");
+        try
+        {
+            // crossgen2 takes the file's name for the module's, which must be the assembly's.
+            var intermediate = Path.Combine(workFolder.FullName, ImageFile.AssemblyName(engineId) + ".dll");
+            await using (var stream = File.Create(intermediate))
+                ImageCompiler.CompileTo(stream, ImageFile.AssemblyName(engineId), [.. sources.Select(source => WasmModule.Decode(source.Bytes))]);
+            var finished = Path.Combine(workFolder.FullName, "finished.dll");
+            await RunCrossgenAsync(intermediate, finished, cancellationToken);
+            Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(assemblyPath))!);
+            await using (var stream = File.Create(ImageFile.PathFor(assemblyPath)))
+                ImageFile.Write(stream, engineId, sources);
+            File.Copy(finished, assemblyPath, overwrite: true);
+        }
+        finally
+        {
+            workFolder.Delete(recursive: true);
+        }
+    }
+
+    private async Task RunCrossgenAsync(string input, string output, CancellationToken cancellationToken)
+    {
+        MakeExecutable();
+        var start = new ProcessStartInfo(crossgenPath) { RedirectStandardOutput = true, RedirectStandardError = true };
+        string[] arguments =
+        [
+            input, "-o", output, "-O", "--targetos", "linux",
+            "--targetarch", RuntimeInformation.ProcessArchitecture == Architecture.Arm64 ? "arm64" : "x64",
+            "-r", Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "*.dll"),
+            "-r", typeof(AheadOfTimeCompiler).Assembly.Location,
+        ];
+        foreach (var argument in arguments)
+            start.ArgumentList.Add(argument);
+        using var process = Process.Start(start) ?? throw new InvalidOperationException($"{crossgenPath} did not start.");
+        try
+        {
+            var messages = process.StandardOutput.ReadToEndAsync(cancellationToken);
+            var errors = process.StandardError.ReadToEndAsync(cancellationToken);
+            await process.WaitForExitAsync(cancellationToken);
+            if (process.ExitCode != 0)
+                throw new InvalidOperationException($"crossgen2 failed with exit code {process.ExitCode}: {await errors}{await messages}");
+        }
+        catch (OperationCanceledException)
+        {
+            process.Kill(entireProcessTree: true);
+            throw;
+        }
+    }
+
+    /// <summary>Packages do not keep the run bit.</summary>
+    private void MakeExecutable()
+    {
+        if (OperatingSystem.IsWindows())
+            return;
+        const UnixFileMode Run = UnixFileMode.UserExecute | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute;
+        var mode = File.GetUnixFileMode(crossgenPath);
+        if ((mode & UnixFileMode.UserExecute) == 0)
+            File.SetUnixFileMode(crossgenPath, mode | Run);
+    }
+}

@@ -1,0 +1,150 @@
+using Functions.PgSidecar.Sandbox.Wasm;
+
+namespace Functions.PgSidecar.Sandbox.Compilation;
+
+/// <summary>
+/// Decides which functions check the stack and interrupts when they are entered: those on a cycle of calls, and enough of the others that neither the
+/// stack nor the time spent between two checks can pass a bound. Calls that leave the module may come back through anything that can be referenced.
+/// </summary>
+internal sealed class CallGraph
+{
+    /// <summary>Estimated stack bytes that a chain of unchecked calls may use; small against the reserve below the stack limit.</summary>
+    private const long MaximumUncheckedStack = 128 * 1024;
+
+    /// <summary>Instructions that unchecked calls may execute between two checks: without loops, a chain of functions can double its work at each link.</summary>
+    private const long MaximumUncheckedWork = 4_000_000;
+
+    private readonly WasmModule module;
+    private readonly int[][] callees;
+    private readonly bool[] isChecked;
+    private readonly long[] work;
+    private readonly long[] stackBytes;
+
+    private CallGraph(WasmModule module)
+    {
+        this.module = module;
+        var count = module.Bodies.Length;
+        callees = new int[count + 1][];
+        isChecked = new bool[count + 1];
+        work = new long[count + 1];
+        stackBytes = new long[count + 1];
+    }
+
+    /// <summary>The node that stands for "any function that can be referenced"; it comes after the module's own functions.</summary>
+    private int Anywhere => module.Bodies.Length;
+
+    /// <summary>For each function the module defines: whether it checks at its entry.</summary>
+    public static bool[] FindEntryChecks(WasmModule module)
+    {
+        var graph = new CallGraph(module);
+        graph.FindCallees();
+        graph.VisitComponents();
+        return graph.isChecked[..module.Bodies.Length];
+    }
+
+    private void FindCallees()
+    {
+        var imports = module.ImportedFunctions;
+        for (var function = 0; function < module.Bodies.Length; function++)
+        {
+            var found = new List<int>();
+            foreach (ref readonly var instruction in module.Bodies[function].Instructions.AsSpan())
+            {
+                if (instruction.Opcode == Opcode.Call && instruction.Index >= imports)
+                    found.Add(instruction.Index - imports);
+                else if (instruction.Opcode is Opcode.Call or Opcode.CallIndirect)
+                    found.Add(Anywhere);
+            }
+
+            callees[function] = [.. found];
+        }
+
+        callees[Anywhere] = [.. module.ReferencedFunctions.Where(function => function >= imports).Select(function => function - imports)];
+    }
+
+    /// <summary>Tarjan's algorithm without recursion: a hostile module must not choose how deep our own stack gets. Callees come before callers.</summary>
+    private void VisitComponents()
+    {
+        var count = callees.Length;
+        var order = new int[count];
+        var low = new int[count];
+        var onStack = new bool[count];
+        var component = new Stack<int>();
+        var pending = new Stack<(int Node, int Edge)>();
+        var clock = 0;
+        for (var root = 0; root < count; root++)
+        {
+            if (order[root] != 0)
+                continue;
+            pending.Push((root, 0));
+            while (pending.TryPop(out var at))
+            {
+                var (node, edge) = at;
+                if (edge == 0 && order[node] == 0)
+                {
+                    order[node] = low[node] = ++clock;
+                    component.Push(node);
+                    onStack[node] = true;
+                }
+
+                var descended = false;
+                for (; edge < callees[node].Length; edge++)
+                {
+                    var callee = callees[node][edge];
+                    if (order[callee] == 0)
+                    {
+                        pending.Push((node, edge));
+                        pending.Push((callee, 0));
+                        descended = true;
+                        break;
+                    }
+
+                    if (onStack[callee])
+                        low[node] = Math.Min(low[node], low[callee]);
+                }
+
+                if (!descended && low[node] == order[node])
+                    CloseComponent(node, component, onStack);
+            }
+        }
+    }
+
+    private void CloseComponent(int root, Stack<int> component, bool[] onStack)
+    {
+        var isCycle = component.Peek() != root || callees[root].Contains(root);
+        int member;
+        do
+        {
+            member = component.Pop();
+            onStack[member] = false;
+            isChecked[member] = isCycle;
+        }
+        while (member != root);
+        if (!isCycle)
+            Bound(root);
+    }
+
+    /// <summary>Adds up what a call of a function on no cycle can cost before the next check.</summary>
+    private void Bound(int function)
+    {
+        if (function == Anywhere)
+        {
+            // An indirect call may reach the most expensive of all.
+            work[function] = callees[function].Select(Work).DefaultIfEmpty().Max();
+            stackBytes[function] = callees[function].Select(Stack).DefaultIfEmpty().Max();
+            return;
+        }
+
+        var body = module.Bodies[function];
+        var frame = 256 + 16L * (body.Locals.Length + body.Type.Parameters.Length) + 4L * body.Instructions.Length;
+        var total = (long)body.Instructions.Length;
+        foreach (var callee in callees[function])
+            total = Math.Min(total + Work(callee), MaximumUncheckedWork + 1);
+        work[function] = total;
+        stackBytes[function] = frame + callees[function].Select(Stack).DefaultIfEmpty().Max();
+        isChecked[function] = total > MaximumUncheckedWork || stackBytes[function] > MaximumUncheckedStack;
+
+        long Work(int callee) => isChecked[callee] ? 1 : work[callee];
+        long Stack(int callee) => isChecked[callee] ? 0 : stackBytes[callee];
+    }
+}

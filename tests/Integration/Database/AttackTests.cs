@@ -1,0 +1,324 @@
+using Functions.PgSidecar.Postgres.Data;
+using Functions.PgSidecar.Postgres.Sessions;
+using Npgsql;
+using static Functions.PgSidecar.Tests.Integration.Database.FunctionSession;
+
+namespace Functions.PgSidecar.Tests.Integration.Database;
+
+/// <summary>
+/// What a function, or an attacker who has found an injection hole in one, may try. First at the gate; then with the gate out of the way: the
+/// database has a careless function <c>run(sql)</c> that executes whatever it is given, as its caller.
+/// </summary>
+public sealed class AttackTests
+{
+    public static TheoryData<string> UserRoles => ["anon", "authenticated"];
+
+    [Theory]
+    [InlineData("reset role")]
+    [InlineData("set role service_role")]
+    [InlineData("set local role none")]
+    [InlineData("set session authorization postgres")]
+    [InlineData("set statement_timeout = 0")]
+    [InlineData("set row_security = off")]
+    [InlineData("discard all")]
+    [InlineData("do $$ begin set local role service_role; end $$")]
+    [InlineData("do $$ begin commit; end $$")]
+    [InlineData("call something()")]
+    [InlineData("begin")]
+    [InlineData("commit")]
+    [InlineData("end")]
+    [InlineData("rollback")]
+    [InlineData("abort")]
+    [InlineData("savepoint s")]
+    [InlineData("prepare transaction 'x'")]
+    [InlineData("start transaction")]
+    [InlineData("declare c cursor with hold for select * from notes")]
+    [InlineData("fetch all from c")]
+    [InlineData("create temp table stolen as select * from notes")]
+    [InlineData("select * into temp stolen from notes")]
+    [InlineData("with n as (select * from notes) select * into stolen from n")]
+    [InlineData("explain analyze select * into stolen from notes")]
+    [InlineData("explain (analyze) create table stolen as select 1")]
+    [InlineData("explain analyze execute p")]
+    [InlineData("listen functions_changed")]
+    [InlineData("notify functions_changed")]
+    [InlineData("prepare p as select 1")]
+    [InlineData("execute p")]
+    [InlineData("lock table notes")]
+    [InlineData("copy notes to stdout")]
+    [InlineData("copy notes to program 'id'")]
+    [InlineData("alter role current_user password 'x'")]
+    [InlineData("alter role pgfn_anon set search_path = evil")]
+    [InlineData("truncate notes")]
+    [InlineData("create function f() returns int language sql as 'select 1'")]
+    [InlineData("/* select */ set role service_role")]
+    [InlineData("-- select\nset role service_role")]
+    [InlineData("(set role service_role)")]
+    [InlineData("'select'")]
+    [InlineData("select set_config('role', 'service_role', false)")]
+    [InlineData("select pg_catalog . /* */ \"set_config\" ('functions.context', '', false)")]
+    [InlineData("select Pg_Advisory_Lock(1)")]
+    [InlineData("select pg_try_advisory_lock(1)")]
+    [InlineData("select lo_create(0)")]
+    [InlineData("select pg_notify('functions_changed', 'x')")]
+    [InlineData("select pg_logical_emit_message(true, 'functions', 'x')")]
+    [InlineData("select pg_terminate_backend(1)")]
+    [InlineData("select query_to_xml('select pg_advisory_lock(1)', true, true, '')")]
+    [InlineData("select * from ts_stat('select 1')")]
+    [InlineData("select U&\"set\\005Fconfig\"('role', 'none', false)")]
+    [InlineData("update pg_settings set setting = '0' where name = 'statement_timeout'")]
+    [InlineData("update only pg_catalog.\"pg_settings\" set setting = 'none' where name = 'role'")]
+    public async Task The_gate_refuses_what_would_outlive_the_statement_or_leave_the_role(string sql)
+    {
+        await using var database = new FunctionDatabase(UnusedDataSource, new byte[32]);
+        foreach (var caller in (CallerContext[])[Anonymous, User(Alice), User(Alice, "editor")])
+        {
+            var exception = await Assert.ThrowsAsync<FunctionSqlException>(() => database.QueryAsync(
+                caller, new FunctionStatement(sql), Soon, new System.Buffers.ArrayBufferWriter<byte>(), CancellationToken.None));
+            Assert.Equal(SqlErrorCodes.StatementRefused, exception.Code);
+        }
+    }
+
+    [Theory]
+    [InlineData("select 1; set role service_role")]
+    [InlineData("select '\\'; set role service_role; --'")]
+    [InlineData("select E'\\''; set role service_role; --'")]
+    [InlineData("select $a$ $b$ $a$; commit; select $a$ $b$ $a$")]
+    [InlineData("select /* /* */ */ 1; commit")]
+    [InlineData("select \"a\"\";\"; commit")]
+    [InlineData("")]
+    [InlineData(" ; -- nothing")]
+    public async Task Only_one_statement_goes_through_whatever_is_made_to_look_like_text(string sql)
+    {
+        await using var database = new FunctionDatabase(UnusedDataSource, new byte[32]);
+        var exception = await Assert.ThrowsAsync<FunctionSqlException>(() => database.QueryAsync(
+            Service, new FunctionStatement(sql), Soon, new System.Buffers.ArrayBufferWriter<byte>(), CancellationToken.None));
+        Assert.Equal(SqlErrorCodes.StatementCount, exception.Code);
+    }
+
+    [Theory]
+    [InlineData("begin")]
+    [InlineData("commit")]
+    [InlineData("set role none")]
+    [InlineData("set session authorization default")]
+    [InlineData("reset all")]
+    [InlineData("discard all")]
+    [InlineData("listen x")]
+    [InlineData("copy notes from stdin")]
+    [InlineData("declare c cursor with hold for select 1")]
+    public async Task Not_even_the_service_role_controls_transactions_roles_or_the_session(string sql)
+    {
+        await using var database = new FunctionDatabase(UnusedDataSource, new byte[32]);
+        var exception = await Assert.ThrowsAsync<FunctionSqlException>(() => database.QueryAsync(
+            Service, new FunctionStatement(sql), Soon, new System.Buffers.ArrayBufferWriter<byte>(), CancellationToken.None));
+        Assert.Equal(SqlErrorCodes.StatementRefused, exception.Code);
+        Assert.Contains(sql.Split(' ')[0].ToUpperInvariant(), exception.Message);
+    }
+
+    [Theory, MemberData(nameof(UserRoles))]
+    public async Task No_other_role_can_be_assumed(string role)
+    {
+        await using var session = await CreateCarelessAsync();
+        foreach (var target in (string[])["service_role", "postgres", "pgfn_service_role", role == "anon" ? "authenticated" : "anon"])
+        {
+            Assert.Equal("42501", (await session.FailsAsync(User(Alice, role), $"select run('set role {target}')")).Code);
+            Assert.Equal("42501", (await session.FailsAsync(User(Alice, role), $"select run($$select set_config('role', '{target}', false)$$)")).Code);
+            Assert.Equal("42501", (await session.FailsAsync(User(Alice, role), $"select run('set session authorization {target}')")).Code);
+        }
+    }
+
+    [Theory, MemberData(nameof(UserRoles))]
+    public async Task Without_its_role_a_session_may_do_nothing(string role)
+    {
+        await using var session = await CreateCarelessAsync();
+        Assert.Equal("42501", (await session.FailsAsync(User(Alice, role), "select run('reset role'), run('select * from notes')")).Code);
+        Assert.Equal(0, (await session.QueryAsync(User(Bob, "anon"), "select 1 from notes where body = 'alice''s'")).RowCount);
+    }
+
+    [Fact]
+    public async Task Claims_that_a_function_sets_itself_are_not_believed()
+    {
+        await using var session = await CreateCarelessAsync();
+        var claims = $$"""{"sub":"{{Alice}}","role":"service_role"}""";
+        foreach (var forged in (string[])[claims, new string('0', 64) + claims, new string('0', 64) + "{}", "x", ""])
+        {
+            await session.Database.ExecuteAsync("drop table if exists forged; create table forged (v text); grant select on forged to authenticated");
+            await using var insert = session.Database.Owner.CreateCommand("insert into forged values ($1)");
+            insert.Parameters.AddWithValue(forged);
+            await insert.ExecuteNonQueryAsync();
+
+            var result = await session.QueryAsync(
+                User(Bob),
+                """
+                select run(format('set request.jwt.claims = %L', v)), run(format('set functions.context = %L', v)), functions.uid(), functions.role(), functions.claims(),
+                       auth.uid() from forged
+                """);
+            Assert.All(result.Rows[0][2..], value => Assert.Equal(System.Text.Json.JsonValueKind.Null, value.ValueKind));
+        }
+
+        Assert.Equal(["bob's"], (await session.QueryAsync(User(Bob), "select body from notes")).Column);
+    }
+
+    [Fact]
+    public async Task A_context_is_worth_nothing_on_another_backend()
+    {
+        await using var session = await CreateCarelessAsync();
+        var stolen = (await session.QueryAsync(User(Alice), "select current_setting('functions.context')")).Rows[0][0].GetString()!;
+
+        await using var other = await session.Database.Owner.OpenConnectionAsync();
+        await using var replay = new NpgsqlCommand("select set_config('functions.context', $1, false)", other) { Parameters = { new() { Value = stolen } } };
+        await replay.ExecuteNonQueryAsync();
+        await using var uid = new NpgsqlCommand("select functions.uid()", other);
+
+        Assert.Equal(DBNull.Value, await uid.ExecuteScalarAsync());
+    }
+
+    [Fact]
+    public async Task A_context_is_worth_nothing_once_it_has_expired()
+    {
+        await using var session = await CreateCarelessAsync();
+        await using var connection = await session.Database.Owner.OpenConnectionAsync();
+        var signer = await ContextSigner.LoadAsync(session.Database.Owner, CancellationToken.None);
+        async Task<object?> UidAsync(int backend, DateTimeOffset deadline)
+        {
+            await using var set = new NpgsqlCommand("select set_config('functions.context', $1, false), functions.uid()", connection);
+            set.Parameters.AddWithValue(signer.Sign(User(Alice), backend, deadline));
+            await using var reader = await set.ExecuteReaderAsync();
+            await reader.ReadAsync();
+            return reader.GetValue(1);
+        }
+
+        Assert.Equal(Guid.Parse(Alice), await UidAsync(connection.ProcessID, DateTimeOffset.UtcNow));
+        Assert.Equal(DBNull.Value, await UidAsync(connection.ProcessID, DateTimeOffset.UtcNow.AddMinutes(-5)));
+        Assert.Equal(DBNull.Value, await UidAsync(connection.ProcessID + 1, DateTimeOffset.UtcNow));
+    }
+
+    [Theory, MemberData(nameof(UserRoles))]
+    public async Task Nothing_that_one_caller_leaves_on_the_connection_reaches_the_next(string role)
+    {
+        await using var session = await CreateCarelessAsync();
+        var alice = User(Alice, role);
+        var backend = (await session.QueryAsync(alice, "select pg_backend_pid()")).Json;
+        await session.QueryAsync(
+            alice,
+            """
+            select run('create temp table stolen as select * from notes'), run('declare held cursor with hold for select * from notes'),
+                   run('select pg_advisory_lock(4711)'), run('listen gossip'), run('prepare loot as select * from notes'),
+                   run('set search_path = pg_temp, public'), run('set request.jwt.claims = ''{"sub":"forged"}'''), run('set functions.context = ''forged'''),
+                   run('set datestyle = german'), run('set bytea_output = escape'), run('set statement_timeout = 0'), run('select nextval(''ticket'')')
+            """);
+        await Assert.ThrowsAsync<FunctionSqlException>(() => session.QueryAsync(alice, "select run('select pg_advisory_lock(4712)'), 1 / 0"));
+
+        var next = await session.QueryAsync(
+            User(Bob, role),
+            """
+            select pg_backend_pid(), to_regclass('pg_temp.stolen')::text, (select count(*) from pg_cursors where name = 'held'),
+                   (select count(*) from pg_locks where locktype = 'advisory'), (select count(*) from pg_listening_channels()),
+                   (select count(*) from pg_prepared_statements where name = 'loot'), current_setting('search_path'), current_setting('datestyle'),
+                   current_setting('bytea_output'), functions.uid(), current_setting('statement_timeout') <> '0'
+            """);
+
+        Assert.Equal(
+            $"""[{backend},null,0,0,0,0,"\u0022$user\u0022, public","ISO, MDY","hex","{Bob}",true]""",
+            System.Text.Json.JsonSerializer.Serialize(next.Rows[0]));
+        Assert.Equal("55000", (await session.FailsAsync(User(Bob, role), "select currval('ticket')")).Code);
+    }
+
+    [Fact]
+    public async Task A_statement_ends_at_its_deadline_even_without_the_servers_timeout()
+    {
+        await using var session = await CreateCarelessAsync();
+        var deadline = DateTimeOffset.UtcNow.AddMilliseconds(400);
+        var exception = await Assert.ThrowsAsync<FunctionSqlException>(() => session.QueryAsync(
+            User(Alice), deadline, "select run('set statement_timeout = 0; select pg_sleep(600)')"));
+        Assert.Equal("57014", exception.Code);
+        Assert.Equal(1, (await session.QueryAsync(User(Bob), "select 1")).RowCount);
+    }
+
+    [Fact]
+    public async Task Transactions_cant_be_ended_from_sql()
+    {
+        await using var session = await CreateCarelessAsync();
+        await using var transaction = await session.Functions.BeginAsync(User(Alice), Soon, CancellationToken.None);
+        foreach (var sql in (string[])["commit", "rollback", "end", "abort", "rollback to s", "release s"])
+        {
+            var exception = await Assert.ThrowsAsync<FunctionSqlException>(() => transaction.QueryAsync(
+                new FunctionStatement(sql), new System.Buffers.ArrayBufferWriter<byte>(), CancellationToken.None));
+            Assert.Equal(SqlErrorCodes.StatementRefused, exception.Code);
+        }
+
+        var pastTheGate = await Assert.ThrowsAsync<FunctionSqlException>(() => transaction.QueryAsync(
+            new FunctionStatement("select run('commit')"), new System.Buffers.ArrayBufferWriter<byte>(), CancellationToken.None));
+        Assert.Equal("0A000", pastTheGate.Code);
+    }
+
+    [Fact]
+    public async Task A_login_whose_password_was_changed_lets_the_sidecar_in_again()
+    {
+        await using var session = await CreateCarelessAsync();
+        await session.QueryAsync(Anonymous, "select run('reset role'), run('alter role pgfn_anon password ''mine''')");
+
+        await using var another = new FunctionDatabase(session.Database.Owner, Testing.TestDatabase.RoleKey);
+        var json = new System.Buffers.ArrayBufferWriter<byte>();
+        await another.QueryAsync(Anonymous, new FunctionStatement("select 1"), Soon, json, CancellationToken.None);
+
+        Assert.Equal(1, SqlResult.Parse(json.WrittenMemory).RowCount);
+    }
+
+    [Theory]
+    [InlineData("anon")]
+    [InlineData("authenticated")]
+    [InlineData("service_role")]
+    public async Task The_sidecars_own_tables_and_operations_are_not_for_functions(string role)
+    {
+        await using var session = await CreateCarelessAsync();
+        foreach (var sql in (string[])
+        [
+            "select * from functions_private.context_key", "select * from functions_private.secrets", "select * from functions_private.versions",
+            "select functions.deploy('x', 'x')", "select functions.grant_role('postgres')", "select functions_private.verified_context()",
+            "select * from functions.functions", "select * from functions.logs", "select functions.source('x')", "select functions.set_env('x', 'y', 'z')",
+        ])
+        {
+            Assert.Equal("42501", (await session.FailsAsync(User(Alice, role), sql)).Code);
+        }
+    }
+
+    [Fact]
+    public async Task Other_sessions_statements_are_not_shown_and_their_backends_not_ended()
+    {
+        await using var session = await CreateCarelessAsync();
+        await using var neighbour = new FunctionDatabase(session.Database.Owner, Testing.TestDatabase.RoleKey);
+        await using var busy = await neighbour.BeginAsync(User(Alice), Soon, CancellationToken.None);
+        await busy.QueryAsync(new FunctionStatement("select 'alice''s secret'"), new System.Buffers.ArrayBufferWriter<byte>(), CancellationToken.None);
+
+        const string others = "from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() and query <> '<insufficient privilege>'";
+        Assert.Equal("0", (await session.QueryAsync(User(Bob), "select count(*) " + others)).Json);
+        Assert.Equal("42501", (await session.FailsAsync(
+            User(Bob), "select run(format('select pg_terminate_backend(%s)', pid)) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()")).Code);
+    }
+
+    [Fact]
+    public async Task A_superuser_can_take_back_what_everyone_may_do()
+    {
+        await using var session = await CreateCarelessAsync();
+        await session.QueryAsync(Anonymous, "select run('select lo_create(0)')");
+
+        await session.Database.ExecuteAsync("select functions.restrict_builtins()");
+
+        foreach (var call in (string[])["lo_create(0)", "pg_advisory_lock(1)", "pg_notify('x', '')", "pg_logical_emit_message(true, 'x', 'y')"])
+            Assert.Equal("42501", (await session.FailsAsync(Anonymous, $"select run($$select {call}$$)")).Code);
+    }
+
+    private static NpgsqlDataSource UnusedDataSource { get; } = NpgsqlDataSource.Create("Host=127.0.0.1;Port=1");
+
+    private static async Task<FunctionSession> CreateCarelessAsync()
+    {
+        var session = await CreateAsync();
+        await session.Database.ExecuteAsync("""
+            create function run(sql text) returns void language plpgsql as $$ begin execute sql; end $$;
+            create sequence ticket;
+            grant usage on sequence ticket to anon, authenticated;
+            """);
+        return session;
+    }
+}

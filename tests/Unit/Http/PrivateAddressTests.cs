@@ -1,0 +1,95 @@
+namespace Functions.PgSidecar.Tests.Unit.Http;
+
+/// <summary>Attempts to reach what only the sidecar's machine can reach.</summary>
+public sealed class PrivateAddressTests : OutboundFixture
+{
+    [Theory]
+    [InlineData("127.0.0.1")]
+    [InlineData("169.254.169.254")]
+    [InlineData("::1")]
+    [InlineData("::ffff:127.0.0.1")]
+    public async Task A_name_that_resolves_to_a_private_address_is_not_connected(string address)
+    {
+        await using var server = new LoopbackServer(_ => LoopbackServer.Ok("internal"));
+        Name("inside.test", address);
+
+        var refused = await Refused("PGFN5203", Send(Client(loopbackIsOpen: false), Get($"http://inside.test:{server.Port}/"), $"http://inside.test:{server.Port}"));
+
+        Assert.Equal(403, refused.Status);
+        Assert.Empty(server.Requests);
+    }
+
+    [Fact]
+    public async Task A_name_that_resolves_differently_the_second_time_is_checked_the_second_time()
+    {
+        await using var server = new LoopbackServer(_ => LoopbackServer.Ok("internal"));
+        // Public at first, where nobody listens on this port for long; then what the attacker is after.
+        Name("rebind.test", "127.0.0.2", "10.255.255.1");
+        var client = Client();
+        var url = $"http://rebind.test:{server.Port}/";
+
+        await Refused("PGFN5204", Send(client, Get(url), $"http://rebind.test:{server.Port}"));
+        await Refused("PGFN5203", Send(client, Get(url), $"http://rebind.test:{server.Port}"));
+
+        Assert.Empty(server.Requests);
+    }
+
+    [Fact]
+    public async Task Of_several_addresses_only_the_permitted_ones_are_connected()
+    {
+        await using var server = new LoopbackServer(_ => LoopbackServer.Ok("public"));
+        Name("mixed.test", "10.0.0.1 ::1 127.0.0.1");
+
+        using var response = await Send(Client(), Get($"http://mixed.test:{server.Port}/"), $"http://mixed.test:{server.Port}");
+
+        Assert.Equal("public", Text(response));
+    }
+
+    [Theory]
+    [InlineData("http://127.0.0.1:{0}/")]
+    [InlineData("http://127.1:{0}/")]
+    [InlineData("http://2130706433:{0}/")]
+    [InlineData("http://0x7f000001:{0}/")]
+    [InlineData("http://0177.0.0.1:{0}/")]
+    [InlineData("http://0:{0}/")]
+    [InlineData("http://[::1]:{0}/")]
+    [InlineData("http://[::ffff:127.0.0.1]:{0}/")]
+    [InlineData("http://localhost:{0}/")]
+    [InlineData("http://localhost.:{0}/")]
+    [InlineData("http://app.localhost:{0}/")]
+    [InlineData("http://127。0。0。1:{0}/")]
+    public async Task A_wildcard_reaches_no_address_however_it_is_spelt(string url)
+    {
+        await using var server = new LoopbackServer(_ => LoopbackServer.Ok("internal"));
+        Name("localhost", "127.0.0.1");
+        Name("app.localhost", "127.0.0.1");
+
+        await Refused("PGFN5202", Send(Client(), Get(url.Replace("{0}", server.Port.ToString())), "*", $"http://*:{server.Port}", $"https://*:{server.Port}"));
+
+        Assert.Empty(server.Requests);
+    }
+
+    [Fact]
+    public async Task An_address_and_localhost_are_reached_when_spelt_out()
+    {
+        await using var server = new LoopbackServer(_ => LoopbackServer.Ok("mine"));
+        Name("localhost", "127.0.0.1");
+        var client = Client(loopbackIsOpen: false);
+
+        using var byAddress = await Send(client, Get($"http://127.0.0.1:{server.Port}/"), $"127.0.0.1:{server.Port}");
+        using var byName = await Send(client, Get($"http://localhost:{server.Port}/"), $"http://localhost:{server.Port}");
+
+        Assert.Equal(("mine", "mine"), (Text(byAddress), Text(byName)));
+    }
+
+    [Fact]
+    public async Task A_pooled_connection_of_one_function_does_not_serve_another_that_lacks_the_host()
+    {
+        await using var server = new LoopbackServer(_ => LoopbackServer.Ok("mine"));
+        var client = Client(loopbackIsOpen: false);
+        var url = $"http://127.0.0.1:{server.Port}/";
+        using var allowed = await Send(client, Get(url), $"127.0.0.1:{server.Port}");
+
+        await Refused("PGFN5202", Send(client, Get(url), "*", "localhost"));
+    }
+}

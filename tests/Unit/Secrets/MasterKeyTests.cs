@@ -1,0 +1,68 @@
+using Functions.PgSidecar.Core;
+using Functions.PgSidecar.Core.Secrets;
+
+namespace Functions.PgSidecar.Tests.Unit.Secrets;
+
+public sealed class MasterKeyTests : IDisposable
+{
+    private readonly string _directory = Path.Combine(Path.GetTempPath(), Path.GetRandomFileName());
+
+    public void Dispose()
+    {
+        if (Directory.Exists(_directory))
+            Directory.Delete(_directory, recursive: true);
+    }
+
+    [Fact]
+    public void What_is_wrapped_unwraps_with_the_same_key_only()
+    {
+        var key = MasterKey.TryParse(new string('a', 32), out _)!;
+        var wrapped = key.Wrap([1, 2, 3]);
+
+        Assert.Equal([1, 2, 3], MasterKey.TryParse(new string('a', 32), out _)!.Unwrap(wrapped));
+        Assert.Null(MasterKey.TryParse(new string('b', 32), out _)!.Unwrap(wrapped));
+        for (var i = 0; i < wrapped.Length; i++)
+        {
+            var changed = (byte[])wrapped.Clone();
+            changed[i] ^= 1;
+            Assert.Null(key.Unwrap(changed));
+        }
+
+        Assert.Null(key.Unwrap(wrapped.AsSpan(0, 20)));
+    }
+
+    [Fact]
+    public void A_key_is_made_once_and_only_its_owner_can_read_it()
+    {
+        var options = new SecretsOptions { StateDirectory = _directory };
+
+        var first = MasterKey.Load(options, out var created);
+        var second = MasterKey.Load(options, out var createdAgain);
+
+        Assert.True(created);
+        Assert.False(createdAgain);
+        Assert.Equal([7], second.Unwrap(first.Wrap([7])));
+        Assert.Equal(["secret.key"], Directory.GetFiles(_directory).Select(Path.GetFileName));
+        if (!OperatingSystem.IsWindows())
+            Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(options.KeyFile));
+    }
+
+    [Fact]
+    public void Processes_that_start_at_once_end_up_with_one_key()
+    {
+        var options = new SecretsOptions { StateDirectory = _directory };
+
+        var keys = Enumerable.Range(0, 8).AsParallel().WithDegreeOfParallelism(8).Select(_ => MasterKey.Load(options, out var created)).ToList();
+
+        var wrapped = keys[0].Wrap([7]);
+        Assert.All(keys, key => Assert.Equal([7], key.Unwrap(wrapped)));
+        Assert.Single(Directory.GetFiles(_directory));
+    }
+
+    [Fact]
+    public void A_key_that_is_too_short_or_a_directory_that_is_missing_says_what_to_do()
+    {
+        Assert.Contains("PGFN_SECRET_KEY", Assert.Throws<SidecarException>(() => MasterKey.Load(new() { Key = "short" }, out _)).Message, StringComparison.Ordinal);
+        Assert.Contains("PGFN_STATE_DIR", Assert.Throws<SidecarException>(() => MasterKey.Load(new() { StateDirectory = "/proc/none" }, out _)).Message, StringComparison.Ordinal);
+    }
+}
