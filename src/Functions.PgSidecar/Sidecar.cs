@@ -1,11 +1,15 @@
 using System.Text;
 using Functions.PgSidecar.Core.Auth;
 using Functions.PgSidecar.Core.Bindings;
+using Functions.PgSidecar.Core.Bindings.Db;
+using Functions.PgSidecar.Core.Bindings.Http;
 using Functions.PgSidecar.Core.Configuration;
 using Functions.PgSidecar.Core.Invocations;
 using Functions.PgSidecar.Core.Observability;
 using Functions.PgSidecar.Core.Registry;
+using Functions.PgSidecar.Core.Secrets;
 using Functions.PgSidecar.Http;
+using Functions.PgSidecar.Postgres.Data;
 using Functions.PgSidecar.Postgres.Logs;
 using Functions.PgSidecar.Postgres.Registry;
 using Functions.PgSidecar.Sandbox.JavaScript;
@@ -29,8 +33,8 @@ internal static class Sidecar
         ConfigureServer(builder, options);
         AddFoundations(builder.Services, options, dataSource);
         AddRegistry(builder.Services);
-        await AddSecretsAsync(builder.Services, options, dataSource, cancellationToken);
-        AddBindings(builder.Services, options);
+        var key = await AddSecretsAsync(builder.Services, options, dataSource, cancellationToken);
+        AddBindings(builder.Services, options, key);
         AddInvocations(builder.Services);
         AddAuth(builder.Services, options);
 
@@ -80,6 +84,16 @@ internal static class Sidecar
         services.AddHostedService<HeartbeatWorker>();
         services.AddHostedService(static provider => provider.GetRequiredService<CompilationWorker>());
         services.AddHostedService<RegistryWorker>();
+    }
+
+    /// <summary>Opens the key pair that secrets are sealed with; the key that the operator holds is the root of everything secret.</summary>
+    private static async Task<MasterKey> AddSecretsAsync(
+        IServiceCollection services, SidecarOptions options, NpgsqlDataSource dataSource, CancellationToken cancellationToken)
+    {
+        using var logging = LoggerFactory.Create(Cli.Logging.Configure);
+        var box = await SecretKeys.LoadAsync(new SettingsStore(dataSource), options.Secrets, logging.CreateLogger("secrets"), cancellationToken);
+        services.AddSingleton(box);
+        return MasterKey.Load(options.Secrets, out _);
     }
 
     private static void AddBindings(IServiceCollection services, SidecarOptions options, MasterKey key)

@@ -17,9 +17,13 @@ internal sealed class MasterKey
     private const int TagSize = 16;
 
     private readonly byte[] _aesKey;
+    private readonly byte[] _text;
 
-    private MasterKey(string text) =>
-        _aesKey = HKDF.DeriveKey(HashAlgorithmName.SHA256, Encoding.UTF8.GetBytes(text), 32, salt: null, info: "pgfn secret key wrap v1"u8.ToArray());
+    private MasterKey(string text)
+    {
+        _text = Encoding.UTF8.GetBytes(text);
+        _aesKey = Derive("pgfn secret key wrap v1");
+    }
 
     /// <summary>The key of a setting's text, or null and what is wrong with it (a clause that follows the setting's name).</summary>
     public static MasterKey? TryParse(string text, out string? error)
@@ -48,6 +52,10 @@ internal sealed class MasterKey
                 $"The key file {options.KeyFile} can't be read or made: {e.Message} Set PGFN_SECRET_KEY, or point PGFN_STATE_DIR to a writable directory.", e);
         }
     }
+
+    /// <summary>A key of 32 bytes for one purpose: who learns it learns nothing of the others.</summary>
+    public byte[] Derive(string purpose) =>
+        HKDF.DeriveKey(HashAlgorithmName.SHA256, _text, 32, salt: null, info: Encoding.UTF8.GetBytes(purpose));
 
     /// <summary>Encrypts; layout: version, nonce, ciphertext, tag.</summary>
     public byte[] Wrap(ReadOnlySpan<byte> plain)

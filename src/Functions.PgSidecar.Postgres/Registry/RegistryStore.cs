@@ -14,10 +14,11 @@ public sealed class RegistryStore(NpgsqlDataSource dataSource)
                coalesce((select v.options from functions_private.versions v
                          where v.function = f.name and v.version <= coalesce(f.active_version, v.version)
                          order by v.version desc limit 1), '{}')::text,
-               coalesce((select array_agg(array[e.key, e.value]) from functions_private.environment e where e.function = f.name), '{}'),
-               (select array_agg(s.key order by s.key) from functions_private.secrets s where s.function = f.name),
-               (select array_agg(s.sealed order by s.key) from functions_private.secrets s where s.function = f.name),
-               coalesce((select array_agg(h.pattern) from functions_private.hosts h where h.function = f.name), '{}')
+               array(select e.key from functions_private.environment e where e.function = f.name order by e.key),
+               array(select e.value from functions_private.environment e where e.function = f.name order by e.key),
+               array(select s.key from functions_private.secrets s where s.function = f.name order by s.key),
+               array(select s.sealed from functions_private.secrets s where s.function = f.name order by s.key),
+               array(select h.pattern from functions_private.hosts h where h.function = f.name)
         from functions_private.functions f
         """;
 
@@ -116,17 +117,17 @@ public sealed class RegistryStore(NpgsqlDataSource dataSource)
     private static FunctionDefinition ReadDefinition(NpgsqlDataReader reader)
     {
         var options = FunctionOptions.Parse(reader.GetString(3));
-        var variables = reader.GetFieldValue<string[,]>(4);
         var environment = new Dictionary<string, string>(options.Environment);
-        for (var i = 0; i < variables.GetLength(0); i++) environment[variables[i, 0]] = variables[i, 1];
-
-        var secrets = reader.IsDBNull(5)
-            ? FrozenDictionary<string, byte[]>.Empty
-            : reader.GetFieldValue<string[]>(5).Zip(reader.GetFieldValue<byte[][]>(6)).ToFrozenDictionary(pair => pair.First, pair => pair.Second);
+        foreach (var (key, value) in Pairs<string>(reader, 4)) environment[key] = value;
+        var secrets = Pairs<byte[]>(reader, 6).ToFrozenDictionary(pair => pair.Key, pair => pair.Value);
         return new FunctionDefinition(
             reader.GetString(0), reader.GetBoolean(1), OptionalInt(reader, 2), options, environment.ToFrozenDictionary(), secrets,
-            [.. options.AllowHosts.Union(reader.GetFieldValue<string[]>(7))]);
+            [.. options.AllowHosts.Union(reader.GetFieldValue<string[]>(8))]);
     }
+
+    /// <summary>Keys and values, as two arrays side by side.</summary>
+    private static IEnumerable<(string Key, T Value)> Pairs<T>(NpgsqlDataReader reader, int ordinal) =>
+        reader.GetFieldValue<string[]>(ordinal).Zip(reader.GetFieldValue<T[]>(ordinal + 1));
 
     private static VersionArtifact ReadArtifact(NpgsqlDataReader reader) => new(
         reader.GetString(0), reader.GetInt32(1), reader.GetString(2), reader.GetString(3), reader.GetFieldValue<byte[]>(4),

@@ -1,9 +1,7 @@
 using System.CommandLine;
 using System.Net.Sockets;
 using Functions.PgSidecar.Core;
-using Functions.PgSidecar.Core.Configuration;
 using Microsoft.AspNetCore.Connections;
-using Npgsql;
 
 namespace Functions.PgSidecar.Cli;
 

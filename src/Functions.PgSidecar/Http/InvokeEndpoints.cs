@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using Functions.PgSidecar.Core;
 using Functions.PgSidecar.Core.Auth;
 using Functions.PgSidecar.Core.Invocations;
 using Functions.PgSidecar.Core.Registry;

@@ -21,7 +21,7 @@ internal static class RequestEnvelope
     /// <param name="below">The path below the function's name, without a leading slash.</param>
     /// <param name="now">Wall-clock time, Unix milliseconds.</param>
     public static ReadOnlyMemory<byte> Write(
-        HttpContext context, FunctionDefinition function, Caller caller, string requestId, string? below, long now)
+        HttpContext context, DeployedFunction function, Caller caller, string requestId, string? below, long now)
     {
         var request = context.Request;
         var buffer = new ArrayBufferWriter<byte>(1024);

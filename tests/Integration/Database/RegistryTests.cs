@@ -1,0 +1,266 @@
+using Functions.PgSidecar.Postgres.Registry;
+using Functions.PgSidecar.Testing;
+using Npgsql;
+
+namespace Functions.PgSidecar.Tests.Integration.Database;
+
+public sealed class RegistryTests
+{
+    private const string Source = "export const handler = () => 1";
+
+    [Fact]
+    public async Task Deploy_makes_a_pending_version_that_completion_activates()
+    {
+        await using var database = await TestDatabase.CreateAsync();
+        var store = new RegistryStore(database.Owner);
+
+        Assert.Equal(1, await DeployAsync(database, "hello", """{"timeout_ms": 2000, "env": {"A": "1", "B": "1"}, "allow_hosts": ["a.example"]}"""));
+        await database.ExecuteAsync("""
+            select functions.set_env('hello', 'B', '2'); select functions.allow_host('hello', '*.Example.com');
+            insert into functions_private.secrets (function, key, sealed) values ('hello', 'S', '\x0102')
+            """);
+        Assert.Null((await store.LoadAsync("hello", CancellationToken.None))!.Version);
+        Assert.True(await store.CompleteVersionAsync("hello", 1, Compiled(), CancellationToken.None));
+
+        var function = (await store.LoadAsync("hello", CancellationToken.None))!;
+        Assert.Equal((true, 1, TimeSpan.FromSeconds(2), 128), (function.Enabled, function.Version, function.Options.Timeout, function.Options.MemoryMb));
+        Assert.Equal([("A", "1"), ("B", "2")], function.Environment.OrderBy(pair => pair.Key).Select(pair => (pair.Key, pair.Value)));
+        Assert.Equal([1, 2], function.Secrets["S"]);
+        Assert.Equal(["*.example.com", "a.example"], function.Hosts.Order());
+
+        var artifact = (await store.LoadArtifactAsync("hello", 1, CancellationToken.None))!;
+        Assert.Equal((Source, "engine-1"), (artifact.Source, artifact.Engine));
+        Assert.Equal([7, 8, 9], artifact.Snapshot);
+        Assert.Equal(["hello"], (await store.LoadAllAsync(CancellationToken.None)).Select(definition => definition.Name));
+        Assert.Equal(("hello", 1, "ready"), (await store.ListAsync(CancellationToken.None)).Select(f => (f.Name, f.ActiveVersion, f.LatestStatus)).Single());
+        Assert.Null(await store.LoadAsync("nobody", CancellationToken.None));
+    }
+
+    [Fact]
+    public async Task Options_are_kept_until_they_are_given_anew_or_null()
+    {
+        await using var database = await TestDatabase.CreateAsync();
+        await DeployAsync(database, "f", """{"timeout_ms": 2000, "memory_mb": 64}""");
+        await DeployAsync(database, "f", """{"memory_mb": null, "retries": 3}""");
+        await DeployAsync(database, "f", "{}");
+
+        Assert.Equal("""{"retries": 3, "timeout_ms": 2000}""", await database.ScalarAsync<string>("select options::text from functions.versions where version = 3"));
+    }
+
+    [Theory]
+    [InlineData("""{"timeout_ms": 999}""", "option timeout_ms must be a whole number from 1000 to 300000, not 999")]
+    [InlineData("""{"memory_mb": "64"}""", "option memory_mb must be a whole number from 16 to 512, not \"64\"")]
+    [InlineData("""{"memory_mb": 64.5}""", "option memory_mb must be a whole number from 16 to 512, not 64.5")]
+    [InlineData("""{"verify_jwt": "no"}""", "option verify_jwt must be true or false, not \"no\"")]
+    [InlineData("""{"role": "postgres"}""", "option role: functions may not run as \"postgres\"")]
+    [InlineData("""{"allow_hosts": ["https://x.example/"]}""", "\"https://x.example/\" is not a host pattern")]
+    [InlineData("""{"env": {"A": 1}}""", "option env: \"A\" must be a variable's name (letters, digits, _) with a string for its value")]
+    [InlineData("""{"handler": "a.b"}""", "option handler must be the name of an exported function, not \"a.b\"")]
+    [InlineData("""{"timeout": 1}""", "unknown option \"timeout\"")]
+    [InlineData("[]", "options must be a JSON object, not array")]
+    public async Task An_option_that_is_wrong_is_named_with_what_it_may_be(string options, string message)
+    {
+        await using var database = await TestDatabase.CreateAsync();
+        var exception = await Assert.ThrowsAsync<PostgresException>(() => DeployAsync(database, "f", options));
+        Assert.Equal(message, exception.MessageText);
+    }
+
+    [Theory]
+    [InlineData("'Hello', 'x'", "\"Hello\" is not a function name")]
+    [InlineData("'f', ' '", "source is empty")]
+    [InlineData("'f', 'x', 'cobol'", "language must be 'javascript', not 'cobol'")]
+    [InlineData("null, 'x'", "null is not a function name")]
+    public async Task Deploy_refuses_what_it_cant_keep(string arguments, string message)
+    {
+        await using var database = await TestDatabase.CreateAsync();
+        var exception = await Assert.ThrowsAsync<PostgresException>(() => database.ExecuteAsync($"select functions.deploy({arguments})"));
+        Assert.Equal(message, exception.MessageText);
+    }
+
+    [Fact]
+    public async Task An_older_version_that_is_ready_late_does_not_replace_a_newer_one()
+    {
+        await using var database = await TestDatabase.CreateAsync();
+        var store = new RegistryStore(database.Owner);
+        await DeployAsync(database, "f");
+        await DeployAsync(database, "f");
+
+        Assert.True(await store.CompleteVersionAsync("f", 2, Compiled(), CancellationToken.None));
+        Assert.False(await store.CompleteVersionAsync("f", 1, Compiled(), CancellationToken.None));
+        Assert.Equal(2, (await store.LoadAsync("f", CancellationToken.None))!.Version);
+    }
+
+    [Fact]
+    public async Task A_version_that_does_not_compile_leaves_the_former_one_active()
+    {
+        await using var database = await TestDatabase.CreateAsync();
+        var store = new RegistryStore(database.Owner);
+        await DeployAsync(database, "f");
+        await store.CompleteVersionAsync("f", 1, Compiled(), CancellationToken.None);
+        await DeployAsync(database, "f");
+
+        Assert.False(await store.CompleteVersionAsync("f", 2, Failed("unexpected token\0\ud800"), CancellationToken.None));
+        Assert.Equal(1, (await store.LoadAsync("f", CancellationToken.None))!.Version);
+        Assert.Equal("unexpected token\ufffd\ufffd", await database.ScalarAsync<string>("select error from functions.versions where version = 2"));
+    }
+
+    [Fact]
+    public async Task Rollback_sets_newer_versions_aside_until_the_next_deploy()
+    {
+        await using var database = await TestDatabase.CreateAsync();
+        var store = new RegistryStore(database.Owner);
+        foreach (var version in (int[])[1, 2])
+        {
+            await DeployAsync(database, "f");
+            await store.CompleteVersionAsync("f", version, Compiled(), CancellationToken.None);
+        }
+        await DeployAsync(database, "f"); // 3, still compiling
+
+        Assert.Equal(1, await database.ScalarAsync<int>("select functions.rollback('f')"));
+        Assert.False(await store.CompleteVersionAsync("f", 3, Compiled(), CancellationToken.None));
+        Assert.Equal(1, (await store.LoadAsync("f", CancellationToken.None))!.Version);
+        var none = await Assert.ThrowsAsync<PostgresException>(() => database.ExecuteAsync("select functions.rollback('f')"));
+        Assert.Equal("Function \"f\" has no earlier version to roll back to.", none.MessageText);
+
+        Assert.Equal(3, await database.ScalarAsync<int>("select functions.rollback('f', 3)"));
+        await DeployAsync(database, "f");
+        Assert.True(await store.CompleteVersionAsync("f", 4, Compiled(), CancellationToken.None));
+    }
+
+    [Fact]
+    public async Task Claim_gives_each_pending_version_to_one_sidecar_until_its_lease_ends()
+    {
+        await using var database = await TestDatabase.CreateAsync();
+        var store = new RegistryStore(database.Owner);
+        foreach (var name in (string[])["a", "b", "c"]) await DeployAsync(database, name);
+
+        var claims = await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => store.ClaimPendingAsync(Guid.NewGuid(), 2, TimeSpan.FromMinutes(1), CancellationToken.None)));
+        var claimed = claims.SelectMany(claim => claim).Select(artifact => artifact.Function).ToList();
+
+        Assert.Equal(claimed.Distinct().Count(), claimed.Count);
+        var rest = await store.ClaimPendingAsync(Guid.NewGuid(), 10, TimeSpan.Zero, CancellationToken.None);
+        Assert.Equal(["a", "b", "c"], claimed.Concat(rest.Select(artifact => artifact.Function)).Order());
+
+        await database.ExecuteAsync("update functions_private.versions set claimed_until = now() - interval '1 second'");
+        Assert.Equal(3, (await store.ClaimPendingAsync(Guid.NewGuid(), 10, TimeSpan.FromMinutes(1), CancellationToken.None)).Count);
+    }
+
+    [Fact]
+    public async Task Wait_ready_returns_when_the_version_is_ready()
+    {
+        await using var database = await TestDatabase.CreateAsync();
+        await DeployAsync(database, "f");
+
+        var waiting = database.ExecuteAsync("call functions.wait_ready('f')");
+        await new RegistryStore(database.Owner).CompleteVersionAsync("f", 1, Compiled(), CancellationToken.None);
+
+        await waiting;
+    }
+
+    [Fact]
+    public async Task Wait_ready_raises_the_compile_error_with_its_place()
+    {
+        await using var database = await TestDatabase.CreateAsync();
+        await DeployAsync(database, "f");
+        await new RegistryStore(database.Owner).CompleteVersionAsync("f", 1, Failed("SyntaxError: unexpected token"), CancellationToken.None);
+
+        var exception = await Assert.ThrowsAsync<PostgresException>(() => database.ExecuteAsync("call functions.wait_ready('f')"));
+
+        Assert.Equal(("42601", "f.js:3:7: SyntaxError: unexpected token"), (exception.SqlState, exception.MessageText));
+    }
+
+    [Fact]
+    public async Task Wait_ready_says_when_there_is_no_sidecar_no_function_or_no_commit()
+    {
+        await using var database = await TestDatabase.CreateAsync();
+        await DeployAsync(database, "f");
+
+        var timeout = await Assert.ThrowsAsync<PostgresException>(() => database.ExecuteAsync("call functions.wait_ready('f', timeout => '20 ms')"));
+        await new SidecarStore(database.Owner).HeartbeatAsync(Guid.NewGuid(), "e", "h", CancellationToken.None);
+        var busy = await Assert.ThrowsAsync<PostgresException>(() => database.ExecuteAsync("call functions.wait_ready('f', timeout => '20 ms')"));
+        var unknown = await Assert.ThrowsAsync<PostgresException>(() => database.ExecuteAsync("call functions.wait_ready('g')"));
+        var uncommitted = await Assert.ThrowsAsync<PostgresException>(
+            () => database.ExecuteAsync("begin; select functions.deploy('f', 'x'); call functions.wait_ready('f'); commit"));
+
+        Assert.StartsWith("No sidecar serves", timeout.Hint);
+        Assert.StartsWith("A sidecar is running", busy.Hint);
+        Assert.Equal("42704", unknown.SqlState);
+        Assert.Equal("Version 2 of f is not committed yet; a sidecar compiles what is committed.", uncommitted.MessageText);
+    }
+
+    [Fact]
+    public async Task Every_change_tells_the_sidecars_the_functions_name()
+    {
+        await using var database = await TestDatabase.CreateAsync();
+        await using var listener = await database.Owner.OpenConnectionAsync();
+        var heard = new List<string>();
+        listener.Notification += (_, notification) => heard.Add(notification.Payload);
+        await using (var listen = new NpgsqlCommand("listen functions_changed", listener)) await listen.ExecuteNonQueryAsync();
+
+        foreach (var change in (string[])
+        [
+            "deploy('f', 'x')", "set_env('f', 'A', 'b')", "unset_env('f', 'A')", "allow_host('f', 'x.example')", "deny_host('f', 'x.example')",
+            "disable('f')", "enable('f')", "drop('f')",
+        ])
+        {
+            heard.Clear();
+            await database.ExecuteAsync($"select functions.{change}");
+            await using var probe = new NpgsqlCommand("select 1", listener);
+            await probe.ExecuteNonQueryAsync();
+            Assert.Equal(["f"], heard.Distinct());
+        }
+        Assert.Equal(0, await database.ScalarAsync<long>("select count(*) from functions.versions"));
+    }
+
+    [Fact]
+    public async Task The_listener_hears_changes_and_comes_back_when_its_connection_is_lost()
+    {
+        await using var database = await TestDatabase.CreateAsync();
+        var connections = System.Threading.Channels.Channel.CreateUnbounded<bool>();
+        var changes = System.Threading.Channels.Channel.CreateUnbounded<string>();
+        using var stop = new CancellationTokenSource();
+        var listener = new ChangeListener(
+            database.Owner, Microsoft.Extensions.Logging.Abstractions.NullLogger<ChangeListener>.Instance, TimeProvider.System);
+        var running = listener.RunAsync(name => changes.Writer.TryWrite(name), up => connections.Writer.TryWrite(up), stop.Token);
+
+        Assert.True(await connections.Reader.ReadAsync());
+        await DeployAsync(database, "f");
+        Assert.Equal("f", await changes.Reader.ReadAsync());
+
+        await database.ExecuteAsync("select pg_terminate_backend(pid) from pg_stat_activity where query = 'listen functions_changed' and datname = current_database()");
+        Assert.False(await connections.Reader.ReadAsync());
+        Assert.True(await connections.Reader.ReadAsync());
+        await DeployAsync(database, "g");
+        Assert.Equal("g", await changes.Reader.ReadAsync());
+
+        await stop.CancelAsync();
+        await running;
+        Assert.False(listener.IsConnected);
+    }
+
+    [Fact]
+    public async Task A_setting_is_made_once_and_then_the_same_for_all()
+    {
+        await using var database = await TestDatabase.CreateAsync();
+        var settings = new SettingsStore(database.Owner);
+        var values = await Task.WhenAll(Enumerable.Range(0, 4).Select(i => settings.GetOrAddAsync("key", $"value {i}", CancellationToken.None)));
+
+        Assert.Single(values.Distinct());
+        Assert.Equal(values[0], await settings.GetAsync("key", CancellationToken.None));
+        await settings.SetAsync("key", "new", CancellationToken.None);
+        Assert.Equal("new", await settings.GetOrAddAsync("key", "other", CancellationToken.None));
+    }
+
+    internal static CompilationOutcome Compiled() => new("engine-1", [7, 8, 9], """{"exports":["handler"]}""", 12, null);
+
+    private static CompilationOutcome Failed(string message) => new("engine-1", null, null, 12, new CompilationError(message, "f.js", 3, 7, "stack"));
+
+    private static async Task<int> DeployAsync(TestDatabase database, string name, string options = "{}")
+    {
+        await using var command = database.Owner.CreateCommand("select functions.deploy($1, $2, options => $3)");
+        command.Parameters.AddWithValue(name);
+        command.Parameters.AddWithValue(Source);
+        command.Parameters.AddWithValue(NpgsqlTypes.NpgsqlDbType.Jsonb, options);
+        return (int)(await command.ExecuteScalarAsync())!;
+    }
+}
