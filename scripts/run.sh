@@ -62,7 +62,7 @@ deploy_examples() {
     name=$(basename "$dir")
     case $name in dist|node_modules) continue ;; esac
     stamp=$local_dir/deployed/$name
-    sum=$(cat "$root/examples/dist/$name.js" "$dir"/*.sql "$dir"/*.json 2>/dev/null | sha256sum)
+    sum=$(find "$root/examples/dist/$name.js" "$dir" -type f -exec sha256sum {} + | sort | sha256sum)
     [ "$(cat "$stamp" 2>/dev/null)" = "$sum" ] && continue
     if [ -e "$dir/schema.sql" ]; then "$root/scripts/psql.sh" -q -v ON_ERROR_STOP=1 -f "$dir/schema.sql" >/dev/null; fi
     "$pgfn" deploy "$name" "$root/examples/dist/$name.js" $([ -e "$dir/function.json" ] && echo --options "$dir/function.json") >&2

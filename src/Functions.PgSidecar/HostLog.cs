@@ -9,8 +9,8 @@ internal static partial class HostLog
     [LoggerMessage(1002, LogLevel.Error, "{Method} {Path} failed")]
     public static partial void RequestFailed(ILogger logger, Exception exception, string method, string path);
 
-    [LoggerMessage(1003, LogLevel.Information, "Applied {Migration}")]
-    public static partial void Migrated(ILogger logger, string migration);
+    [LoggerMessage(1003, LogLevel.Information, "Brought the database up to date: {Count} migrations and functions applied")]
+    public static partial void Migrated(ILogger logger, int count);
 
     [LoggerMessage(1004, LogLevel.Warning, "{Warning}")]
     public static partial void DatabaseWarning(ILogger logger, string warning);

@@ -28,7 +28,9 @@ internal static class Sidecar
         SidecarOptions options, NpgsqlDataSource dataSource, CancellationToken cancellationToken)
     {
         var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
+        // Settings have been read and checked; nothing else of the environment configures the server.
         builder.Configuration.Sources.Clear();
+        builder.Configuration.AddInMemoryCollection();
         Cli.Logging.Configure(builder.Logging);
         ConfigureServer(builder, options);
         AddFoundations(builder.Services, options, dataSource);

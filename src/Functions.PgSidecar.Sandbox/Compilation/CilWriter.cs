@@ -120,7 +120,9 @@ internal sealed class CilWriter(ILGenerator il, int contextArgument)
         }
     }
 
-    /// <summary>A constant signalling NaN would lose its bits on the way through the just-in-time compiler's tables; it travels as an integer.</summary>
+    /// <summary>
+    /// The just-in-time compiler holds constants as doubles, which makes a signalling NaN quiet: a constant NaN comes from a call it cannot see through.
+    /// </summary>
     private void FloatConstant(uint bits)
     {
         var value = BitConverter.UInt32BitsToSingle(bits);
@@ -131,7 +133,7 @@ internal sealed class CilWriter(ILGenerator il, int contextArgument)
         }
 
         Integer((int)bits);
-        il.Emit(OpCodes.Call, CilMethods.Int32BitsToSingle);
+        il.Emit(OpCodes.Call, CilMethods.Runtime(nameof(CompiledCode.SingleFromBits)));
     }
 
     private void DoubleConstant(ulong bits)

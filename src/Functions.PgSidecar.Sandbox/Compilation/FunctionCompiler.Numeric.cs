@@ -11,7 +11,7 @@ internal sealed partial class FunctionCompiler
 {
     private void EmitNumeric(Opcode opcode, NumericSignature signature)
     {
-        if (TryEmitDivision(opcode, signature.Result) || TryEmitShift(opcode))
+        if (TryEmitDivision(opcode, signature.Result) || TryEmitShift(opcode) || TryReinterpretConstant(opcode, signature.Result))
             return;
         stack.Load(signature.Arity);
         stack.Pop(signature.Arity);
@@ -114,6 +114,17 @@ internal sealed partial class FunctionCompiler
         return true;
     }
 
+    /// <summary>A constant's bits under another type: folded here, because the just-in-time compiler would not keep those of a NaN.</summary>
+    private bool TryReinterpretConstant(Opcode opcode, ValueType result)
+    {
+        var operand = stack.Top();
+        if (opcode is not (>= Opcode.I32ReinterpretF32 and <= Opcode.F64ReinterpretI64) || operand.Place != OperandPlace.Constant)
+            return false;
+        stack.Pop();
+        stack.PushConstant(result, operand.Value);
+        return true;
+    }
+
     private void EmitFloat(Opcode opcode, Type type)
     {
         var index = opcode - (opcode >= Opcode.F64Abs ? Opcode.F64Abs : Opcode.F32Abs);
@@ -159,6 +170,11 @@ internal sealed partial class FunctionCompiler
             case Opcode.F64ConvertI32U: EmitBoth(OpCodes.Conv_U8, OpCodes.Conv_R8); break;
             case Opcode.F32ConvertI64U: cil.Call(CilMethods.Runtime(nameof(CompiledCode.UInt64ToSingle))); break;
             case Opcode.F64ConvertI64U: EmitBoth(OpCodes.Conv_R_Un, OpCodes.Conv_R8); break;
+            case Opcode.F64PromoteF32 when body.Instructions[next].Opcode == Opcode.F32DemoteF64:
+                // There and back again is not nothing, as the just-in-time compiler thinks: it makes a NaN quiet.
+                cil.Call(CilMethods.Runtime(nameof(CompiledCode.Quiet)));
+                cil.Emit(OpCodes.Conv_R8);
+                break;
             case Opcode.F64ConvertI32S or Opcode.F64ConvertI64S or Opcode.F64PromoteF32: cil.Emit(OpCodes.Conv_R8); break;
             default: EmitTruncation(opcode); break;
         }

@@ -1,4 +1,5 @@
 using System.ComponentModel;
+using System.Runtime.CompilerServices;
 
 namespace Functions.PgSidecar.Sandbox.Runtime;
 
@@ -61,6 +62,14 @@ public static unsafe partial class CompiledCode
     }
 
     public static long TruncateToUInt64(double value) => (long)(ulong)Checked(value, -1.0, 18446744073709551616.0);
+
+    /// <summary>A float of these bits, which the caller's compiler must not know.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public static float SingleFromBits(int bits) => BitConverter.Int32BitsToSingle(bits);
+
+    /// <summary>The same number; if it is NaN, a quiet one.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public static float Quiet(float value) => float.IsNaN(value) ? value + value : value;
 
     /// <summary>Converts with one rounding, as the hardware would if it had the instruction.</summary>
     public static float UInt64ToSingle(long value)

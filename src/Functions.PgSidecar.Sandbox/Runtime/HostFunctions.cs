@@ -39,6 +39,9 @@ public sealed class HostFunctions
         return new HostFunctions(found);
     }
 
+    /// <summary>Every function with its import.</summary>
+    internal IEnumerable<KeyValuePair<(string Module, string Name), HostFunction>> All => functions;
+
     internal bool TryFind(string module, string name, out HostFunction function) => functions.TryGetValue((module, name), out function);
 }
 

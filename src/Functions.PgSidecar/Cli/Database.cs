@@ -29,8 +29,8 @@ internal static class Database
             try
             {
                 var report = await Migrator.ApplyAsync(dataSource, cancellationToken);
-                foreach (var migration in report.Applied)
-                    HostLog.Migrated(logger, migration);
+                if (report.Applied.Count > 0)
+                    HostLog.Migrated(logger, report.Applied.Count);
                 foreach (var warning in report.Warnings)
                     HostLog.DatabaseWarning(logger, warning);
                 return true;
