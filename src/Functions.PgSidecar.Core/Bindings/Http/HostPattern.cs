@@ -92,8 +92,8 @@ internal sealed class HostPattern
 
     private static string? NormalizeHost(string host)
     {
-        // Only what is a host and nothing else: no user, path, query, or second port may hide in it.
-        if (Uri.CheckHostName(host) == UriHostNameType.Unknown || !Uri.TryCreate($"https://{host}/", UriKind.Absolute, out var url))
+        // Only what is a host and nothing else: no user, path, query, or second port may hide in it. DNS allows an underscore first; the check doesn't.
+        if (Uri.CheckHostName(host.Replace('_', 'x')) == UriHostNameType.Unknown || !Uri.TryCreate($"https://{host}/", UriKind.Absolute, out var url))
             return null;
         return url.UserInfo.Length == 0 && url.PathAndQuery == "/" && url.IsDefaultPort ? HostOf(url) : null;
     }
