@@ -12,7 +12,7 @@ test("A Worker answers with a Response built from its request and env", async ()
     { bytes: Buffer.from('{"k":1}') },
   );
   assert.equal(answer.status, 201);
-  assert.deepEqual(answer.headers, [["content-type", "application/json"], ["x-b", "2"]]);
+  assert.deepEqual(answer.headers, [["x-b", "2"], ["content-type", "application/json"]]);
   assert.deepEqual(answer.json, { path: "/a/b", q: "1", method: "POST", a: "1", key: "v", body: { k: 1 } });
   assert.deepEqual(answer.calls.order, ["respond", "done"]);
 });

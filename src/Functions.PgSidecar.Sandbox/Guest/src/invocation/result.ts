@@ -86,7 +86,7 @@ function givenHeaders(headers: unknown): Pair[] {
   const pairs: Pair[] = [];
   if (headers === undefined || headers === null) return pairs;
   if (typeof headers !== "object") throw new TypeError("headers must be an object of names and values.");
-  if (headers instanceof Headers) return headerPairs(headers);
+  if (headers instanceof Headers) return [...headerPairs(headers)];
   const names = objectKeys(headers);
   for (let i = 0; i < names.length; i++) {
     const name = validName(names[i]);

@@ -28,8 +28,11 @@ export function validValue(name: string, value: unknown): string {
 /** Makes Headers of pairs the host has already validated. */
 export let headersFromHost: (pairs: readonly [string, string][]) => Headers;
 
-/** The pairs in the order of iteration, whatever became of the iterator. */
-export let headerPairs: (headers: Headers) => HeaderPair[];
+/** The pairs as they were set, whatever became of the iterator. */
+export let headerPairs: (headers: Headers) => readonly HeaderPair[];
+
+/** Adds a header that is known to be valid, unless there is one of its name. */
+export let setDefault: (headers: Headers, name: string, value: string) => void;
 
 export class Headers {
   #pairs: HeaderPair[] = [];
@@ -40,7 +43,12 @@ export class Headers {
       for (let i = 0; i < pairs.length; i++) headers.#pairs[i] = [toLowerCase(pairs[i]![0]), pairs[i]![1]];
       return headers;
     };
-    headerPairs = (headers) => headers.#sorted();
+    headerPairs = (headers) => headers.#pairs;
+    setDefault = (headers, name, value) => {
+      const pairs = headers.#pairs;
+      for (let i = 0; i < pairs.length; i++) if (pairs[i]![0] === name) return;
+      pairs[pairs.length] = [name, value];
+    };
   }
 
   constructor(init?: HeadersInit | null) {

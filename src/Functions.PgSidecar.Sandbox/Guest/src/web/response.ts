@@ -1,7 +1,7 @@
 // Response (Fetch standard, 5.5).
 import { loggedState } from "../logging/inspect";
-import { Body, cloneContent, extractBody, type BodyInit, type Content } from "./body";
-import { headerPairs, Headers, headersFromHost, type HeaderPair, type HeadersInit } from "./headers";
+import { Body, cloneContent, extractBody, type BodyInit, type Content, type Extracted } from "./body";
+import { headerPairs, Headers, headersFromHost, setDefault, type HeaderPair, type HeadersInit } from "./headers";
 import { URL } from "./url";
 
 export interface ResponseInit {
@@ -63,7 +63,7 @@ export class Response extends Body {
   }
 
   constructor(body?: BodyInit | null, init: ResponseInit = {}) {
-    const prepared = (body as unknown) instanceof Prepared ? (body as unknown as Prepared) : prepare(body, init);
+    const prepared = (body as unknown) instanceof Prepared ? (body as unknown as Prepared) : prepare(extractBody(body), init);
     super(prepared.content);
     this.#state = prepared.state;
   }
@@ -71,9 +71,7 @@ export class Response extends Body {
   static json(value: unknown, init: ResponseInit = {}): Response {
     const text = JSON.stringify(value);
     if (text === undefined) throw new TypeError(`Response.json can't write a ${typeof value} as JSON.`);
-    const headers = new Headers(init.headers);
-    if (!headers.has("content-type")) headers.append("content-type", "application/json");
-    return new Response(text, { ...init, headers });
+    return new Response(prepare({ content: text, type: "application/json" }, init) as never);
   }
 
   static redirect(url: string | URL, status = 302): Response {
@@ -135,13 +133,12 @@ export class Response extends Body {
   }
 }
 
-function prepare(body: BodyInit | null | undefined, init: ResponseInit): Prepared {
+function prepare({ content, type }: Extracted, init: ResponseInit): Prepared {
   const status = init.status === undefined ? 200 : Math.trunc(Number(init.status));
   if (!(status >= 200 && status <= 599)) throw new RangeError(`A status must be from 200 to 599, not ${String(init.status)}.`);
-  const { content, type } = extractBody(body);
   if (content !== null && bodilessStatuses.has(status)) throw new TypeError(`A response with status ${status} has no body.`);
   const headers = new Headers(init.headers);
-  if (type !== undefined && !headers.has("content-type")) headers.append("content-type", type);
+  if (type !== undefined) setDefault(headers, "content-type", type);
   const statusText = init.statusText === undefined ? "" : String(init.statusText);
   return new Prepared({ status, statusText, headers, url: "", redirected: false, type: "default" }, content);
 }
