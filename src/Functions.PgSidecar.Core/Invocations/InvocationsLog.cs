@@ -20,6 +20,9 @@ internal static partial class InvocationsLog
     [LoggerMessage(2005, LogLevel.Warning, "{Count} invocations did not finish within {Patience} and are given up")]
     public static partial void DrainTimedOut(ILogger logger, int count, TimeSpan patience);
 
+    [LoggerMessage(2007, LogLevel.Error, "The sidecar failed while it served invocation {Id} of function '{Function}': {Type}: {Message}")]
+    public static partial void HostFailed(ILogger logger, string function, Guid id, string type, string message);
+
     [LoggerMessage(2006, LogLevel.Error, "The log's partitions could not be maintained")]
     public static partial void PartitionsFailed(ILogger logger, Exception exception);
 }

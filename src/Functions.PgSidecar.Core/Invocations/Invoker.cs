@@ -134,6 +134,8 @@ internal sealed class Invoker
         try
         {
             var result = await run.ConfigureAwait(false);
+            if (result.Outcome == RunOutcome.HostError)
+                InvocationsLog.HostFailed(logger, function.Name, entry.Invocation.Id, result.Error!.Name, result.Error.Message);
             var outcome = InvocationResults.From(result, function);
             host.Fail(outcome);
             if (result.Error is { } error)

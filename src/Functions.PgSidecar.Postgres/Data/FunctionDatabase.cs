@@ -106,16 +106,20 @@ public sealed class FunctionDatabase : IAsyncDisposable
         {
             throw FunctionSqlException.From(exception, position: null, statementIndex: null);
         }
+        catch (NpgsqlException exception) when (exception.InnerException is TimeoutException)
+        {
+            throw Unavailable("No connection to the database became free in time.", exception);
+        }
         catch (NpgsqlException exception)
         {
             // The other idle connections are as dead as this one: none of them shall cost a caller an error of its own.
             logins.Forget(role);
-            throw new FunctionSqlException(SqlErrorCodes.Unavailable, "The database can't be reached at the moment.", innerException: exception)
-            {
-                IsUnavailable = true,
-            };
+            throw Unavailable("The database can't be reached at the moment.", exception);
         }
     }
+
+    private static FunctionSqlException Unavailable(string message, NpgsqlException cause) =>
+        new(SqlErrorCodes.Unavailable, message, "Try again later.", cause) { IsUnavailable = true };
 
     private async Task RunAsync(
         CallerContext caller, IReadOnlyList<PreparedStatement> statements, ResultShape shape, DateTimeOffset deadline, IBufferWriter<byte> json,
@@ -128,8 +132,7 @@ public sealed class FunctionDatabase : IAsyncDisposable
             {
                 var statementRunner = await RunnerAsync(limit.Token).ConfigureAwait(false);
                 await using var connection = await logins.ConnectAsync(caller.Role, limit.Token).ConfigureAwait(false);
-                var context = statementRunner.ContextCommand(connection, caller, limit);
-                await statementRunner.RunAsync(connection, context, statements, shape, json, limit).ConfigureAwait(false);
+                await statementRunner.RunAsync(connection, caller, statements, shape, json, limit).ConfigureAwait(false);
                 return true;
             }).ConfigureAwait(false);
     }

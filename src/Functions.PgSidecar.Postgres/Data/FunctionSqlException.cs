@@ -89,6 +89,6 @@ public static class SqlErrorCodes
     /// <summary>The transaction has ended already, or a statement in it failed.</summary>
     public const string TransactionEnded = "PGFN5006";
 
-    /// <summary>The database can't be reached.</summary>
+    /// <summary>The database can't be reached, or all connections stayed in use.</summary>
     public const string Unavailable = "PGFN0503";
 }

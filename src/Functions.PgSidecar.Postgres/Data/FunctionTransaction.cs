@@ -47,7 +47,7 @@ public sealed class FunctionTransaction : IAsyncDisposable
             {
                 if (state == State.Failed) throw new FunctionSqlException("25P02", "current transaction is aborted: an earlier statement failed");
                 state = State.Failed; // until the opposite is known
-                await runner.RunAsync(connection, context: null, [prepared], ResultShape.Single, json, limit).ConfigureAwait(false);
+                await runner.RunAsync(connection, prepared, json, limit).ConfigureAwait(false);
                 state = State.Open;
             },
             cancellationToken).ConfigureAwait(false);

@@ -32,7 +32,7 @@ public static class Migrator
         await ApplyFunctionsAsync(connection, applied, cancellationToken).ConfigureAwait(false);
         if (applied.Count > 0)
         {
-            await ExecuteAsync(connection, """
+            await ExecuteAsync(connection, "roles anon, authenticated, service_role", """
                 select functions.grant_role(r) from unnest(array['anon', 'authenticated', 'service_role']::name[]) r;
                 select functions_private.install_auth();
                 """, cancellationToken).ConfigureAwait(false);
@@ -94,14 +94,7 @@ public static class Migrator
     private static async Task ApplyAsync(
         NpgsqlConnection connection, string table, SqlResource script, List<string> applied, CancellationToken cancellationToken)
     {
-        try
-        {
-            await ExecuteAsync(connection, script.Text, cancellationToken).ConfigureAwait(false);
-        }
-        catch (PostgresException exception)
-        {
-            throw new MigrationException([$"{script.Name}: {exception.MessageText}{(exception.Hint is { } hint ? " " + hint : "")} ({exception.SqlState})"]);
-        }
+        await ExecuteAsync(connection, script.Name, script.Text, cancellationToken).ConfigureAwait(false);
         await using var record = new NpgsqlCommand(
             $"insert into functions_private.{table} (name, hash) values ($1, $2) on conflict (name) do update set hash = excluded.hash, applied_at = now()",
             connection);
@@ -122,11 +115,36 @@ public static class Migrator
 
     private static async Task<IReadOnlyList<string>> WarningsAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
     {
-        await using var command = new NpgsqlCommand("select rolbypassrls from pg_roles where rolname = 'service_role'", connection);
-        return await command.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false) is true
-            ? []
-            : ["service_role does not bypass row-level security, because the installing role may not grant that; policies hold for it too. " +
-               "A superuser can change it: alter role service_role bypassrls;"];
+        await using var command = new NpgsqlCommand(
+            "select (select rolbypassrls from pg_roles where rolname = 'service_role'), current_setting('wal_level')", connection);
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+        await reader.ReadAsync(cancellationToken).ConfigureAwait(false);
+
+        var warnings = new List<string>();
+        if (!reader.GetBoolean(0))
+        {
+            warnings.Add("service_role does not bypass row-level security, because the installing role may not grant that; policies hold for it too. " +
+                "A superuser can change it: alter role service_role bypassrls;");
+        }
+        if (reader.GetString(1) is not "logical" and var level)
+        {
+            warnings.Add($"wal_level is {level}: functions are not fired by changes of rows until it is logical. " +
+                "alter system set wal_level = logical; and restart the server.");
+        }
+        return warnings;
+    }
+
+    /// <exception cref="MigrationException">The server refused; says where.</exception>
+    private static async Task ExecuteAsync(NpgsqlConnection connection, string what, string sql, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await ExecuteAsync(connection, sql, cancellationToken).ConfigureAwait(false);
+        }
+        catch (PostgresException exception)
+        {
+            throw new MigrationException([$"{what}: {exception.MessageText}{(exception.Hint is { } hint ? " " + hint : "")} ({exception.SqlState})"]);
+        }
     }
 
     private static async Task ExecuteAsync(NpgsqlConnection connection, string sql, CancellationToken cancellationToken)

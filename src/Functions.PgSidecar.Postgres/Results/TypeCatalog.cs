@@ -45,7 +45,7 @@ internal sealed class TypeCatalog(NpgsqlDataSource owner)
         await using var command = owner.CreateCommand("""
             select t.typname::text, t.typtype, t.typcategory, coalesce(e.typdelim, ','),
                    case when t.typtype = 'd' then t.typbasetype when t.typtype = 'c' then t.typrelid
-                        when t.typsubscript = 'array_subscript_handler'::regproc then t.typelem else 0 end
+                        when t.typoutput = 'array_out'::regproc then t.typelem else 0 end
             from pg_type t left join pg_type e on e.oid = t.typelem
             where t.oid = $1
             """);

@@ -31,9 +31,7 @@ internal sealed class RoleLogins(NpgsqlDataSource owner, ReadOnlyMemory<byte> ke
         }
         catch (PostgresException refused) when (refused.SqlState is PostgresErrorCodes.InvalidPassword or PostgresErrorCodes.InvalidAuthorizationSpecification)
         {
-            // First use, another key before this one, or someone changed it.
-            await SetPasswordAsync(pool.Login, cancellationToken).ConfigureAwait(false);
-            return await pool.Source.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
+            return await RepairAsync(pool, cancellationToken).ConfigureAwait(false);
         }
     }
 
@@ -62,6 +60,28 @@ internal sealed class RoleLogins(NpgsqlDataSource owner, ReadOnlyMemory<byte> ke
                     SqlErrorCodes.RoleNotGranted, $"Functions may not run as role \"{role}\".",
                     $"The database's owner can allow it: select functions.grant_role('{role.Replace("'", "''", StringComparison.Ordinal)}');");
             return pools[role] = new Pool(login, CreatePool(login));
+        }
+        finally
+        {
+            adding.Release();
+        }
+    }
+
+    /// <summary>First use, another key before this one, or someone changed it: the login gets its password again, from one caller at a time.</summary>
+    private async Task<NpgsqlConnection> RepairAsync(Pool pool, CancellationToken cancellationToken)
+    {
+        await adding.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            try
+            {
+                return await pool.Source.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
+            }
+            catch (PostgresException refused) when (refused.SqlState is PostgresErrorCodes.InvalidPassword or PostgresErrorCodes.InvalidAuthorizationSpecification)
+            {
+                await SetPasswordAsync(pool.Login, cancellationToken).ConfigureAwait(false);
+                return await pool.Source.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
+            }
         }
         finally
         {
@@ -105,6 +125,13 @@ internal sealed class RoleLogins(NpgsqlDataSource owner, ReadOnlyMemory<byte> ke
         var name = "\"" + login.Replace("\"", "\"\"", StringComparison.Ordinal) + "\"";
         var verifier = LoginPassword.Verifier(LoginPassword.Derive(key.Span, login));
         await using var command = owner.CreateCommand($"alter role {name} password '{verifier}'; alter role {name} reset all");
-        await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
+        }
+        catch (PostgresException exception) when (exception is { SqlState: PostgresErrorCodes.InternalError, Routine: "simple_heap_update" })
+        {
+            // "tuple concurrently updated": another sidecar, which derives the same password, was quicker.
+        }
     }
 }

@@ -87,7 +87,7 @@ public sealed class GuestOperation
     internal void Cancel()
     {
         Interlocked.Exchange(ref ended, 1);
-        cancellation?.Cancel();
+        _ = cancellation?.CancelAsync();
     }
 }
 

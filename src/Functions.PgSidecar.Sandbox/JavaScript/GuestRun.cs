@@ -111,7 +111,14 @@ internal sealed class GuestRun : ISandboxWork, IInterruptible, IGuestCalls
             queueTime = Stopwatch.GetElapsedTime(postedAt);
         try
         {
-            Turn(thread);
+            do
+            {
+                Turn(thread);
+                // A run that waits may be on another thread by now: nothing of it is touched here any more.
+                if (outcome is null && TryWait(cpuBefore))
+                    return;
+            }
+            while (outcome is null);
         }
         catch (WasmTrapException trap)
         {
@@ -126,9 +133,14 @@ internal sealed class GuestRun : ISandboxWork, IInterruptible, IGuestCalls
             outcome = RunOutcome.Threw;
             error ??= thrown.Error;
         }
+        catch (Exception e)
+        {
+            // The edge of the thread: a defect of the host ends this run, not the process.
+            outcome = RunOutcome.HostError;
+            error = new GuestError(e.GetType().Name, e.Message);
+        }
         cpuNanoseconds += SandboxThread.CpuNanoseconds() - cpuBefore;
-        if (outcome is not null)
-            End();
+        End();
     }
 
     /// <inheritdoc/>
@@ -193,34 +205,41 @@ internal sealed class GuestRun : ISandboxWork, IInterruptible, IGuestCalls
     }
 
     /// <summary>Hands the end of an operation to the guest.</summary>
-    /// <returns>False when the turn is over: the run waits, or can't go on.</returns>
+    /// <returns>False when none has ended.</returns>
     private bool TakeIn()
     {
         OperationEnd end;
         lock (gate)
         {
             if (!inbox.TryDequeue(out end))
-            {
-                if (operations.Count == 0)
-                {
-                    NeverSettled();
-                    return false;
-                }
-                Wait();
                 return false;
-            }
         }
         if (operations.Remove(end.Id, out _))
             Deliver(guest!, end);
         return true;
     }
 
-    private void Wait()
+    /// <summary>Gives the run away until an operation ends. To be called when the turn is over in every respect.</summary>
+    /// <returns>False where an operation has ended in the meantime, or where none is under way.</returns>
+    private bool TryWait(long cpuBefore)
     {
-        state = State.Waiting;
-        alarm ??= new Timer(static run => ((GuestRun)run!).Alarm(), this, Timeout.Infinite, Timeout.Infinite);
-        var left = Stopwatch.GetElapsedTime(Stopwatch.GetTimestamp(), Deadline);
-        alarm.Change(left > TimeSpan.Zero ? left : TimeSpan.Zero, Timeout.InfiniteTimeSpan);
+        if (operations.Count == 0)
+        {
+            NeverSettled();
+            return false;
+        }
+        var cpu = SandboxThread.CpuNanoseconds() - cpuBefore;
+        lock (gate)
+        {
+            if (inbox.Count > 0)
+                return false;
+            cpuNanoseconds += cpu;
+            alarm ??= new Timer(static run => ((GuestRun)run!).Alarm(), this, Timeout.Infinite, Timeout.Infinite);
+            var left = Stopwatch.GetElapsedTime(Stopwatch.GetTimestamp(), Deadline);
+            alarm.Change(left > TimeSpan.Zero ? left : TimeSpan.Zero, Timeout.InfiniteTimeSpan);
+            state = State.Waiting;
+            return true;
+        }
     }
 
     /// <summary>The deadline has come while the run waited. Running guests are the watchdog's.</summary>
@@ -248,7 +267,7 @@ internal sealed class GuestRun : ISandboxWork, IInterruptible, IGuestCalls
             if (state is State.Ended or State.Running)
                 return;
             // From here on no thread will execute this run: Execute looks at the state first.
-            state = State.Running;
+            state = State.Ended;
         }
         outcome = reason;
         End();
@@ -302,7 +321,8 @@ internal sealed class GuestRun : ISandboxWork, IInterruptible, IGuestCalls
         }
         completion.TrySetResult(
             new RunResult(outcome!.Value, error, TimeSpan.FromTicks(cpuNanoseconds / 100), queueTime, memoryPeak));
-        toCancel?.Cancel();
+        // Not here: what is told of the end may wait for I/O.
+        _ = toCancel?.CancelAsync();
         foreach (var operation in operations.Values)
             operation.Cancel();
         if (guest is { } used)

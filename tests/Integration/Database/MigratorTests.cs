@@ -1,3 +1,4 @@
+using Functions.PgSidecar.Postgres.Data;
 using Functions.PgSidecar.Postgres.Migrations;
 using Functions.PgSidecar.Testing;
 using Npgsql;
@@ -66,6 +67,11 @@ public sealed class MigratorTests
 
         await using var deploy = owner.DataSource.CreateCommand("select functions.deploy('hello', 'export const handler = () => 1')");
         Assert.Equal(1, await deploy.ExecuteScalarAsync());
+        await using var functions = new FunctionDatabase(owner.DataSource, TestDatabase.RoleKey);
+        var json = new System.Buffers.ArrayBufferWriter<byte>();
+        await functions.QueryAsync(
+            FunctionSession.User(FunctionSession.Alice), new FunctionStatement("select auth.uid()"), FunctionSession.Soon, json, CancellationToken.None);
+        Assert.Equal($"\"{FunctionSession.Alice}\"", SqlResult.Parse(json.WrittenMemory).Json);
     }
 
     [Fact]
@@ -92,6 +98,36 @@ public sealed class MigratorTests
         await Migrator.ApplyAsync(database.Owner, CancellationToken.None);
 
         Assert.True(await database.ScalarAsync<bool>("select to_regprocedure('auth.uid()') is not null and to_regprocedure('auth.jwt()') is null"));
+    }
+
+    [Fact]
+    public async Task The_service_role_may_use_the_owners_tables_of_before_and_after()
+    {
+        await using var database = await TestDatabase.CreateEmptyAsync();
+        await database.ExecuteAsync("create table before (id serial)");
+        await Migrator.ApplyAsync(database.Owner, CancellationToken.None);
+        await database.ExecuteAsync("create table after (id serial)");
+
+        Assert.True(await database.ScalarAsync<bool>("""
+            select bool_and(has_table_privilege('service_role', t, 'select, insert, update, delete') and has_sequence_privilege('service_role', t || '_id_seq', 'usage')
+                            and not has_table_privilege('anon', t, 'select'))
+            from unnest(array['before', 'after']) t
+            """));
+    }
+
+    [Fact]
+    public async Task Nobody_but_the_owner_may_call_anything_except_the_policies_helpers()
+    {
+        await using var database = await TestDatabase.CreateAsync();
+        Assert.Equal("claims role uid", await database.ScalarAsync<string>("""
+            select string_agg(p.proname, ' ' order by p.proname) from pg_proc p
+            where p.pronamespace in ('functions'::regnamespace, 'functions_private'::regnamespace) and has_function_privilege('anon', p.oid, 'execute')
+            """));
+        Assert.False(await database.ScalarAsync<bool>("""
+            select bool_or(has_table_privilege(r, c.oid, 'select, insert, update, delete, truncate, references, trigger'))
+            from pg_class c, unnest(array['anon', 'authenticated', 'service_role', 'pgfn_anon', 'pgfn_service_role']) r
+            where c.relnamespace in ('functions'::regnamespace, 'functions_private'::regnamespace) and c.relkind in ('r', 'p', 'v')
+            """));
     }
 
     [Fact]
@@ -122,7 +158,7 @@ internal sealed class PlainOwner : IAsyncDisposable
         DataSource = NpgsqlDataSource.Create(ConnectionString);
     }
 
-    public string ConnectionString { get; }
+    private string ConnectionString { get; }
 
     public NpgsqlDataSource DataSource { get; }
 

@@ -44,6 +44,14 @@ test("Timers that nobody waits for don't hold the invocation", async () => {
   assert.deepEqual(answer.calls.order, ["start", "respond", "done"]);
 });
 
+test("A subclass can't send a status or headers that are none", async () => {
+  const answer = await run(
+    worker("class Odd extends Response { get status() { return '0,' } get headers() { return [[1, {}]] } } return new Odd('x', { headers: { a: '1' } })"),
+  );
+  assert.equal(answer.status, 200);
+  assert.deepEqual(answer.headers, [["a", "1"], ["content-type", "text/plain;charset=UTF-8"]]);
+});
+
 test("Anything but a Response is refused", async () => {
   const answer = await run(worker("return { status: 200 }"));
   assert.match(answer.failure.message, /must return a Response/);

@@ -11,13 +11,15 @@ const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const forbidden = /[\0\r\n]|[^\0-\xff]/;
 const edges = /^[\t\n\r ]+|[\t\n\r ]+$/g;
 
-function validName(name: unknown): string {
+/** A header's name in lower case; a TypeError when it is none. */
+export function validName(name: unknown): string {
   const text = String(name);
   if (!token.test(text)) throw new TypeError(`"${text}" is not a header name.`);
   return toLowerCase(text);
 }
 
-function validValue(name: string, value: unknown): string {
+/** A header's value without spaces around it; a TypeError when HTTP can't carry it. */
+export function validValue(name: string, value: unknown): string {
   const text = String(value).replace(edges, "");
   if (forbidden.test(text)) throw new TypeError(`The value of header "${name}" has a character that HTTP can't carry.`);
   return text;
@@ -25,6 +27,9 @@ function validValue(name: string, value: unknown): string {
 
 /** Makes Headers of pairs the host has already validated. */
 export let headersFromHost: (pairs: readonly [string, string][]) => Headers;
+
+/** The pairs in the order of iteration, whatever became of the iterator. */
+export let headerPairs: (headers: Headers) => HeaderPair[];
 
 export class Headers {
   #pairs: HeaderPair[] = [];
@@ -35,6 +40,7 @@ export class Headers {
       for (let i = 0; i < pairs.length; i++) headers.#pairs[i] = [toLowerCase(pairs[i]![0]), pairs[i]![1]];
       return headers;
     };
+    headerPairs = (headers) => headers.#sorted();
   }
 
   constructor(init?: HeadersInit | null) {

@@ -1,7 +1,7 @@
 // Response (Fetch standard, 5.5).
 import { loggedState } from "../logging/inspect";
 import { Body, cloneContent, extractBody, type BodyInit, type Content } from "./body";
-import { Headers, headersFromHost, type HeadersInit } from "./headers";
+import { headerPairs, Headers, headersFromHost, type HeaderPair, type HeadersInit } from "./headers";
 import { URL } from "./url";
 
 export interface ResponseInit {
@@ -48,10 +48,17 @@ export function fetchedResponse(answer: FetchAnswer, bytes: Uint8Array | undefin
 /** Whether a value is a Response of this world, whatever its prototype says. */
 export let isResponse: (value: unknown) => value is Response;
 
+/** A response's status and headers, whatever a subclass made of their getters. */
+export let responseHead: (response: Response) => { status: number; headers: readonly HeaderPair[] };
+
 export class Response extends Body {
   readonly #state: ResponseState;
 
   static {
+    responseHead = (response) => {
+      const { status, headers } = response.#state;
+      return { status, headers: headers instanceof Headers ? headerPairs(headers) : headers };
+    };
     isResponse = (value): value is Response => typeof value === "object" && value !== null && #state in value;
   }
 
