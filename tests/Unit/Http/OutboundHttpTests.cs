@@ -63,6 +63,9 @@ public sealed class OutboundHttpTests : OutboundFixture
     [InlineData("GET", "gopher://127.0.0.1:1/")]
     [InlineData("GET", "http://user:password@127.0.0.1:1/")]
     [InlineData("GET", "unix:/var/run/docker.sock")]
+    [InlineData("GET", "https://xn--1\ufdd0.example/")]
+    [InlineData("GET", "https:///path")]
+    [InlineData("GET", "https://")]
     public async Task Only_plain_requests_to_http_urls_are_sent(string method, string url) =>
         await Refused("PGFN5201", Send(Client(), Get(url) with { Method = method }, "127.0.0.1:1"));
 
