@@ -1,4 +1,5 @@
 -- Users who see themselves only. Safe to run again.
+set client_min_messages = warning;
 create schema if not exists examples;
 grant usage on schema examples to anon, authenticated, service_role;
 

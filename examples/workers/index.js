@@ -1,5 +1,5 @@
-// The Workers form: a router by URL over env.DB. A list of links, and a redirect that counts its visitors.
-const prefix = /^\/functions\/v1\/invoke\/[^/]+/;
+// The Workers form: a router by URL over env.DB. A list of links, and a redirect that counts its visitors. The request's
+// path begins below the function's name.
 
 async function listLinks(env) {
   const { results } = await env.DB.prepare("SELECT slug, url, visits FROM examples.links ORDER BY slug").all();
@@ -11,11 +11,17 @@ async function addLink(request, env) {
   if (!/^[a-z0-9-]{1,40}$/.test(slug ?? "") || !URL.canParse(url ?? "")) {
     return Response.json({ error: "A link needs a slug (a-z, 0-9, -) and a url." }, { status: 400 });
   }
-  const link = await env.DB
-    .prepare("INSERT INTO examples.links (slug, url) VALUES (?, ?) ON CONFLICT (slug) DO NOTHING RETURNING slug, url, visits")
-    .bind(slug, url)
-    .first();
-  return link ? Response.json(link, { status: 201 }) : Response.json({ error: "That slug is taken." }, { status: 409 });
+  try {
+    const link = await env.DB
+      .prepare("INSERT INTO examples.links (slug, url) VALUES (?, ?) ON CONFLICT (slug) DO NOTHING RETURNING slug, url, visits")
+      .bind(slug, url)
+      .first();
+    return link ? Response.json(link, { status: 201 }) : Response.json({ error: "That slug is taken." }, { status: 409 });
+  } catch (error) {
+    // insufficient_privilege: only those who are signed in were granted insert.
+    if (error.code === "42501") return Response.json({ error: "Sign in to add links." }, { status: 403 });
+    throw error;
+  }
 }
 
 async function follow(slug, env, ctx) {
@@ -28,7 +34,7 @@ async function follow(slug, env, ctx) {
 
 export default {
   async fetch(request, env, ctx) {
-    const path = new URL(request.url).pathname.replace(prefix, "") || "/";
+    const path = new URL(request.url).pathname;
     if (path === "/links" && request.method === "GET") return listLinks(env);
     if (path === "/links" && request.method === "POST") return addLink(request, env);
     if (path.startsWith("/to/") && request.method === "GET") return follow(path.slice("/to/".length), env, ctx);

@@ -1,4 +1,5 @@
--- functions.allow_host(function, pattern): lets the function fetch from hosts that match (api.example.com, *.example.com, host:port, *).
+-- functions.allow_host(function, pattern): lets the function fetch from hosts that match: [scheme://]host[:port], where the host is a name, *.name, an
+-- address, localhost, or * for every public name. https is meant unless http:// is written (localhost and addresses: either).
 create or replace function functions.allow_host(function text, pattern text) returns void
 language plpgsql set search_path = pg_catalog, functions, pg_temp as $$
 begin

@@ -132,13 +132,13 @@ public sealed class DatabaseTests(SidecarFixture sidecar)
         var name = await sidecar.DeployAsync("""
             export async function handler() {
               const errors = [];
-              for (const sql of ['insert into strict values (1)', 'select nope from strict', 'selec 1'])
+              for (const sql of ['insert into strict values (1)', 'select nope from strict', 'select 1 fromm x y'])
                 try { await db.query(sql) } catch (e) { errors.push({ is: e instanceof Error, code: e.code, constraint: e.constraint, position: e.position && Number(e.position) }) }
               return errors;
             }
             """);
         Assert.Equal(
-            """[{"is":true,"code":"23505","constraint":"strict_pkey"},{"is":true,"code":"42703","position":8},{"is":true,"code":"42601","position":1}]""",
+            """[{"is":true,"code":"23505","constraint":"strict_pkey"},{"is":true,"code":"42703","position":8},{"is":true,"code":"42601","position":16}]""",
             (await sidecar.CallAsync(name))!.ToJsonString());
     }
 

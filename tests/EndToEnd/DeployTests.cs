@@ -11,7 +11,7 @@ public sealed class DeployTests(SidecarFixture sidecar)
     public async Task A_source_that_does_not_load_comes_back_from_wait_ready_with_file_line_and_column(string source, string place)
     {
         var name = "broken-" + Guid.NewGuid().ToString("n")[..8];
-        var error = await Assert.ThrowsAsync<PostgresException>(() => sidecar.DeployAsync(name, source));
+        var error = await Assert.ThrowsAsync<PostgresException>(() => sidecar.DeployAsAsync(name, source));
         Assert.Matches($@"{name}\.js:{place}\d+", error.MessageText);
     }
 
@@ -22,7 +22,7 @@ public sealed class DeployTests(SidecarFixture sidecar)
     [InlineData("await db.query('select 1'); export const handler = () => 1;", "inside the handler")]
     public async Task A_module_that_can_not_be_called_says_why(string source, string why)
     {
-        var error = await Assert.ThrowsAsync<PostgresException>(() => sidecar.DeployAsync("wrong-" + Guid.NewGuid().ToString("n")[..8], source));
+        var error = await Assert.ThrowsAsync<PostgresException>(() => sidecar.DeployAsAsync("wrong-" + Guid.NewGuid().ToString("n")[..8], source));
         Assert.Contains(why, error.MessageText, StringComparison.Ordinal);
     }
 
@@ -30,10 +30,10 @@ public sealed class DeployTests(SidecarFixture sidecar)
     public async Task A_top_level_that_never_ends_is_stopped_and_one_that_eats_memory_too()
     {
         var endless = await Assert.ThrowsAsync<PostgresException>(
-            () => sidecar.DeployAsync("endless-" + Guid.NewGuid().ToString("n")[..8], "for (;;);", """{"timeout_ms":1000}"""));
+            () => sidecar.DeployAsAsync("endless-" + Guid.NewGuid().ToString("n")[..8], "for (;;);", """{"timeout_ms":1000}"""));
         Assert.Contains("longer than its time limit", endless.MessageText, StringComparison.Ordinal);
         var greedy = await Assert.ThrowsAsync<PostgresException>(
-            () => sidecar.DeployAsync("greedy-" + Guid.NewGuid().ToString("n")[..8], "const a = []; for (;;) a.push(new Array(1e4).fill(0));", """{"memory_mb":32}"""));
+            () => sidecar.DeployAsAsync("greedy-" + Guid.NewGuid().ToString("n")[..8], "const a = []; for (;;) a.push(new Array(1e4).fill(0));", """{"memory_mb":32}"""));
         Assert.Contains("memory", greedy.MessageText, StringComparison.Ordinal);
     }
 
@@ -41,7 +41,7 @@ public sealed class DeployTests(SidecarFixture sidecar)
     public async Task A_failed_version_leaves_the_one_before_it_in_place()
     {
         var name = await sidecar.DeployAsync("export const handler = () => ({ version: 1 });");
-        await Assert.ThrowsAsync<PostgresException>(() => sidecar.DeployAsync(name, "this is no program"));
+        await Assert.ThrowsAsync<PostgresException>(() => sidecar.DeployAsAsync(name, "this is no program"));
         Assert.Equal(1, (int)(await sidecar.CallAsync(name))!["version"]!);
     }
 

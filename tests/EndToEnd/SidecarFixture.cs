@@ -40,11 +40,12 @@ public sealed class SidecarFixture : IAsyncLifetime
     internal async Task<string> DeployAsync(string source, string options = "{}")
     {
         var name = $"f{Interlocked.Increment(ref names)}";
-        await DeployAsync(name, source, options);
+        await DeployAsAsync(name, source, options);
         return name;
     }
 
-    internal async Task DeployAsync(string name, string source, string options = "{}")
+    /// <summary>Deploys a version of a function and waits until it is ready.</summary>
+    internal async Task DeployAsAsync(string name, string source, string options = "{}")
     {
         await using var connection = await database.Owner.OpenConnectionAsync();
         await using var deploy = new NpgsqlCommand("select functions.deploy($1, $2, 'javascript', $3::jsonb)", connection);

@@ -39,6 +39,6 @@ internal sealed record AuthOptions
     /// <summary><c>PGFN_ANON_ROLE</c>: the role of a request without a token. Default: <c>anon</c>.</summary>
     public string AnonymousRole { get; init; } = "anon";
 
-    /// <summary>How many verified tokens are remembered. Default: 8192 (about 2 KB each at most sizes of token).</summary>
+    /// <summary>How many verified tokens are remembered. Default: 8192, some 2 KB each.</summary>
     public int VerifiedTokens { get; init; } = 8192;
 }

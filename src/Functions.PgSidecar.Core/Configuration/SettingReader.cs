@@ -13,18 +13,29 @@ internal sealed class SettingReader(IConfiguration configuration)
     /// <summary>The suffix of the variant of a setting that names a file with its value: how secrets are mounted into containers.</summary>
     public const string FileSuffix = "_FILE";
 
+    private const int MisspeltDistance = 2;
+
     private readonly List<string> _errors = [];
+    private readonly HashSet<string> _known = new(StringComparer.OrdinalIgnoreCase);
 
     public IReadOnlyList<string> Errors => _errors;
 
     public void Fail(string name, string what) => _errors.Add($"{name}: {what}");
 
+    /// <summary>Every name that was asked for.</summary>
+    public IReadOnlyCollection<string> Known => _known;
+
     /// <summary>A text; null when not set.</summary>
-    public string? Text(string name) => configuration[name] is { } value && !string.IsNullOrWhiteSpace(value) ? value.Trim() : null;
+    public string? Text(string name)
+    {
+        _known.Add(name);
+        return configuration[name] is { } value && !string.IsNullOrWhiteSpace(value) ? value.Trim() : null;
+    }
 
     /// <summary>A text that may instead be in the file that <c>NAME_FILE</c> names; one line break at the file's end is not part of it.</summary>
     public string? Secret(string name)
     {
+        _known.Add(name);
         var value = string.IsNullOrEmpty(configuration[name]) ? null : configuration[name];
         if (Text(name + FileSuffix) is not { } path)
             return value;
@@ -124,6 +135,21 @@ internal sealed class SettingReader(IConfiguration configuration)
         }
 
         return networks;
+    }
+
+    /// <summary>
+    /// Notes settings that are almost one of those that were asked for: a misspelt PGFN_JWT_AUDIENCE would otherwise silently check nothing.
+    /// Other names of our prefix are left alone, since container platforms make some up (PGFN_PORT_8787_TCP).
+    /// </summary>
+    public void FailMisspelt(string prefix)
+    {
+        foreach (var key in configuration.GetChildren().Select(child => child.Key))
+        {
+            if (!key.StartsWith(prefix, StringComparison.OrdinalIgnoreCase) || _known.Contains(key))
+                continue;
+            if (_known.FirstOrDefault(name => Spelling.Distance(name, key.ToUpperInvariant()) <= MisspeltDistance) is { } meant)
+                Fail(key, $"there is no such setting; did you mean {meant}?");
+        }
     }
 
     private static double? Scaled(string text, ReadOnlySpan<(string Unit, double Factor)> units)

@@ -32,9 +32,12 @@ internal sealed record SidecarOptions
 
     /// <summary>Reads and checks every setting.</summary>
     /// <returns>The options, or null and all that is wrong, one line each, beginning with the setting's name.</returns>
-    public static SidecarOptions? TryLoad(IConfiguration configuration, out IReadOnlyList<string> errors)
+    public static SidecarOptions? TryLoad(IConfiguration configuration, out IReadOnlyList<string> errors) =>
+        TryLoad(new SettingReader(configuration), out errors);
+
+    /// <inheritdoc cref="TryLoad(IConfiguration, out IReadOnlyList{string})"/>
+    internal static SidecarOptions? TryLoad(SettingReader reader, out IReadOnlyList<string> errors)
     {
-        var reader = new SettingReader(configuration);
         var options = new SidecarOptions
         {
             ConnectionString = DatabaseSettings.Read(reader) ?? "",
@@ -44,6 +47,7 @@ internal sealed record SidecarOptions
             Http = ReadHttp(reader),
             Limits = ReadLimits(reader),
         };
+        reader.FailMisspelt("PGFN_");
         errors = reader.Errors;
         return errors.Count == 0 ? options : null;
     }

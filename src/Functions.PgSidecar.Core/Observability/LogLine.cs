@@ -8,7 +8,7 @@ internal static class LogLine
     /// <summary>Lines kept of one invocation; then one line says that more were dropped.</summary>
     public const int MaxLines = 1_000;
 
-    /// <summary>Characters kept of one line; then a marker says how many were cut.</summary>
+    /// <summary>Characters kept of one line; then a marker says so.</summary>
     public const int MaxLength = 8 * 1024;
 
     /// <summary>The line that ends the log of an invocation that wrote too much.</summary>
@@ -29,6 +29,6 @@ internal static class LogLine
         if (text.Length <= MaxLength)
             return text;
         var end = char.IsHighSurrogate(text[MaxLength - 1]) ? MaxLength - 1 : MaxLength;
-        return string.Concat(text.AsSpan(0, end), $"... ({text.Length - end} more characters)");
+        return string.Concat(text.AsSpan(0, end), $"... (cut after {end} characters)");
     }
 }

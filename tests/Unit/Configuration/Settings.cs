@@ -21,7 +21,28 @@ internal sealed class Settings : IConfiguration, IEnumerable<KeyValuePair<string
 
     public IConfigurationSection GetSection(string key) => throw new NotSupportedException("Settings are flat.");
 
-    public IEnumerable<IConfigurationSection> GetChildren() => [];
+    public IEnumerable<IConfigurationSection> GetChildren() => _values.Keys.Select(key => new Child(key));
 
     public IChangeToken GetReloadToken() => throw new NotSupportedException("Settings don't change.");
+
+    private sealed class Child(string key) : IConfigurationSection
+    {
+        public string Key => key;
+
+        public string Path => key;
+
+        public string? Value { get; set; }
+
+        public string? this[string name]
+        {
+            get => null;
+            set => throw new NotSupportedException("Settings are flat.");
+        }
+
+        public IConfigurationSection GetSection(string key) => throw new NotSupportedException("Settings are flat.");
+
+        public IEnumerable<IConfigurationSection> GetChildren() => [];
+
+        public IChangeToken GetReloadToken() => throw new NotSupportedException("Settings don't change.");
+    }
 }

@@ -103,6 +103,40 @@ public sealed class SidecarOptionsTests
         Assert.StartsWith("PGFN_LISTEN: ", Assert.Single(Errors(new Settings { ["DATABASE_URL"] = Database, ["PGFN_LISTEN"] = address })), StringComparison.Ordinal);
 
     [Fact]
+    public void A_misspelt_setting_is_an_error_that_names_the_right_one() =>
+        Assert.Equal(["PGFN_JWT_AUDIENC: there is no such setting; did you mean PGFN_JWT_AUDIENCE?"],
+            Errors(new Settings { ["DATABASE_URL"] = Database, ["PGFN_JWT_AUDIENC"] = "app" }));
+
+    [Theory]
+    [InlineData("PGFN_URL")]
+    [InlineData("PGFN_PORT")]
+    [InlineData("PGFN_PORT_8787_TCP")]
+    [InlineData("PGFN_SERVICE_HOST")]
+    [InlineData("PGFN_TEST_DATABASE_URL")]
+    [InlineData("PGHOSTADDR")]
+    public void Names_that_others_put_into_the_environment_are_left_alone(string name) =>
+        Load(new Settings { ["DATABASE_URL"] = Database, [name] = "whatever" });
+
+    [Fact]
+    public void Every_setting_is_in_the_documentation_and_nothing_else()
+    {
+        var reader = new SettingReader(new Settings { ["PGHOST"] = "db" });
+        SidecarOptions.TryLoad(reader, out _);
+        var documented = System.Text.RegularExpressions.Regex.Matches(File.ReadAllText(Path.Combine(Repository(), "docs", "settings.md")), @"^\| `([A-Z_]+)`", System.Text.RegularExpressions.RegexOptions.Multiline)
+            .Select(match => match.Groups[1].Value);
+
+        Assert.Equal(reader.Known.Where(name => !reader.Known.Contains(name.Replace("_FILE", "")) || !name.EndsWith("_FILE")).Order(), documented.Order());
+    }
+
+    private static string Repository()
+    {
+        var folder = new DirectoryInfo(AppContext.BaseDirectory);
+        while (!File.Exists(Path.Combine(folder!.FullName, "Directory.Packages.props")))
+            folder = folder.Parent;
+        return folder.FullName;
+    }
+
+    [Fact]
     public void A_secret_comes_from_a_file_without_its_last_line_break()
     {
         var path = Path.GetTempFileName();

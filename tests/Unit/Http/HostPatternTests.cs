@@ -72,6 +72,7 @@ public sealed class HostPatternTests
     [InlineData("example.com?x")]
     [InlineData("example.com#x")]
     [InlineData("[::1")]
+    [InlineData("xn--1\ufdd0.example")]
     public void What_is_no_pattern_is_refused(string pattern) =>
         Assert.Equal("PGFN5210", Assert.Throws<SidecarException>(() => HostPattern.Parse(pattern)).Code);
 }

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.IO.Compression;
 using System.Text;
 using Functions.PgSidecar.Core.Bindings.Http;
@@ -28,6 +29,8 @@ public sealed class OutboundHttpTests : OutboundFixture
     public async Task What_belongs_to_the_connection_is_not_the_functions_to_set()
     {
         await using var server = new LoopbackServer(_ => LoopbackServer.Ok());
+        // Nor do the sidecar's own traces go along.
+        using var trace = new Activity("invocation").SetIdFormat(ActivityIdFormat.W3C).Start();
 
         using var _ = await Send(Client(), Post($"http://127.0.0.1:{server.Port}/", "body",
             ("Host", "metadata.google.internal"), ("Connection", "upgrade"), ("Content-Length", "0"), ("Transfer-Encoding", "chunked"), ("TE", "trailers"), ("Expect", "100-continue"),
@@ -63,6 +66,9 @@ public sealed class OutboundHttpTests : OutboundFixture
     [InlineData("GET", "gopher://127.0.0.1:1/")]
     [InlineData("GET", "http://user:password@127.0.0.1:1/")]
     [InlineData("GET", "unix:/var/run/docker.sock")]
+    [InlineData("GET", "https://xn--1\ufdd0.example/")]
+    [InlineData("GET", "https:///path")]
+    [InlineData("GET", "https://")]
     public async Task Only_plain_requests_to_http_urls_are_sent(string method, string url) =>
         await Refused("PGFN5201", Send(Client(), Get(url) with { Method = method }, "127.0.0.1:1"));
 

@@ -75,6 +75,7 @@ public sealed class RedirectTests : OutboundFixture
     [InlineData("gopher://127.0.0.1/", "PGFN5201")]
     [InlineData("http://user:password@127.0.0.1/", "PGFN5201")]
     [InlineData("http://[", "PGFN5209")]
+    [InlineData("http://xn--1%ef%b7%90.example/", "PGFN5209")]
     public async Task A_redirect_to_what_cannot_be_fetched_is_refused(string location, string code)
     {
         await using var server = new LoopbackServer(_ => LoopbackServer.Redirect(302, location));

@@ -2,7 +2,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Functions.PgSidecar.Core.Auth.Keys;
 
-/// <summary>Reads the bytes of a key set from wherever it is published.</summary>
+/// <summary>Reads a key set from wherever it is published. Ends by itself: nobody cancels it.</summary>
 internal delegate Task<IReadOnlyList<VerificationKey>> KeySetLoader(CancellationToken cancellationToken);
 
 /// <summary>

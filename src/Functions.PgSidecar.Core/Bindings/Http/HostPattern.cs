@@ -48,6 +48,19 @@ internal sealed class HostPattern
     /// <summary>The host of a URL in the one spelling that is compared: lower case, punycode, addresses canonical, no dot at the end.</summary>
     public static string HostOf(Uri url) => Canonical(url.IdnHost);
 
+    /// <summary>Whether a URL's host has that spelling: .NET takes hosts for URLs that it can't turn into punycode later.</summary>
+    public static bool HasHost(Uri url)
+    {
+        try
+        {
+            return HostOf(url).Length > 0;
+        }
+        catch (UriFormatException)
+        {
+            return false;
+        }
+    }
+
     /// <summary>Whether a canonical host is what only its exact pattern allows. Such hosts, and no others, may lead to addresses that are not public.</summary>
     public static bool IsLocalhostOrAddress(string host) =>
         host == "localhost" || host.EndsWith(".localhost", StringComparison.Ordinal) || IPAddress.TryParse(host, out _);
@@ -92,8 +105,8 @@ internal sealed class HostPattern
 
     private static string? NormalizeHost(string host)
     {
-        // Only what is a host and nothing else: no user, path, query, or second port may hide in it.
-        if (Uri.CheckHostName(host) == UriHostNameType.Unknown || !Uri.TryCreate($"https://{host}/", UriKind.Absolute, out var url))
+        // Only what is a host and nothing else: no user, path, query, or second port may hide in it. DNS allows an underscore first; the check doesn't.
+        if (Uri.CheckHostName(host.Replace('_', 'x')) == UriHostNameType.Unknown || !Uri.TryCreate($"https://{host}/", UriKind.Absolute, out var url) || !HasHost(url))
             return null;
         return url.UserInfo.Length == 0 && url.PathAndQuery == "/" && url.IsDefaultPort ? HostOf(url) : null;
     }

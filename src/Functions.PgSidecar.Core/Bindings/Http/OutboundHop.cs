@@ -71,6 +71,8 @@ internal sealed record OutboundHop(Uri Url, string Method, ReadOnlyMemory<byte> 
     {
         if (url.Scheme != Uri.UriSchemeHttp && url.Scheme != Uri.UriSchemeHttps)
             throw Invalid("Only http and https URLs can be fetched.");
+        if (!HostPattern.HasHost(url))
+            throw Invalid("The URL's host is not a valid name.");
         if (url.UserInfo.Length > 0)
             throw Invalid("A URL with a user or password can't be fetched; send an Authorization header.");
         return url;

@@ -36,6 +36,7 @@ declare var URL: {
 declare const crypto: {
   getRandomValues<T extends ArrayBufferView>(array: T): T;
   randomUUID(): string;
+  readonly subtle: object;
 };
 
 declare function structuredClone<T>(value: T): T;

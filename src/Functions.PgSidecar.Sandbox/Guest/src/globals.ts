@@ -8,6 +8,7 @@ import { log, logUncaught } from "./logging/log";
 import { AbortController, AbortSignal } from "./web/abort";
 import { Blob, File } from "./web/blob";
 import { performance } from "./web/clock";
+import { completeSubtleCrypto } from "./web/crypto/subtle";
 import { CustomEvent, Event, EventTarget } from "./web/events";
 import { fetch } from "./web/fetch";
 import { FormData } from "./web/form-data";
@@ -78,6 +79,7 @@ export function installGlobals(): void {
   for (const [name, value] of Object.entries({ ...globals, ...classes })) {
     Object.defineProperty(globalThis, name, { value, writable: true, configurable: true, enumerable: false });
   }
+  completeSubtleCrypto();
   // The bundler renames classes that refer to themselves; users see the names in logs.
   for (const [name, value] of Object.entries({ ...classes, D1PreparedStatement })) {
     Object.defineProperty(value, "name", { value: name });

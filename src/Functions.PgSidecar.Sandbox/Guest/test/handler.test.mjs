@@ -84,6 +84,9 @@ for (const [what, expression, name, message] of [
   ["A function", "() => 1", "TypeError", /returned a function/],
   ["A symbol", "Symbol()", "TypeError", /returned a symbol/],
   ["A status out of range", "({ statusCode: 99 })", "RangeError", /statusCode/],
+  ["A header's value with a line break", "({ statusCode: 200, headers: { a: '1\\r\\nb: 2' } })", "TypeError", /header "a"/],
+  ["A header's name with a space", "({ statusCode: 200, headers: { 'a b': '1' } })", "TypeError", /"a b" is not a header name/],
+  ["Response.error()", "Response.error()", "TypeError", /Response\.error/],
   ["A header that is an object", "({ statusCode: 200, headers: { a: {} } })", "TypeError", /header "a"/],
 ]) {
   test(`${what} as a result is an error that says so`, async () => {

@@ -24,14 +24,14 @@ describe("The Hono example", () => {
   const request = (method, route, { body, headers = [], operations } = {}) =>
     invoke(
       app,
-      { request: { method, url: `http://h/functions/v1/invoke/hono${route}`, headers } },
+      { request: { method, url: `http://h${route}`, headers } },
       { bytes: body === undefined ? undefined : Buffer.from(body), operations },
     );
 
   test("is a Workers module", () => assert.deepEqual(app.bound, { form: "workers", entry: "default", handlers: ["fetch"] }));
 
   test("answers a route with text, and its middleware adds headers", async () => {
-    const answer = await request("GET", "");
+    const answer = await request("GET", "/");
     assert.equal(answer.text, "Hello from Hono");
     assert.equal(answer.header("access-control-allow-origin"), "*");
     assert.equal(answer.header("server-timing"), "app;dur=0.0");

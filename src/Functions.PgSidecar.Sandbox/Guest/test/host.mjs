@@ -1,7 +1,11 @@
 // The host's half of the protocol, small: deploys a module into QuickJS, snapshots it, and invokes it from the snapshot.
 // Timers fire in order of their time without any waiting.
 import { readFile } from "node:fs/promises";
+import { setFlagsFromString } from "node:v8";
 import { EvalFlags, QuickJS } from "quickjs-wasi";
+
+// The extensions' constants are computed, which V8 took behind a flag before Node 22.
+if (Number(process.versions.node.split(".")[0]) < 22) setFlagsFromString("--experimental-wasm-extended-const");
 
 const read = (specifier) => readFile(new URL(import.meta.resolve(specifier)));
 const extensionNames = ["url", "encoding", "headers", "crypto", "structured-clone"];

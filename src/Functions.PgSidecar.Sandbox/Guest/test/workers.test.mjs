@@ -12,7 +12,7 @@ test("A Worker answers with a Response built from its request and env", async ()
     { bytes: Buffer.from('{"k":1}') },
   );
   assert.equal(answer.status, 201);
-  assert.deepEqual(answer.headers, [["content-type", "application/json"], ["x-b", "2"]]);
+  assert.deepEqual(answer.headers, [["x-b", "2"], ["content-type", "application/json"]]);
   assert.deepEqual(answer.json, { path: "/a/b", q: "1", method: "POST", a: "1", key: "v", body: { k: 1 } });
   assert.deepEqual(answer.calls.order, ["respond", "done"]);
 });
@@ -42,6 +42,14 @@ test("The first waitUntil that fails is in DONE", async () => {
 test("Timers that nobody waits for don't hold the invocation", async () => {
   const answer = await run(worker("setTimeout(() => console.log('never'), 1000); return new Response('ok')"));
   assert.deepEqual(answer.calls.order, ["start", "respond", "done"]);
+});
+
+test("A subclass can't send a status or headers that are none", async () => {
+  const answer = await run(
+    worker("class Odd extends Response { get status() { return '0,' } get headers() { return [[1, {}]] } } return new Odd('x', { headers: { a: '1' } })"),
+  );
+  assert.equal(answer.status, 200);
+  assert.deepEqual(answer.headers, [["a", "1"], ["content-type", "text/plain;charset=UTF-8"]]);
 });
 
 test("Anything but a Response is refused", async () => {

@@ -1,6 +1,6 @@
 // The event of the handler form, for an HTTP request.
 import { Bytes, charCodeAt, decodeUtf8, jsonParse, toLowerCase } from "../intrinsics";
-import type { Invocation } from "./current";
+import { currentInvocation, type Invocation } from "./current";
 import type { IncomingRequest } from "./message";
 
 /** What `handler(event)` gets for an HTTP request. */
@@ -15,7 +15,6 @@ export class HttpEvent {
   body: unknown;
   user_id: string | null;
   request_id: string;
-  readonly #bytes: Uint8Array | undefined;
 
   constructor({ message, bytes }: Invocation) {
     const request = message.request!;
@@ -27,12 +26,11 @@ export class HttpEvent {
     this.body = parseBody(bytes);
     this.user_id = message.user_id ?? null;
     this.request_id = message.request_id ?? "";
-    this.#bytes = bytes;
   }
 
   /** The body as it arrived, for what is neither JSON nor text. */
   bytes(): Uint8Array {
-    return this.#bytes ?? new Bytes(0);
+    return currentInvocation("event.bytes").bytes ?? new Bytes(0);
   }
 }
 

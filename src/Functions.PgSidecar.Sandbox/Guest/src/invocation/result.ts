@@ -2,10 +2,11 @@
 import { respond } from "../host";
 import {
   Bytes, charCodeAt, decodeUtf8, endsWith, getPrototypeOf, hasOwn, isArray, isInteger, isView, jsonParse, jsonStringify, NativePromise,
-  objectKeys, objectPrototype, startsWith, toLowerCase, trim,
+  objectKeys, objectPrototype, startsWith, trim,
 } from "../intrinsics";
-import { isResponse, type Response } from "../web/response";
 import { takeContent } from "../web/body";
+import { headerPairs, Headers, validName, validValue } from "../web/headers";
+import { isResponse, responseHead, type Response } from "../web/response";
 
 type Pair = [string, string];
 type HttpBody = string | Uint8Array | undefined;
@@ -42,8 +43,10 @@ export async function respondEvent(result: unknown): Promise<void> {
 
 /** The Workers form's answer, which must be a Response. */
 export function respondWithResponse(response: Response): Promise<void> | void {
+  const { status, headers } = responseHead(response);
+  if (status === 0) throw new TypeError("Response.error() can't be sent as an answer.");
   const body = takeContent(response);
-  const start = head(response.status, [...response.headers]);
+  const start = head(status, headers);
   if (body instanceof NativePromise) return respondLater(start, body);
   respond(start, body);
 }
@@ -71,7 +74,7 @@ function respondWithEnvelope(result: Envelope): void {
   if (!isInteger(statusCode) || statusCode < 200 || statusCode > 599) {
     throw new RangeError(`statusCode must be a whole number from 200 to 599, not ${statusCode}.`);
   }
-  const headers = headerPairs(result.headers);
+  const headers = givenHeaders(result.headers);
   const given = result.body;
   if (given === undefined || given === null) return respond(head(statusCode, headers), undefined);
   const { body, type } = encodeBody(given);
@@ -79,28 +82,30 @@ function respondWithEnvelope(result: Envelope): void {
   respond(head(statusCode, headers), body);
 }
 
-function headerPairs(headers: unknown): Pair[] {
+function givenHeaders(headers: unknown): Pair[] {
   const pairs: Pair[] = [];
   if (headers === undefined || headers === null) return pairs;
   if (typeof headers !== "object") throw new TypeError("headers must be an object of names and values.");
-  if (typeof (headers as { getSetCookie?: unknown }).getSetCookie === "function") return [...(headers as Iterable<Pair>)];
+  if (headers instanceof Headers) return [...headerPairs(headers)];
   const names = objectKeys(headers);
   for (let i = 0; i < names.length; i++) {
+    const name = validName(names[i]);
     const value = (headers as Record<string, unknown>)[names[i]!];
     if (value === undefined || value === null) continue;
-    if (!isArray(value)) pairs[pairs.length] = [names[i]!, headerText(names[i]!, value)];
-    else for (let k = 0; k < value.length; k++) pairs[pairs.length] = [names[i]!, headerText(names[i]!, value[k])];
+    if (!isArray(value)) pairs[pairs.length] = [name, headerText(name, value)];
+    else for (let k = 0; k < value.length; k++) pairs[pairs.length] = [name, headerText(name, value[k])];
   }
   return pairs;
 }
 
 function headerText(name: string, value: unknown): string {
-  if (typeof value === "string" || typeof value === "number" || typeof value === "boolean") return "" + value;
+  const kind = typeof value;
+  if (kind === "string" || kind === "number" || kind === "boolean") return validValue(name, value);
   throw new TypeError(`The value of header "${name}" must be a string, a number, a boolean or an array of these.`);
 }
 
 function hasContentType(headers: readonly Pair[]): boolean {
-  for (let i = 0; i < headers.length; i++) if (toLowerCase(headers[i]![0]) === "content-type") return true;
+  for (let i = 0; i < headers.length; i++) if (headers[i]![0] === "content-type") return true;
   return false;
 }
 

@@ -18,10 +18,12 @@ function elapsed(label: string): string | undefined {
   return start === undefined ? undefined : `${label}: ${(now() - start).toFixed(3)}ms`;
 }
 
+const maxRows = 100;
+
 /** Rows of objects or arrays as columns; anything else is logged as it is. */
 function table(data: unknown): void {
   if (typeof data !== "object" || data === null) return line("info", [data]);
-  const rows = Object.entries(data);
+  const rows = Object.entries(data).slice(0, maxRows);
   const columns = ["(index)"];
   for (const [, row] of rows) {
     for (const key of typeof row === "object" && row !== null ? Object.keys(row) : ["Values"]) {

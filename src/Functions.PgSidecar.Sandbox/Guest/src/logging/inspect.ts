@@ -6,18 +6,26 @@ const maxItems = 100;
 const maxLine = 76;
 const maxString = 10_000;
 
-type Seen = object[];
+/** Values shown in one text: a small tree of shared references can unfold into millions. */
+const maxValues = 2_000;
+
+/** The objects around the value at hand, and how many more values may be shown. */
+interface Progress {
+  around: object[];
+  left: number;
+}
 
 /** A value as text; strings are quoted, as they are inside objects. */
 export function inspect(value: unknown): string {
   try {
-    return show(value, [], "");
+    return show(value, { around: [], left: maxValues }, "");
   } catch (error) {
     return `[uninspectable: ${error instanceof Error ? error.message : typeof error}]`;
   }
 }
 
-function show(value: unknown, seen: Seen, indent: string): string {
+function show(value: unknown, progress: Progress, indent: string): string {
+  if (progress.left-- <= 0) return "...";
   switch (typeof value) {
     case "string":
       return quote(value);
@@ -28,7 +36,7 @@ function show(value: unknown, seen: Seen, indent: string): string {
     case "function":
       return showFunction(value);
     case "object":
-      return value === null ? "null" : showObject(value, seen, indent);
+      return value === null ? "null" : showObject(value, progress, indent);
     default:
       return Object.is(value, -0) ? "-0" : String(value);
   }
@@ -44,16 +52,16 @@ function showFunction(value: Function): string {
   return `[${kind}${value.name ? `: ${value.name}` : " (anonymous)"}]`;
 }
 
-function showObject(value: object, seen: Seen, indent: string): string {
-  if (seen.includes(value)) return "[Circular]";
-  const scalar = showScalar(value);
+function showObject(value: object, progress: Progress, indent: string): string {
+  if (progress.around.includes(value)) return "[Circular]";
+  const scalar = showScalar(value, progress);
   if (scalar !== undefined) return scalar;
   const name = constructorName(value);
-  if (seen.length > maxDepth) return Array.isArray(value) ? "[Array]" : `[${name || "Object"}]`;
-  seen.push(value);
+  if (progress.around.length > maxDepth) return Array.isArray(value) ? "[Array]" : `[${name || "Object"}]`;
+  progress.around.push(value);
   const inner = `${indent}  `;
-  const parts = showParts(value, seen, inner);
-  seen.pop();
+  const parts = showParts(value, progress, inner);
+  progress.around.pop();
   const [open, close] = Array.isArray(value) || ArrayBuffer.isView(value) ? ["[", "]"] : ["{", "}"];
   const prefix = showPrefix(value, name);
   if (value instanceof Error) return parts.length === 0 ? prefix : `${prefix} ${join(parts, "{", "}", indent)}`;
@@ -68,13 +76,13 @@ function join(parts: string[], open: string, close: string, indent: string): str
 }
 
 /** Objects that stand for one value. */
-function showScalar(value: object): string | undefined {
+function showScalar(value: object, progress: Progress): string | undefined {
   if (value instanceof Date) return Number.isNaN(value.getTime()) ? "Invalid Date" : value.toISOString();
   if (value instanceof RegExp) return String(value);
   if (value instanceof Promise) return "Promise {}";
   if (value instanceof WeakMap || value instanceof WeakSet) return `${constructorName(value)} {}`;
   if (value instanceof String || value instanceof Number || value instanceof Boolean) {
-    return `[${constructorName(value)}: ${show(value.valueOf(), [], "")}]`;
+    return `[${constructorName(value)}: ${show(value.valueOf(), progress, "")}]`;
   }
   return undefined;
 }
@@ -90,34 +98,33 @@ function showPrefix(value: object, name: string): string {
   }
   if (value instanceof ArrayBuffer) return `ArrayBuffer(${value.byteLength}) `;
   if (Array.isArray(value)) return name === "Array" ? "" : `${name}(${value.length}) `;
-  if (name === "") return "[Object: null prototype] ";
-  return name === "Object" ? "" : `${name} `;
+  return name === "Object" || name === "" ? "" : `${name} `;
 }
 
-function showParts(value: object, seen: Seen, indent: string): string[] {
+function showParts(value: object, progress: Progress, indent: string): string[] {
   const parts: string[] = [];
-  const each = (item: unknown) => show(item, seen, indent);
+  const each = (item: unknown) => show(item, progress, indent);
   if (Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView))) {
     const items = value as ArrayLike<unknown>;
-    const shown = Math.min(items.length, maxItems);
-    for (let i = 0; i < shown; i++) parts.push(each(items[i]));
+    let shown = 0;
+    while (shown < items.length && shown < maxItems && progress.left > 0) parts.push(each(items[shown++]));
     if (items.length > shown) parts.push(`... ${items.length - shown} more items`);
     return parts;
   }
   if (value instanceof Map) for (const [key, item] of take(value)) parts.push(`${each(key)} => ${each(item)}`);
   if (value instanceof Set) for (const item of take(value)) parts.push(each(item));
   for (const [name, item] of take(loggedEntries(value))) parts.push(`${name}: ${each(item)}`);
-  showProperties(value, parts, each);
+  showProperties(value, parts, progress, each);
   return parts;
 }
 
-function showProperties(value: object, parts: string[], each: (item: unknown) => string): void {
+function showProperties(value: object, parts: string[], progress: Progress, each: (item: unknown) => string): void {
   const isError = value instanceof Error;
   let left = maxItems;
   for (const key of Reflect.ownKeys(value)) {
     const property = Object.getOwnPropertyDescriptor(value, key);
     if (property === undefined || (!property.enumerable && !(isError && key === "cause"))) continue;
-    if (left-- === 0) {
+    if (left-- === 0 || progress.left <= 0) {
       parts.push("...");
       return;
     }

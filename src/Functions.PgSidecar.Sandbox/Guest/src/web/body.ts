@@ -1,6 +1,6 @@
 // What Request and Response share (Fetch standard, 5.3): a body that is text, bytes or a stream, read once. Text and
 // bytes stay what they are; a stream object exists only once somebody asks for `body`.
-import { Bytes, decodeUtf8, encodeUtf8, isView, jsonParse } from "../intrinsics";
+import { Bytes, decodeUtf8, encodeUtf8, isView, jsonParse, NativePromise } from "../intrinsics";
 import { Blob, blobBytes } from "./blob";
 import { FormData } from "./form-data";
 import { decodeForm, encodeMultipart } from "./multipart";
@@ -13,7 +13,7 @@ export type BodyInit =
 /** A body's content before anybody made a stream of it; null for no body. */
 export type Content = string | Uint8Array | ReadableStream<Uint8Array> | null;
 
-interface Extracted {
+export interface Extracted {
   content: Content;
   /** The content type it implies. */
   type: string | undefined;
@@ -47,6 +47,10 @@ export let moveContent: (body: Body) => Content;
 
 /** A second body with the same content, for `clone()`. */
 export let cloneContent: (body: Body) => Content;
+
+function asText(content: string | Uint8Array): string {
+  return typeof content === "string" ? content : decodeUtf8(content);
+}
 
 export abstract class Body {
   #content: Content;
@@ -91,18 +95,19 @@ export abstract class Body {
   }
 
   async text(): Promise<string> {
-    const content = await this.#read();
-    return typeof content === "string" ? content : decodeUtf8(content);
+    const content = this.#take();
+    return asText(content instanceof NativePromise ? await content : content);
   }
 
   async json(): Promise<unknown> {
-    const content = await this.#read();
-    return jsonParse(typeof content === "string" ? content : decodeUtf8(content));
+    const content = this.#take();
+    return jsonParse(asText(content instanceof NativePromise ? await content : content));
   }
 
   async bytes(): Promise<Uint8Array> {
-    const content = await this.#read();
-    return typeof content === "string" ? encodeUtf8(content) : content;
+    const content = this.#take();
+    const ready = content instanceof NativePromise ? await content : content;
+    return typeof ready === "string" ? encodeUtf8(ready) : ready;
   }
 
   async arrayBuffer(): Promise<ArrayBuffer> {
@@ -119,12 +124,9 @@ export abstract class Body {
     return decodeForm(await this.bytes(), this.contentType());
   }
 
-  async #read(): Promise<string | Uint8Array> {
-    if (this.#content === null) return "";
-    return this.#take();
-  }
-
+  /** The content, which then counts as read; a promise only where a stream has to be. */
   #take(): string | Uint8Array | Promise<Uint8Array> {
+    if (this.#content === null) return "";
     if (this.#used || this.#stream?.locked) throw new TypeError("The body has already been read.");
     this.#used = true;
     return this.#stream === undefined ? (this.#content as string | Uint8Array) : readAll(this.#stream);

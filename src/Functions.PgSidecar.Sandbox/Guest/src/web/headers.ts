@@ -11,13 +11,15 @@ const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const forbidden = /[\0\r\n]|[^\0-\xff]/;
 const edges = /^[\t\n\r ]+|[\t\n\r ]+$/g;
 
-function validName(name: unknown): string {
+/** A header's name in lower case; a TypeError when it is none. */
+export function validName(name: unknown): string {
   const text = String(name);
   if (!token.test(text)) throw new TypeError(`"${text}" is not a header name.`);
   return toLowerCase(text);
 }
 
-function validValue(name: string, value: unknown): string {
+/** A header's value without spaces around it; a TypeError when HTTP can't carry it. */
+export function validValue(name: string, value: unknown): string {
   const text = String(value).replace(edges, "");
   if (forbidden.test(text)) throw new TypeError(`The value of header "${name}" has a character that HTTP can't carry.`);
   return text;
@@ -25,6 +27,12 @@ function validValue(name: string, value: unknown): string {
 
 /** Makes Headers of pairs the host has already validated. */
 export let headersFromHost: (pairs: readonly [string, string][]) => Headers;
+
+/** The pairs as they were set, whatever became of the iterator. */
+export let headerPairs: (headers: Headers) => readonly HeaderPair[];
+
+/** Adds a header that is known to be valid, unless there is one of its name. */
+export let setDefault: (headers: Headers, name: string, value: string) => void;
 
 export class Headers {
   #pairs: HeaderPair[] = [];
@@ -34,6 +42,12 @@ export class Headers {
       const headers = new Headers();
       for (let i = 0; i < pairs.length; i++) headers.#pairs[i] = [toLowerCase(pairs[i]![0]), pairs[i]![1]];
       return headers;
+    };
+    headerPairs = (headers) => headers.#pairs;
+    setDefault = (headers, name, value) => {
+      const pairs = headers.#pairs;
+      for (let i = 0; i < pairs.length; i++) if (pairs[i]![0] === name) return;
+      pairs[pairs.length] = [name, value];
     };
   }
 

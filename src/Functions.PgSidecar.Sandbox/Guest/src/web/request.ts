@@ -3,7 +3,7 @@ import type { IncomingRequest } from "../invocation/message";
 import { loggedState } from "../logging/inspect";
 import { AbortController, AbortSignal } from "./abort";
 import { Body, cloneContent, extractBody, moveContent, type BodyInit, type Content } from "./body";
-import { Headers, headersFromHost, type HeadersInit } from "./headers";
+import { Headers, headersFromHost, setDefault, type HeadersInit } from "./headers";
 import { URL } from "./url";
 
 export type Redirect = "follow" | "error" | "manual";
@@ -132,6 +132,6 @@ function requestContent(base: Request | undefined, method: string, body: BodyIni
   }
   if (isBodiless) throw new TypeError(`A ${method} request has no body.`);
   const { content, type } = extractBody(body);
-  if (type !== undefined && !headers.has("content-type")) headers.append("content-type", type);
+  if (type !== undefined) setDefault(headers, "content-type", type);
   return content;
 }

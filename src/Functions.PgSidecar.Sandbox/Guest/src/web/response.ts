@@ -1,7 +1,7 @@
 // Response (Fetch standard, 5.5).
 import { loggedState } from "../logging/inspect";
-import { Body, cloneContent, extractBody, type BodyInit, type Content } from "./body";
-import { Headers, headersFromHost, type HeadersInit } from "./headers";
+import { Body, cloneContent, extractBody, type BodyInit, type Content, type Extracted } from "./body";
+import { headerPairs, Headers, headersFromHost, setDefault, type HeaderPair, type HeadersInit } from "./headers";
 import { URL } from "./url";
 
 export interface ResponseInit {
@@ -48,15 +48,22 @@ export function fetchedResponse(answer: FetchAnswer, bytes: Uint8Array | undefin
 /** Whether a value is a Response of this world, whatever its prototype says. */
 export let isResponse: (value: unknown) => value is Response;
 
+/** A response's status and headers, whatever a subclass made of their getters. */
+export let responseHead: (response: Response) => { status: number; headers: readonly HeaderPair[] };
+
 export class Response extends Body {
   readonly #state: ResponseState;
 
   static {
+    responseHead = (response) => {
+      const { status, headers } = response.#state;
+      return { status, headers: headers instanceof Headers ? headerPairs(headers) : headers };
+    };
     isResponse = (value): value is Response => typeof value === "object" && value !== null && #state in value;
   }
 
   constructor(body?: BodyInit | null, init: ResponseInit = {}) {
-    const prepared = (body as unknown) instanceof Prepared ? (body as unknown as Prepared) : prepare(body, init);
+    const prepared = (body as unknown) instanceof Prepared ? (body as unknown as Prepared) : prepare(extractBody(body), init);
     super(prepared.content);
     this.#state = prepared.state;
   }
@@ -64,9 +71,7 @@ export class Response extends Body {
   static json(value: unknown, init: ResponseInit = {}): Response {
     const text = JSON.stringify(value);
     if (text === undefined) throw new TypeError(`Response.json can't write a ${typeof value} as JSON.`);
-    const headers = new Headers(init.headers);
-    if (!headers.has("content-type")) headers.append("content-type", "application/json");
-    return new Response(text, { ...init, headers });
+    return new Response(prepare({ content: text, type: "application/json" }, init) as never);
   }
 
   static redirect(url: string | URL, status = 302): Response {
@@ -128,13 +133,12 @@ export class Response extends Body {
   }
 }
 
-function prepare(body: BodyInit | null | undefined, init: ResponseInit): Prepared {
+function prepare({ content, type }: Extracted, init: ResponseInit): Prepared {
   const status = init.status === undefined ? 200 : Math.trunc(Number(init.status));
   if (!(status >= 200 && status <= 599)) throw new RangeError(`A status must be from 200 to 599, not ${String(init.status)}.`);
-  const { content, type } = extractBody(body);
   if (content !== null && bodilessStatuses.has(status)) throw new TypeError(`A response with status ${status} has no body.`);
   const headers = new Headers(init.headers);
-  if (type !== undefined && !headers.has("content-type")) headers.append("content-type", type);
+  if (type !== undefined) setDefault(headers, "content-type", type);
   const statusText = init.statusText === undefined ? "" : String(init.statusText);
   return new Prepared({ status, statusText, headers, url: "", redirected: false, type: "default" }, content);
 }

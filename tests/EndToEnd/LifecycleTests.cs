@@ -1,0 +1,144 @@
+using System.Net;
+using System.Net.Http.Headers;
+using Functions.PgSidecar.Testing;
+using Npgsql;
+
+namespace Functions.PgSidecar.Tests.EndToEnd;
+
+/// <summary>The process's own life and that of its database: each test has both to itself.</summary>
+public sealed class LifecycleTests
+{
+    private const string Slow = "export const handler = () => new Promise(r => setTimeout(() => r({ done: true }), 1500));";
+    private const string Quick = "export const handler = async () => ({ n: (await db.query('select 42 as n'))[0].n });";
+
+    [Fact]
+    public async Task A_shutdown_finishes_what_runs_and_ends_with_0()
+    {
+        await using var database = await TestDatabase.CreateAsync();
+        await using var sidecar = await SidecarProcess.StartAsync(database.ConnectionString);
+        using var http = Client(sidecar);
+        await DeployAsync(database.ConnectionString, "slow", Slow);
+        var answer = http.PostAsync("/functions/v1/invoke/slow", null);
+        await UntilAsync(async () => (await http.GetStringAsync("/metrics")).Contains("functions_running 1\n", StringComparison.Ordinal));
+        sidecar.Terminate();
+        Assert.Equal("""{"done":true}""", await (await answer).Content.ReadAsStringAsync());
+        Assert.Equal(0, await sidecar.WaitForExitAsync());
+        Assert.Equal("succeeded", await database.ScalarAsync<string>("select status from functions.invocations where function = 'slow'"));
+    }
+
+    [Fact]
+    public async Task After_kill_9_the_next_process_serves_what_was_deployed_without_compiling_it_again()
+    {
+        await using var database = await TestDatabase.CreateAsync();
+        await using (var first = await SidecarProcess.StartAsync(database.ConnectionString))
+        {
+            await DeployAsync(database.ConnectionString, "quick", Quick);
+            first.Kill();
+            await first.WaitForExitAsync();
+        }
+        await using var second = await SidecarProcess.StartAsync(database.ConnectionString);
+        using var http = Client(second);
+        using var response = await http.PostAsync("/functions/v1/invoke/quick", null);
+        Assert.Equal("""{"n":42}""", await response.Content.ReadAsStringAsync());
+        Assert.DoesNotContain("is compiled again", second.Log, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task While_the_database_is_gone_callers_get_503_and_when_it_is_back_all_is_well()
+    {
+        var directory = Path.Combine(Path.GetTempPath(), $"pgfn-outage-{Guid.NewGuid():n}");
+        var connectionString = await PostgresServer.RunClusterScriptAsync("start", directory, PostgresServer.ClusterOptions);
+        try
+        {
+            await using var sidecar = await SidecarProcess.StartAsync(connectionString);
+            using var http = Client(sidecar);
+            await DeployAsync(connectionString, "quick", Quick);
+            await DeployAsync(connectionString, "pure", "export const handler = () => ({ pure: true });");
+            Assert.Equal(HttpStatusCode.OK, await StatusAsync(http, "quick"));
+            Assert.Equal(HttpStatusCode.OK, await StatusAsync(http, "pure"));
+
+            await PostgresServer.RunClusterScriptAsync("stop", directory);
+            await UntilAsync(async () => await StatusAsync(http, "quick") == HttpStatusCode.ServiceUnavailable);
+            Assert.Equal(HttpStatusCode.ServiceUnavailable, await StatusAsync(http, "never-seen"));
+            Assert.Equal(HttpStatusCode.OK, await StatusAsync(http, "pure"));
+            Assert.Equal(HttpStatusCode.ServiceUnavailable, (await http.GetAsync("/health/ready")).StatusCode);
+            Assert.Equal(HttpStatusCode.OK, (await http.GetAsync("/health/live")).StatusCode);
+
+            await PostgresServer.RunClusterScriptAsync("start", directory, PostgresServer.ClusterOptions);
+            await UntilAsync(async () => await StatusAsync(http, "quick") == HttpStatusCode.OK);
+            await UntilAsync(async () => (await http.GetAsync("/health/ready")).StatusCode == HttpStatusCode.OK);
+            // What happened in the meantime is logged, and changes are heard of again.
+            NpgsqlConnection.ClearAllPools();
+            await DeployAsync(connectionString, "later", "export const handler = () => ({ later: true });");
+            Assert.Equal(HttpStatusCode.OK, await StatusAsync(http, "later"));
+            await UntilAsync(async () =>
+            {
+                await using var source = NpgsqlDataSource.Create(connectionString);
+                await using var command = source.CreateCommand("select count(*) from functions.invocations where error_code = 'DATABASE_UNAVAILABLE'");
+                return (long)(await command.ExecuteScalarAsync())! > 0;
+            });
+        }
+        finally
+        {
+            await PostgresServer.RunClusterScriptAsync("stop", directory);
+        }
+    }
+
+    [Fact]
+    public async Task A_caller_who_goes_away_stops_the_function()
+    {
+        await using var database = await TestDatabase.CreateAsync();
+        await using var sidecar = await SidecarProcess.StartAsync(database.ConnectionString);
+        using var http = Client(sidecar);
+        await DeployAsync(database.ConnectionString, "endless", "export const handler = () => { for (;;); };");
+        using var impatience = new CancellationTokenSource();
+        var answer = http.PostAsync("/functions/v1/invoke/endless", null, impatience.Token);
+        await UntilAsync(async () => (await http.GetStringAsync("/metrics")).Contains("functions_running 1\n", StringComparison.Ordinal));
+        await impatience.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => answer);
+        await UntilAsync(async () => await database.ScalarAsync<string>("select status from functions.invocations") == "cancelled");
+    }
+
+    [Fact]
+    public async Task Wrong_settings_end_the_process_with_2_and_a_line_each()
+    {
+        await using var database = await TestDatabase.CreateAsync();
+        var error = await Assert.ThrowsAsync<InvalidOperationException>(() => SidecarProcess.StartAsync(
+            database.ConnectionString, ("PGFN_JWT_SECRET", "short"), ("PGFN_MAX_CONCURRENCY", "many"), ("PGFN_LISTEN", "nonsense")));
+        foreach (var setting in new[] { "PGFN_JWT_SECRET", "PGFN_MAX_CONCURRENCY", "PGFN_LISTEN" })
+            Assert.Matches($@"(?m)^{setting}: ", error.Message);
+    }
+
+    private static HttpClient Client(SidecarProcess sidecar)
+    {
+        var http = new HttpClient { BaseAddress = sidecar.Url };
+        http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", Tokens.For("authenticated"));
+        return http;
+    }
+
+    private static async Task<HttpStatusCode> StatusAsync(HttpClient http, string function)
+    {
+        using var response = await http.PostAsync("/functions/v1/invoke/" + function, null);
+        return response.StatusCode;
+    }
+
+    private static async Task DeployAsync(string connectionString, string name, string source)
+    {
+        await using var dataSource = NpgsqlDataSource.Create(connectionString);
+        await using var deploy = dataSource.CreateCommand("select functions.deploy($1, $2)");
+        deploy.Parameters.AddWithValue(name);
+        deploy.Parameters.AddWithValue(source);
+        await deploy.ExecuteNonQueryAsync();
+        await using var wait = dataSource.CreateCommand("call functions.wait_ready($1)");
+        wait.Parameters.AddWithValue(name);
+        await wait.ExecuteNonQueryAsync();
+    }
+
+    private static async Task UntilAsync(Func<Task<bool>> holds)
+    {
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+        using var pulse = new PeriodicTimer(TimeSpan.FromMilliseconds(20));
+        while (!await holds())
+            await pulse.WaitForNextTickAsync(patience.Token);
+    }
+}

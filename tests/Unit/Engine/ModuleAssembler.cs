@@ -1,0 +1,120 @@
+using System.Text;
+
+namespace Functions.PgSidecar.Tests.Unit.Engine;
+
+/// <summary>Builds small WebAssembly modules in the binary format, so that these tests need no tools.</summary>
+internal sealed class ModuleAssembler
+{
+    public const byte I32 = 0x7F, I64 = 0x7E, FuncRef = 0x70;
+
+    private readonly List<byte[]> types = [];
+    private readonly List<byte[]> imports = [];
+    private readonly List<int> functionTypes = [];
+    private readonly List<byte[]> bodies = [];
+    private readonly List<byte[]> exports = [];
+    private readonly List<byte[]> globals = [];
+    private readonly List<byte[]> elements = [];
+    private readonly List<byte[]> data = [];
+    private byte[]? memory;
+    private byte[]? table;
+
+    public int Type(byte[] parameters, byte[] results)
+    {
+        types.Add([0x60, .. Vector(parameters), .. Vector(results)]);
+        return types.Count - 1;
+    }
+
+    /// <summary>Imports a function. Imports come before functions.</summary>
+    public int Import(string module, string name, int type)
+    {
+        imports.Add([.. Name(module), .. Name(name), 0, .. Unsigned(type)]);
+        return imports.Count - 1;
+    }
+
+    /// <summary>Adds a function; the code ends with its <c>end</c> (0B). Locals are i32.</summary>
+    public int Function(int type, int locals, params byte[] code)
+    {
+        byte[] declared = locals == 0 ? [0] : [1, .. Unsigned(locals), I32];
+        functionTypes.Add(type);
+        bodies.Add([.. Unsigned(declared.Length + code.Length), .. declared, .. code]);
+        return imports.Count + functionTypes.Count - 1;
+    }
+
+    /// <summary>Adds an exported function.</summary>
+    public int Export(string name, int type, int locals, params byte[] code)
+    {
+        var index = Function(type, locals, code);
+        exports.Add([.. Name(name), 0, .. Unsigned(index)]);
+        return index;
+    }
+
+    public ModuleAssembler Memory(int minimum, int? maximum = null)
+    {
+        memory = [.. Limits(minimum, maximum)];
+        exports.Add([.. Name("memory"), 2, 0]);
+        return this;
+    }
+
+    public ModuleAssembler Table(int minimum, int? maximum = null)
+    {
+        table = [FuncRef, .. Limits(minimum, maximum)];
+        return this;
+    }
+
+    /// <summary>A mutable i32 global that begins as a number.</summary>
+    public int Global(int initial)
+    {
+        globals.Add([I32, 1, .. Constant(initial), 0x0B]);
+        return globals.Count - 1;
+    }
+
+    public void Elements(int offset, params int[] functions) =>
+        elements.Add([0, .. Constant(offset), 0x0B, .. Unsigned(functions.Length), .. functions.SelectMany(Unsigned)]);
+
+    public void Data(int offset, params byte[] bytes) => data.Add([0, .. Constant(offset), 0x0B, .. Vector(bytes)]);
+
+    public byte[] Build() =>
+    [
+        0x00, 0x61, 0x73, 0x6D, 1, 0, 0, 0,
+        .. Section(1, types), .. Section(2, imports),
+        .. Section(3, [.. functionTypes.Select(type => Unsigned(type).ToArray())]),
+        .. Section(4, table is null ? [] : [table]), .. Section(5, memory is null ? [] : [memory]),
+        .. Section(6, globals), .. Section(7, exports), .. Section(9, elements), .. Section(10, bodies), .. Section(11, data),
+    ];
+
+    /// <summary><c>i32.const</c>.</summary>
+    public static byte[] Constant(int value)
+    {
+        var bytes = new List<byte> { 0x41 };
+        while (true)
+        {
+            var low = (byte)(value & 0x7F);
+            value >>= 7;
+            if ((value == 0 && (low & 0x40) == 0) || (value == -1 && (low & 0x40) != 0))
+                return [.. bytes, low];
+            bytes.Add((byte)(low | 0x80));
+        }
+    }
+
+    public static IEnumerable<byte> Unsigned(int value)
+    {
+        for (; value > 0x7F; value >>= 7)
+            yield return (byte)(value & 0x7F | 0x80);
+        yield return (byte)value;
+    }
+
+    private static IEnumerable<byte> Limits(int minimum, int? maximum) =>
+        maximum is { } most ? [1, .. Unsigned(minimum), .. Unsigned(most)] : [0, .. Unsigned(minimum)];
+
+    private static IEnumerable<byte> Vector(byte[] bytes) => [.. Unsigned(bytes.Length), .. bytes];
+
+    private static IEnumerable<byte> Name(string name) => Vector(Encoding.UTF8.GetBytes(name));
+
+    private static byte[] Section(byte id, List<byte[]> items)
+    {
+        if (items.Count == 0)
+            return [];
+        byte[] content = [.. Unsigned(items.Count), .. items.SelectMany(item => item)];
+        return [id, .. Unsigned(content.Length), .. content];
+    }
+}
