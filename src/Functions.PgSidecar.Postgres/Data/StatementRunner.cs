@@ -39,22 +39,18 @@ internal sealed class StatementRunner(ContextSigner signer, TypeCatalog catalog,
     }
 
     /// <summary>Runs statements as the caller, in a transaction of their own.</summary>
-    public async Task RunAsync(
+    public Task RunAsync(
         NpgsqlConnection connection, CallerContext caller, IReadOnlyList<PreparedStatement> statements, ResultShape shape,
-        IBufferWriter<byte> output, StatementDeadline deadline)
-    {
-        if (await TryRunAsync(connection, ContextCommand(connection, caller, deadline), statements, shape, output, deadline, canRepeat: true).ConfigureAwait(false)) return;
-        await TryRunAsync(connection, ContextCommand(connection, caller, deadline), statements, shape, output, deadline, canRepeat: false).ConfigureAwait(false);
-    }
+        IBufferWriter<byte> output, StatementDeadline deadline) =>
+        RunAsync(connection, ContextCommand(connection, caller, deadline), statements, shape, output, deadline);
 
     /// <summary>Runs a statement in the transaction that the connection is in, as whoever that transaction runs.</summary>
     public Task RunAsync(NpgsqlConnection connection, PreparedStatement statement, IBufferWriter<byte> output, StatementDeadline deadline) =>
-        TryRunAsync(connection, context: null, [statement], ResultShape.Single, output, deadline, canRepeat: false);
+        RunAsync(connection, context: null, [statement], ResultShape.Single, output, deadline);
 
-    /// <returns>False when nothing has happened, nothing was written, and the same may be tried again.</returns>
-    private async Task<bool> TryRunAsync(
+    private async Task RunAsync(
         NpgsqlConnection connection, NpgsqlBatchCommand? context, IReadOnlyList<PreparedStatement> statements, ResultShape shape,
-        IBufferWriter<byte> output, StatementDeadline deadline, bool canRepeat)
+        IBufferWriter<byte> output, StatementDeadline deadline)
     {
         var began = time.GetTimestamp();
         await using var batch = new NpgsqlBatch(connection) { Timeout = 0 };
@@ -68,21 +64,12 @@ internal sealed class StatementRunner(ContextSigner signer, TypeCatalog catalog,
             await using var reader = await batch.ExecuteReaderAsync(CommandBehavior.SequentialAccess, deadline.Token).ConfigureAwait(false);
             await WriteAsync(reader, batch, context is null ? 0 : 1, statements, shape, writer, began, deadline.Token).ConfigureAwait(false);
         }
-        catch (PostgresException error) when (canRepeat && IsOutdatedPlan(error) && writer.TryDiscard())
-        {
-            return false;
-        }
         catch (PostgresException error)
         {
             throw Translate(error, batch, context, statements, shape);
         }
         writer.Flush();
-        return true;
     }
-
-    /// <summary>"cached plan must not change result type": a table changed after the connection had prepared the statement, which is the sidecar's affair alone.</summary>
-    private static bool IsOutdatedPlan(PostgresException error) =>
-        error is { SqlState: PostgresErrorCodes.FeatureNotSupported, Routine: "RevalidateCachedQuery" };
 
     private async Task WriteAsync(
         NpgsqlDataReader reader, NpgsqlBatch batch, int first, IReadOnlyList<PreparedStatement> statements, ResultShape shape,

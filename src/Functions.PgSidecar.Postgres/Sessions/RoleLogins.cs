@@ -111,8 +111,8 @@ internal sealed class RoleLogins(NpgsqlDataSource owner, ReadOnlyMemory<byte> ke
             IncludeFailedBatchedCommand = true, // which statement an error belongs to
             IncludeErrorDetail = true, // the function that sent the statement sees its error in full
             PersistSecurityInfo = false,
-            MaxAutoPrepare = 50,
-            AutoPrepareMinUsages = 3,
+            // Nothing stays prepared: one caller could replace what the next one executes by name. And only so is the pool's reset DISCARD ALL.
+            MaxAutoPrepare = 0,
         };
         var builder = new NpgsqlDataSourceBuilder(settings.ConnectionString);
         builder.ConfigureTypeLoading(loading => loading.EnableTypeLoading(false)); // values travel as text

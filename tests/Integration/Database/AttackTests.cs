@@ -198,7 +198,8 @@ public sealed class AttackTests
     {
         await using var session = await CreateCarelessAsync();
         var alice = User(Alice, role);
-        var backend = (await session.QueryAsync(alice, "select pg_backend_pid()")).Json;
+        var backend = "";
+        for (var i = 0; i < 10; i++) backend = (await session.QueryAsync(alice, "select pg_backend_pid()")).Json;
         await session.QueryAsync(
             alice,
             """
@@ -222,6 +223,20 @@ public sealed class AttackTests
             $"""[{backend},null,0,0,0,0,"\u0022$user\u0022, public","ISO, MDY","hex","{Bob}",true]""",
             System.Text.Json.JsonSerializer.Serialize(next.Rows[0]));
         Assert.Equal("55000", (await session.FailsAsync(User(Bob, role), "select currval('ticket')")).Code);
+    }
+
+    [Fact]
+    public async Task Prepared_statements_are_no_way_to_run_something_as_the_next_caller()
+    {
+        await using var session = await CreateCarelessAsync();
+        const string routine = "select body from notes order by id";
+        for (var i = 0; i < 10; i++) await session.QueryAsync(User(Alice), routine); // whatever a client keeps prepared, it has by now
+
+        await session.QueryAsync(User(Alice), "select run(format('deallocate %I', name)), run(format('prepare %I as delete from notes returning body', name)) from pg_prepared_statements");
+
+        Assert.Equal(["bob's"], (await session.QueryAsync(User(Bob), routine)).Column);
+        Assert.Equal(["bob's"], (await session.QueryAsync(User(Bob), routine)).Column);
+        Assert.Equal("0", (await session.QueryAsync(User(Bob), "select count(*) from pg_prepared_statements where name <> ''")).Json);
     }
 
     [Fact]
