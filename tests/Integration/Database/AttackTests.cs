@@ -214,15 +214,17 @@ public sealed class AttackTests
             User(Bob, role),
             """
             select pg_backend_pid(), to_regclass('pg_temp.stolen')::text, (select count(*) from pg_cursors where name = 'held'),
-                   (select count(*) from pg_locks where locktype = 'advisory'), (select count(*) from pg_listening_channels()),
+                   (select count(*) from pg_locks where locktype = 'advisory'),
                    (select count(*) from pg_prepared_statements where name = 'loot'), current_setting('search_path'), current_setting('datestyle'),
                    current_setting('bytea_output'), functions.uid(), current_setting('statement_timeout') <> '0'
             """);
 
         Assert.Equal(
-            $"""[{backend},null,0,0,0,0,"\u0022$user\u0022, public","ISO, MDY","hex","{Bob}",true]""",
+            $"""[{backend},null,0,0,0,"\u0022$user\u0022, public","ISO, MDY","hex","{Bob}",true]""",
             System.Text.Json.JsonSerializer.Serialize(next.Rows[0]));
         Assert.Equal("55000", (await session.FailsAsync(User(Bob, role), "select currval('ticket')")).Code);
+        // UNLISTEN takes effect as its transaction ends; nothing hands a notification to a function in between.
+        Assert.Equal("0", (await session.QueryAsync(User(Bob, role), "select count(*) from pg_listening_channels()")).Json);
     }
 
     [Fact]
