@@ -27,7 +27,8 @@ internal sealed class StatementRunner(ContextSigner signer, TypeCatalog catalog,
 {
     /// <summary>
     /// What whoever had the connection before may have left is gone before the next statement runs: DISCARD ALL, less DISCARD PLANS. Cached plans
-    /// say nothing to anyone, and without them every statement plans the policies' helpers anew.
+    /// say nothing to anyone, and without them every statement plans the policies' helpers anew. Sent in the same packet, but as a transaction of
+    /// its own: what was left may rule the transaction it is in (default_transaction_read_only), and an error of the caller must not bring it back.
     /// </summary>
     private static readonly string[] ResetSql = ["reset all", "close all", "unlisten *", "discard temp", "discard sequences", "deallocate all"];
 
@@ -35,10 +36,15 @@ internal sealed class StatementRunner(ContextSigner signer, TypeCatalog catalog,
         "select pg_catalog.pg_advisory_unlock_all(), pg_catalog.set_config('role', $1, true), pg_catalog.set_config('functions.context', $2, true), " +
         "pg_catalog.set_config('request.jwt.claims', $3, true), pg_catalog.set_config('statement_timeout', $4, true)";
 
-    /// <summary>Adds what makes a session clean and then, for the rest of its transaction, the caller's.</summary>
-    public void AddPrelude(NpgsqlBatch batch, CallerContext caller, StatementDeadline deadline)
+    /// <summary>Adds what makes a session clean; goes first.</summary>
+    public static void AddReset(NpgsqlBatch batch)
     {
-        foreach (var reset in ResetSql) batch.BatchCommands.Add(new NpgsqlBatchCommand(reset));
+        foreach (var reset in ResetSql) batch.BatchCommands.Add(new NpgsqlBatchCommand(reset) { AppendErrorBarrier = reset == ResetSql[^1] });
+    }
+
+    /// <summary>Adds what makes the rest of the transaction the caller's.</summary>
+    public void AddContext(NpgsqlBatch batch, CallerContext caller, StatementDeadline deadline)
+    {
         var context = new NpgsqlBatchCommand(ContextSql);
         var signed = signer.Sign(caller, batch.Connection!.ProcessID, deadline.At);
         foreach (var value in (ReadOnlySpan<string>)[caller.Role, signed, caller.ClaimsJson, deadline.Milliseconds])
@@ -63,7 +69,11 @@ internal sealed class StatementRunner(ContextSigner signer, TypeCatalog catalog,
         var began = time.GetTimestamp();
         await using var batch = new NpgsqlBatch(connection) { Timeout = 0 };
         batch.SetAllResultTypesAreUnknown(true);
-        if (caller is not null) AddPrelude(batch, caller, deadline);
+        if (caller is not null)
+        {
+            AddReset(batch);
+            AddContext(batch, caller, deadline);
+        }
         var first = batch.BatchCommands.Count;
         foreach (var statement in statements) batch.BatchCommands.Add(statement.ToCommand());
 

@@ -214,17 +214,36 @@ public sealed class AttackTests
             User(Bob, role),
             """
             select pg_backend_pid(), to_regclass('pg_temp.stolen')::text, (select count(*) from pg_cursors where name = 'held'),
-                   (select count(*) from pg_locks where locktype = 'advisory'),
+                   (select count(*) from pg_locks where locktype = 'advisory'), (select count(*) from pg_listening_channels()),
                    (select count(*) from pg_prepared_statements where name = 'loot'), current_setting('search_path'), current_setting('datestyle'),
                    current_setting('bytea_output'), functions.uid(), current_setting('statement_timeout') <> '0'
             """);
 
         Assert.Equal(
-            $"""[{backend},null,0,0,0,"\u0022$user\u0022, public","ISO, MDY","hex","{Bob}",true]""",
+            $"""[{backend},null,0,0,0,0,"\u0022$user\u0022, public","ISO, MDY","hex","{Bob}",true]""",
             System.Text.Json.JsonSerializer.Serialize(next.Rows[0]));
         Assert.Equal("55000", (await session.FailsAsync(User(Bob, role), "select currval('ticket')")).Code);
-        // UNLISTEN takes effect as its transaction ends; nothing hands a notification to a function in between.
-        Assert.Equal("0", (await session.QueryAsync(User(Bob, role), "select count(*) from pg_listening_channels()")).Json);
+    }
+
+    [Theory]
+    [InlineData("set default_transaction_read_only = on")]
+    [InlineData("set default_transaction_isolation = 'serializable'")]
+    [InlineData("set session characteristics as transaction read only")]
+    [InlineData("set search_path = nowhere")]
+    [InlineData("set check_function_bodies = off; set lock_timeout = 1; set plan_cache_mode = force_custom_plan")]
+    public async Task A_setting_that_rules_transactions_does_not_spoil_the_next_callers_even_after_an_error(string setting)
+    {
+        await using var session = await CreateCarelessAsync();
+        await session.QueryAsync(User(Alice), "select run($1)", setting);
+        await Assert.ThrowsAsync<FunctionSqlException>(() => session.QueryAsync(User(Bob), "select 1 / 0"));
+
+        var written = await session.QueryAsync(User(Bob), "insert into notes (body) values ('x') returning current_setting('transaction_isolation')");
+        Assert.Equal(["read committed"], written.Column);
+
+        await session.QueryAsync(User(Alice), "select run($1)", setting);
+        await using var transaction = await session.Functions.BeginAsync(User(Bob), Soon, CancellationToken.None);
+        await transaction.QueryAsync(new FunctionStatement("update notes set body = 'y'"), new System.Buffers.ArrayBufferWriter<byte>(), CancellationToken.None);
+        await transaction.CommitAsync(CancellationToken.None);
     }
 
     [Fact]
