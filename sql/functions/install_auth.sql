@@ -14,12 +14,10 @@ begin
         create schema auth;
         execute format('comment on schema auth is %L', mark);
     end if;
-    create or replace function auth.uid() returns uuid language sql stable parallel restricted
-        set search_path = pg_catalog, pg_temp as 'select functions.uid()';
-    create or replace function auth.role() returns text language sql stable parallel restricted
-        set search_path = pg_catalog, pg_temp as 'select functions.role()';
-    create or replace function auth.jwt() returns jsonb language sql stable parallel restricted
-        set search_path = pg_catalog, pg_temp as 'select functions.claims()';
+    -- No pinned search_path here: their one name is qualified, and so the planner replaces them by what they call.
+    create or replace function auth.uid() returns uuid language sql stable parallel restricted as 'select functions.uid()';
+    create or replace function auth.role() returns text language sql stable parallel restricted as 'select functions.role()';
+    create or replace function auth.jwt() returns jsonb language sql stable parallel restricted as 'select functions.claims()';
     comment on function auth.uid() is 'functions.uid(), under the name that policies written for Supabase call.';
     comment on function auth.role() is 'functions.role(), under the name that policies written for Supabase call.';
     comment on function auth.jwt() is 'functions.claims(), under the name that policies written for Supabase call.';

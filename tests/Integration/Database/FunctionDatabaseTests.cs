@@ -32,6 +32,19 @@ public sealed class FunctionDatabaseTests
     }
 
     [Fact]
+    public async Task A_thousand_callers_at_once_are_each_told_apart_on_a_few_connections()
+    {
+        await using var session = await CreateAsync(new FunctionDatabaseOptions { MaxPoolSize = 4, ConnectTimeout = TimeSpan.FromSeconds(60) });
+        var users = Enumerable.Range(0, 1000).Select(_ => Guid.NewGuid().ToString()).ToList();
+
+        var answers = await Task.WhenAll(users.Select(user => Task.Run(() => session.QueryAsync(
+            User(user), DateTimeOffset.UtcNow.AddMinutes(2), "select functions.uid(), current_setting('request.jwt.claims')::jsonb ->> 'sub', $1::text", user))));
+
+        Assert.All(answers.Zip(users), pair => Assert.All(pair.First.Rows[0], value => Assert.Equal(pair.Second, value.GetString())));
+        Assert.InRange(await session.Database.ScalarAsync<long>("select count(*) from pg_stat_activity where usename = 'pgfn_authenticated' and datname = current_database()"), 1, 4);
+    }
+
+    [Fact]
     public async Task Writes_report_their_rows_and_returning_gives_them_back()
     {
         await using var session = await CreateAsync();
