@@ -1,4 +1,3 @@
-using System.Reflection;
 using System.Reflection.Emit;
 using Functions.PgSidecar.Sandbox.Runtime;
 using Functions.PgSidecar.Sandbox.Wasm;
@@ -156,14 +155,5 @@ internal sealed partial class FunctionCompiler
     {
         cil.Context();
         cil.Call(CilMethods.Runtime(name));
-    }
-
-    private void CallMethod(MethodInfo method, int operands, ValueType? result)
-    {
-        stack.Load(operands);
-        stack.Pop(operands);
-        cil.Call(method);
-        if (result is { } type)
-            stack.Push(type);
     }
 }
