@@ -1,9 +1,7 @@
-using Functions.PgSidecar.Sandbox.Runtime;
-
 namespace Functions.PgSidecar.Tests.Conformance;
 
 /// <summary>The specification's own scripts, but those for SIMD, which is not supported.</summary>
-public sealed class SpecificationTests(ITestOutputHelper output)
+public sealed class SpecificationTests(SuiteTotals totals) : IClassFixture<SuiteTotals>
 {
     public static TheoryData<string> Scripts()
     {
@@ -19,30 +17,8 @@ public sealed class SpecificationTests(ITestOutputHelper output)
     {
         Assert.SkipWhen(SpecificationSuite.WhyNot() is not null, SpecificationSuite.WhyNot() ?? "");
         using var runner = new ScriptRunner(SpecificationSuite.Convert(script));
-        RunWithGuestStack(runner.Run);
-        output.WriteLine(string.Join(", ", runner.Passed.Select(kind => $"{kind.Key} {kind.Value}")));
+        GuestThread.Run(runner.Run);
+        totals.Add(runner.Passed);
         Assert.True(runner.Failures.Count == 0, $"{runner.Failures.Count} failures\n{string.Join('\n', runner.Failures.Take(30))}");
-    }
-
-    private static void RunWithGuestStack(Action action)
-    {
-        Exception? failure = null;
-        var thread = new Thread(
-            () =>
-            {
-                try
-                {
-                    action();
-                }
-                catch (Exception exception)
-                {
-                    failure = exception;
-                }
-            },
-            WasmInstance.RunStackBytes);
-        thread.Start();
-        thread.Join();
-        if (failure is not null)
-            throw new InvalidOperationException("The script could not be run.", failure);
     }
 }

@@ -20,6 +20,14 @@ internal sealed class CallGraph
     private readonly long[] work;
     private readonly long[] stackBytes;
 
+    // The state of the search for cycles: the order of discovery, and the earliest node of the search's path that is reachable.
+    private readonly int[] order;
+    private readonly int[] low;
+    private readonly bool[] onStack;
+    private readonly Stack<int> component = new();
+    private readonly Stack<(int Node, int Edge)> pending = new();
+    private int clock;
+
     private CallGraph(WasmModule module)
     {
         this.module = module;
@@ -28,6 +36,9 @@ internal sealed class CallGraph
         isChecked = new bool[count + 1];
         work = new long[count + 1];
         stackBytes = new long[count + 1];
+        order = new int[count + 1];
+        low = new int[count + 1];
+        onStack = new bool[count + 1];
     }
 
     /// <summary>The node that stands for "any function that can be referenced"; it comes after the module's own functions.</summary>
@@ -65,51 +76,51 @@ internal sealed class CallGraph
     /// <summary>Tarjan's algorithm without recursion: a hostile module must not choose how deep our own stack gets. Callees come before callers.</summary>
     private void VisitComponents()
     {
-        var count = callees.Length;
-        var order = new int[count];
-        var low = new int[count];
-        var onStack = new bool[count];
-        var component = new Stack<int>();
-        var pending = new Stack<(int Node, int Edge)>();
-        var clock = 0;
-        for (var root = 0; root < count; root++)
+        for (var root = 0; root < callees.Length; root++)
         {
             if (order[root] != 0)
                 continue;
             pending.Push((root, 0));
             while (pending.TryPop(out var at))
             {
-                var (node, edge) = at;
-                if (edge == 0 && order[node] == 0)
-                {
-                    order[node] = low[node] = ++clock;
-                    component.Push(node);
-                    onStack[node] = true;
-                }
-
-                var descended = false;
-                for (; edge < callees[node].Length; edge++)
-                {
-                    var callee = callees[node][edge];
-                    if (order[callee] == 0)
-                    {
-                        pending.Push((node, edge));
-                        pending.Push((callee, 0));
-                        descended = true;
-                        break;
-                    }
-
-                    if (onStack[callee])
-                        low[node] = Math.Min(low[node], low[callee]);
-                }
-
-                if (!descended && low[node] == order[node])
-                    CloseComponent(node, component, onStack);
+                if (at.Edge == 0)
+                    Discover(at.Node);
+                if (!Descend(at.Node, at.Edge) && low[at.Node] == order[at.Node])
+                    CloseComponent(at.Node);
             }
         }
     }
 
-    private void CloseComponent(int root, Stack<int> component, bool[] onStack)
+    private void Discover(int node)
+    {
+        if (order[node] != 0)
+            return;
+        order[node] = low[node] = ++clock;
+        component.Push(node);
+        onStack[node] = true;
+    }
+
+    /// <summary>Follows a node's edges from one on, until one leads to a node not seen before: that one comes first, then this one again.</summary>
+    private bool Descend(int node, int edge)
+    {
+        for (; edge < callees[node].Length; edge++)
+        {
+            var callee = callees[node][edge];
+            if (order[callee] == 0)
+            {
+                pending.Push((node, edge));
+                pending.Push((callee, 0));
+                return true;
+            }
+
+            if (onStack[callee])
+                low[node] = Math.Min(low[node], low[callee]);
+        }
+
+        return false;
+    }
+
+    private void CloseComponent(int root)
     {
         var isCycle = component.Peek() != root || callees[root].Contains(root);
         int member;

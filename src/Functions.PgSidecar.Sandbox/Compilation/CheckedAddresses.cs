@@ -6,6 +6,9 @@ namespace Functions.PgSidecar.Sandbox.Compilation;
 /// </summary>
 internal sealed class CheckedAddresses
 {
+    /// <summary>More than this is forgotten and learned again: it is copied at every block.</summary>
+    private const int Capacity = 64;
+
     private readonly Dictionary<int, ulong> ends = [];
     private readonly Dictionary<int, int> lastWrite = [];
     private int clock;
@@ -13,7 +16,12 @@ internal sealed class CheckedAddresses
     /// <summary>Whether bytes up to <paramref name="end"/> (exclusive, from the local's value) are known to be in memory.</summary>
     public bool Covers(int local, ulong end) => ends.TryGetValue(local, out var known) && end <= known;
 
-    public void Add(int local, ulong end) => ends[local] = Math.Max(end, ends.GetValueOrDefault(local));
+    public void Add(int local, ulong end)
+    {
+        if (ends.Count == Capacity)
+            ends.Clear();
+        ends[local] = Math.Max(end, ends.GetValueOrDefault(local));
+    }
 
     public void Written(int local)
     {
@@ -27,7 +35,7 @@ internal sealed class CheckedAddresses
         var known = ends.GetValueOrDefault(from);
         Written(to);
         if (known != 0)
-            ends[to] = known;
+            Add(to, known);
     }
 
     /// <summary>What holds on entry to a block; it still holds where the block ends, for locals not written inside.</summary>

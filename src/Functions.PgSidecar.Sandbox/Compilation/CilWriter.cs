@@ -8,6 +8,9 @@ namespace Functions.PgSidecar.Sandbox.Compilation;
 /// <summary>Writes CIL in the shortest forms, in the vocabulary of this compiler: contexts, cells, WebAssembly types.</summary>
 internal sealed class CilWriter(ILGenerator il, int contextArgument)
 {
+    /// <summary>Bytes written so far.</summary>
+    public int Length => il.ILOffset;
+
     public Label NewLabel() => il.DefineLabel();
 
     public LocalBuilder NewLocal(Type type) => il.DeclareLocal(type);

@@ -115,40 +115,28 @@ internal sealed partial class FunctionCompiler
     private void Return()
     {
         var results = body.Type.Results.Length;
-        if (results > 0 && stack.Count > results)
+        if (results == 0)
         {
-            // Other values may lie below the results: only the results may be on the CIL stack.
+            stack.Discard();
+        }
+        else
+        {
             stack.Load(results);
-            var hasRest = false;
-            for (var index = 0; index < stack.Count - results; index++)
-                hasRest |= stack[index].Place == OperandPlace.Stack;
-            if (hasRest)
-                ReturnOverRest(results);
-            else
-                EmitReturnOfLoaded();
-            return;
+            if (stack.OnStack > results)
+                DropRest(results);
         }
 
-        if (results == 0)
-            stack.Discard();
-        else
-            stack.Load(results);
         EmitReturnOfLoaded();
     }
 
-    private void ReturnOverRest(int results)
+    /// <summary>Takes everything off the CIL stack but the results on its top.</summary>
+    private void DropRest(int results)
     {
-        stack.SpillStack(stack.Count - results);
         var first = stack.Count - results;
-        for (var index = first - 1; index >= 0; index--)
-        {
-            if (stack[index].Place == OperandPlace.Stack)
-                cil.Emit(OpCodes.Pop);
-        }
-
+        stack.SpillStack(first);
+        stack.Discard();
         for (var index = first; index < stack.Count; index++)
             stack.Read(index);
-        EmitReturnOfLoaded();
     }
 
     /// <summary>Returns with all results, and nothing else, on the CIL stack.</summary>

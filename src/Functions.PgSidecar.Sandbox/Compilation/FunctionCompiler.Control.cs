@@ -92,9 +92,10 @@ internal sealed partial class FunctionCompiler
     {
         var type = module.Module.BlockType(instruction.Index);
         var operands = condition.Operands;
+        // The parameters lie below the condition; both arms take them from their temporaries.
         if (type.Parameters.Length > 0)
-            MakeParametersTemporaries(type.Parameters.Length, operands);
-        LoadCondition(operands);
+            stack.MakeTemporaries(type.Parameters.Length + operands);
+        stack.LoadAlone(operands);
         stack.SpillLocals(operands);
         stack.Pop(operands);
         var otherwise = cil.NewLabel();
@@ -102,15 +103,6 @@ internal sealed partial class FunctionCompiler
         Push(Opcode.If, type);
         frames[^1].Else = otherwise;
     }
-
-    /// <summary>The parameters lie below the condition; both arms take them from their temporaries.</summary>
-    private void MakeParametersTemporaries(int parameters, int conditionOperands)
-    {
-        stack.MakeTemporaries(parameters + conditionOperands);
-    }
-
-    /// <summary>Leaves exactly a condition's operands on the CIL stack.</summary>
-    private void LoadCondition(int operands) => stack.LoadAlone(operands);
 
     private void EnterElse()
     {
@@ -180,7 +172,7 @@ internal sealed partial class FunctionCompiler
     {
         var target = Frame(instruction.Index);
         var values = target.LabelTypes.Length;
-        LoadCondition(condition.Operands);
+        stack.LoadAlone(condition.Operands);
         stack.Pop(condition.Operands);
         if (target != frames[0] && values == 0)
         {
@@ -267,7 +259,7 @@ internal sealed partial class FunctionCompiler
 
     private void EmitSelect(Condition condition)
     {
-        LoadCondition(condition.Operands);
+        stack.LoadAlone(condition.Operands);
         stack.Pop(condition.Operands);
         var first = stack.Count - 2;
         var type = stack[first].Type;

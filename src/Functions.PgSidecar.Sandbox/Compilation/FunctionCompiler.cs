@@ -1,4 +1,3 @@
-using System.Reflection;
 using System.Reflection.Emit;
 using Functions.PgSidecar.Sandbox.Runtime;
 using Functions.PgSidecar.Sandbox.Wasm;
@@ -8,7 +7,7 @@ namespace Functions.PgSidecar.Sandbox.Compilation;
 
 /// <summary>
 /// Compiles one function to a static method <c>f(arguments..., nint context)</c>. The body is known to be valid; unreachable code is skipped.
-/// Reference: docs/decisions on the sandbox engine for why the code looks as it does.
+/// Why there is such a compiler: docs/decisions/0001-webassembly-to-cil.md.
 /// </summary>
 internal sealed partial class FunctionCompiler
 {
@@ -78,6 +77,8 @@ internal sealed partial class FunctionCompiler
             if (unreachable)
                 SkipUnreachable(code);
             Emit(code[next++]);
+            if (cil.Length > WasmLimits.FunctionCilBytes)
+                throw new WasmFormatException("function too complex: it would become more than 16 MiB of intermediate code", 0);
         }
     }
 
@@ -154,14 +155,5 @@ internal sealed partial class FunctionCompiler
     {
         cil.Context();
         cil.Call(CilMethods.Runtime(name));
-    }
-
-    private void CallMethod(MethodInfo method, int operands, ValueType? result)
-    {
-        stack.Load(operands);
-        stack.Pop(operands);
-        cil.Call(method);
-        if (result is { } type)
-            stack.Push(type);
     }
 }

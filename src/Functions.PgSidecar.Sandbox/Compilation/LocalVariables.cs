@@ -21,8 +21,6 @@ internal sealed class LocalVariables
         variables = [.. declared.Select(type => cil.NewLocal(CilMethods.ClrType(type)))];
     }
 
-    public int Count => parameters.Length + declared.Length;
-
     public ValueType TypeOf(int index) => index < parameters.Length ? parameters[index] : declared[index - parameters.Length];
 
     public void Load(int index)

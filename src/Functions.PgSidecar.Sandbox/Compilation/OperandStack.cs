@@ -35,7 +35,14 @@ internal sealed class OperandStack(CilWriter cil, LocalVariables locals)
     private readonly List<Operand> operands = [];
     private readonly Dictionary<(int Depth, ValueType Type), LocalBuilder> temporaries = [];
 
+    // How many operands are where: a search ends with the last one, so that a tall stack cannot make every instruction slow to compile.
+    private readonly Dictionary<int, int> readsOfLocal = [];
+    private int localCount;
+
     public int Count => operands.Count;
+
+    /// <summary>How many operands are on the CIL stack.</summary>
+    public int OnStack { get; private set; }
 
     public Operand this[int index] => operands[index];
 
@@ -43,19 +50,49 @@ internal sealed class OperandStack(CilWriter cil, LocalVariables locals)
     public Operand Top(int below = 0) => operands[^(below + 1)];
 
     /// <summary>Announces that the value just left on the CIL stack is the new top.</summary>
-    public void Push(ValueType type) => operands.Add(new Operand(type, OperandPlace.Stack));
+    public void Push(ValueType type) => Add(new Operand(type, OperandPlace.Stack));
 
-    public void PushConstant(ValueType type, ulong bits) => operands.Add(new Operand(type, OperandPlace.Constant, bits));
+    public void PushConstant(ValueType type, ulong bits) => Add(new Operand(type, OperandPlace.Constant, bits));
 
-    public void PushLocal(ValueType type, int index) => operands.Add(new Operand(type, OperandPlace.Local, (ulong)index));
+    public void PushLocal(ValueType type, int index) => Add(new Operand(type, OperandPlace.Local, (ulong)index));
 
-    public void PushTemporary(ValueType type) => operands.Add(new Operand(type, OperandPlace.Temporary));
+    public void PushTemporary(ValueType type) => Add(new Operand(type, OperandPlace.Temporary));
 
     /// <summary>Forgets operands; those on the CIL stack must have been consumed.</summary>
-    public void Pop(int count = 1) => operands.RemoveRange(operands.Count - count, count);
+    public void Pop(int count = 1) => Truncate(operands.Count - count);
 
-    /// <summary>Forgets everything above a height, in code that cannot be reached any more.</summary>
-    public void Truncate(int height) => operands.RemoveRange(height, Math.Max(operands.Count - height, 0));
+    /// <summary>Forgets everything above a height.</summary>
+    public void Truncate(int height)
+    {
+        for (var index = operands.Count - 1; index >= height; index--)
+        {
+            Note(operands[index], -1);
+            operands.RemoveAt(index);
+        }
+    }
+
+    private void Add(Operand operand)
+    {
+        Note(operand, 1);
+        operands.Add(operand);
+    }
+
+    private void Move(int index, OperandPlace place)
+    {
+        Note(operands[index], -1);
+        operands[index] = new Operand(operands[index].Type, place);
+        Note(operands[index], 1);
+    }
+
+    private void Note(Operand operand, int change)
+    {
+        if (operand.Place == OperandPlace.Stack)
+            OnStack += change;
+        if (operand.Place != OperandPlace.Local)
+            return;
+        localCount += change;
+        readsOfLocal[operand.Local] = readsOfLocal.GetValueOrDefault(operand.Local) + change;
+    }
 
     public LocalBuilder Temporary(int depth, ValueType type)
     {
@@ -74,7 +111,7 @@ internal sealed class OperandStack(CilWriter cil, LocalVariables locals)
         for (var index = first; index < operands.Count; index++)
         {
             Read(index);
-            operands[index] = new Operand(operands[index].Type, OperandPlace.Stack);
+            Move(index, OperandPlace.Stack);
         }
     }
 
@@ -101,7 +138,7 @@ internal sealed class OperandStack(CilWriter cil, LocalVariables locals)
     /// <summary>Moves operands that are on the CIL stack, at or above an index, to their temporaries.</summary>
     public void SpillStack(int from = 0)
     {
-        for (var index = operands.Count - 1; index >= from; index--)
+        for (var index = operands.Count - 1; index >= from && OnStack > 0; index--)
         {
             if (operands[index].Place == OperandPlace.Stack)
                 SpillTop(index);
@@ -111,14 +148,11 @@ internal sealed class OperandStack(CilWriter cil, LocalVariables locals)
     /// <summary>Leaves nothing below the top operands on the CIL stack, then loads these.</summary>
     public void LoadAlone(int count)
     {
-        for (var index = 0; index < operands.Count - count; index++)
-        {
-            if (operands[index].Place != OperandPlace.Stack)
-                continue;
+        var onTop = 0;
+        for (var below = 0; below < count; below++)
+            onTop += Top(below).Place == OperandPlace.Stack ? 1 : 0;
+        if (OnStack > onTop)
             SpillStack();
-            break;
-        }
-
         Load(count);
     }
 
@@ -127,7 +161,7 @@ internal sealed class OperandStack(CilWriter cil, LocalVariables locals)
     /// </summary>
     public void SpillLocals(int below)
     {
-        for (var index = 0; index < operands.Count - below; index++)
+        for (var index = operands.Count - 1 - below; index >= 0 && localCount > 0; index--)
         {
             if (operands[index].Place == OperandPlace.Local)
                 MoveToTemporary(index);
@@ -137,7 +171,7 @@ internal sealed class OperandStack(CilWriter cil, LocalVariables locals)
     /// <summary>Before a local is written: operands that still read it take its value now.</summary>
     public void BeforeWrite(int local, int exceptTop)
     {
-        for (var index = 0; index < operands.Count - exceptTop; index++)
+        for (var index = operands.Count - 1 - exceptTop; index >= 0 && readsOfLocal.GetValueOrDefault(local) > 0; index--)
         {
             if (operands[index].Place == OperandPlace.Local && operands[index].Local == local)
                 MoveToTemporary(index);
@@ -168,7 +202,7 @@ internal sealed class OperandStack(CilWriter cil, LocalVariables locals)
         for (var index = count - 1; index >= 0; index--)
             cil.Store(Temporary(height + index, operands[first + index].Type));
         for (var index = first; index < operands.Count; index++)
-            operands[index] = new Operand(operands[index].Type, OperandPlace.Constant);
+            Move(index, OperandPlace.Constant);
     }
 
     /// <summary>Copies the top operands, none of which is on the CIL stack, to the temporaries that begin at a height; they stay where they are.</summary>
@@ -187,12 +221,12 @@ internal sealed class OperandStack(CilWriter cil, LocalVariables locals)
     /// <summary>Discards what is on the CIL stack: a jump is about to leave.</summary>
     public void Discard()
     {
-        for (var index = operands.Count - 1; index >= 0; index--)
+        for (var index = operands.Count - 1; index >= 0 && OnStack > 0; index--)
         {
             if (operands[index].Place != OperandPlace.Stack)
                 continue;
             cil.Emit(OpCodes.Pop);
-            operands[index] = new Operand(operands[index].Type, OperandPlace.Constant);
+            Move(index, OperandPlace.Constant);
         }
     }
 
@@ -208,6 +242,6 @@ internal sealed class OperandStack(CilWriter cil, LocalVariables locals)
     {
         var type = operands[index].Type;
         cil.Store(Temporary(index, type));
-        operands[index] = new Operand(type, OperandPlace.Temporary);
+        Move(index, OperandPlace.Temporary);
     }
 }

@@ -11,7 +11,8 @@ namespace Functions.PgSidecar.Sandbox.Runtime;
 /// </summary>
 public sealed unsafe class CompiledImage
 {
-    private static readonly ConcurrentDictionary<string, Lazy<CompiledImage>> Loaded = new(StringComparer.Ordinal);
+    private static readonly ConcurrentDictionary<string, Lazy<CompiledImage>> LoadedByPath = new(StringComparer.Ordinal);
+    private static readonly ConcurrentDictionary<string, Lazy<CompiledImage>> LoadedByEngine = new(StringComparer.Ordinal);
 
     private readonly CompiledModule[] modules;
     private readonly ConcurrentDictionary<(string Module, string Export), nint> functions = new();
@@ -32,15 +33,15 @@ public sealed unsafe class CompiledImage
     internal IReadOnlyList<CompiledModule> Modules => modules;
 
     /// <summary>
-    /// Loads an image that the guest compiler wrote: the assembly at <paramref name="path"/> and its <c>.wasmimage</c> beside it. The same path gives
-    /// the same image again.
+    /// Loads an image that <see cref="AheadOfTimeCompiler"/> wrote: the assembly at <paramref name="path"/> and its <c>.wasmimage</c> beside it. The
+    /// same path, or a copy elsewhere, gives the same image again.
     /// </summary>
     /// <exception cref="FileNotFoundException">One of the two files is missing.</exception>
     /// <exception cref="InvalidDataException">The files do not belong together, or were written by another version of the compiler.</exception>
     public static CompiledImage Load(string path)
     {
         var full = Path.GetFullPath(path);
-        return Loaded.GetOrAdd(full, static key => new Lazy<CompiledImage>(() => LoadOnce(key))).Value;
+        return LoadedByPath.GetOrAdd(full, static key => new Lazy<CompiledImage>(() => LoadOnce(key), LazyThreadSafetyMode.PublicationOnly)).Value;
     }
 
     /// <summary>
@@ -134,6 +135,11 @@ public sealed unsafe class CompiledImage
         }
 
         var file = ImageFile.Read(ImageFile.PathFor(path));
+        return LoadedByEngine.GetOrAdd(file.EngineId, _ => new Lazy<CompiledImage>(() => LoadAssembly(path, file))).Value;
+    }
+
+    private static CompiledImage LoadAssembly(string path, ImageFile file)
+    {
         var assembly = AssemblyLoadContext.Default.LoadFromAssemblyPath(path);
         if (assembly.GetName().Name != ImageFile.AssemblyName(file.EngineId))
             throw new InvalidDataException($"{path} and its metadata do not belong together.");

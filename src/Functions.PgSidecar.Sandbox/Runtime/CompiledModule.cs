@@ -34,8 +34,6 @@ internal sealed unsafe class CompiledModule
 
     public int TypeIdOf(int function) => signatures.IdOf(Definition.FunctionTypes[function]);
 
-    public int TypeIdOf(FunctionType type) => signatures.IdOf(type);
-
     /// <summary>The index of an exported function; -1 when there is none of that name.</summary>
     public int ExportedFunction(string name) =>
         Definition.Exports.TryGetValue(name, out var export) && export.Kind == ExternalKind.Function ? export.Index : -1;

@@ -1,15 +1,12 @@
-using static Functions.PgSidecar.Sandbox.Runtime.NativeMethods;
-
 namespace Functions.PgSidecar.Sandbox.Runtime;
 
 /// <summary>
 /// An instance's whole state at one moment, as a file in memory that instances map copy on write. Immutable and safe to share between
-/// threads; dispose it when no more instances are to be made from it or reset to it.
+/// threads; dispose it when no more instances are to be made from it or reset to it: trying to then throws <see cref="ObjectDisposedException"/>.
 /// </summary>
 public sealed unsafe class InstanceSnapshot : IDisposable
 {
-    private readonly Lock gate = new();
-    private bool isDisposed;
+    private readonly SnapshotMemory memory;
 
     private InstanceSnapshot(CompiledImage image, GroupPlacement placement, int pages)
     {
@@ -17,8 +14,7 @@ public sealed unsafe class InstanceSnapshot : IDisposable
         Placement = placement;
         Pages = pages;
         ByteLength = placement.HeaderBytes + (long)pages * LinearMemory.PageBytes;
-        File = CreateMemoryFile("pgfn-snapshot", ByteLength);
-        Pristine = Map(null, ByteLength, ProtectReadWrite, MapShared, File);
+        memory = new SnapshotMemory(ByteLength);
     }
 
     /// <summary>The snapshot's size in bytes: header and linear memory. Pages of zeros take no room.</summary>
@@ -31,25 +27,23 @@ public sealed unsafe class InstanceSnapshot : IDisposable
     /// <summary>Linear memory's size in WebAssembly pages.</summary>
     internal int Pages { get; }
 
-    internal int File { get; }
+    /// <summary>The file to map, while <see cref="Use"/> holds it.</summary>
+    internal int File => memory.File;
 
-    /// <summary>The snapshot's bytes, read only, for copying back single pages.</summary>
-    internal byte* Pristine { get; }
+    /// <summary>The snapshot's bytes, read only, for copying back single pages, while <see cref="Use"/> holds them.</summary>
+    internal byte* Pristine => memory.Address;
 
     /// <summary>Writes the snapshot in a form that another process with the same <see cref="CompiledImage.EngineId"/> can read.</summary>
-    public void WriteTo(Stream destination) => SnapshotFile.Write(this, destination);
-
-    public void Dispose()
+    public void WriteTo(Stream destination)
     {
-        lock (gate)
-        {
-            if (isDisposed)
-                return;
-            isDisposed = true;
-            Unmap(Pristine, ByteLength);
-            Close(File);
-        }
+        using var use = Use();
+        SnapshotFile.Write(this, destination);
     }
+
+    public void Dispose() => memory.Dispose();
+
+    /// <summary>Keeps the bytes from being freed until the result is disposed.</summary>
+    internal SnapshotMemory.Lease Use() => memory.Use();
 
     /// <summary>Copies an instance's mapping, without what belongs to that instance alone.</summary>
     internal static InstanceSnapshot Of(CompiledImage image, WasmInstance instance)
@@ -77,8 +71,7 @@ public sealed unsafe class InstanceSnapshot : IDisposable
         {
             fill(snapshot);
             snapshot.Scrub();
-            if (Protect((nint)snapshot.Pristine, (nint)snapshot.ByteLength, ProtectRead) != 0)
-                throw new InvalidOperationException("The snapshot cannot be made read only.");
+            snapshot.memory.MakeReadOnly();
             return snapshot;
         }
         catch

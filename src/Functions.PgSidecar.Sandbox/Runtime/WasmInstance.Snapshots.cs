@@ -16,6 +16,7 @@ public sealed unsafe partial class WasmInstance
     {
         if (memoryLimitPages < snapshot.Pages)
             throw new WasmLinkException($"The snapshot has {snapshot.Pages} pages of memory; the limit is {memoryLimitPages}.");
+        using var use = snapshot.Use();
         var instance = new WasmInstance(snapshot.Image, snapshot.Placement, memoryLimitPages);
         try
         {
@@ -49,6 +50,7 @@ public sealed unsafe partial class WasmInstance
     {
         if (!ReferenceEquals(snapshot.Placement, placement) || snapshot.Pages > PagesInUse)
             throw new ArgumentException("The instance was not made from this snapshot.", nameof(snapshot));
+        using var use = snapshot.Use();
         lock (gate)
         {
             ObjectDisposedException.ThrowIf(isDisposed, this);

@@ -1,3 +1,5 @@
+using System.Collections.Immutable;
+
 namespace Functions.PgSidecar.Sandbox.Wasm;
 
 /// <summary>Control instructions: blocks, branches and calls.</summary>
@@ -115,7 +117,7 @@ internal sealed partial class FunctionValidator
     }
 
     /// <summary>Checks that the stack's top has these types, and puts back what was there: it may be more general in unreachable code.</summary>
-    private void CheckTop(ref ByteReader reader, System.Collections.Immutable.ImmutableArray<ValueType> types)
+    private void CheckTop(ref ByteReader reader, ImmutableArray<ValueType> types)
     {
         var found = new ValueType[types.Length];
         for (var index = types.Length - 1; index >= 0; index--)

@@ -12,11 +12,11 @@ public static class WasmLimits
     public const int Imports = 20_000;
     public const int Exports = 20_000;
     public const int Globals = 50_000;
-    public const int Tables = 64;
+    public const int Tables = 16;
     public const int Segments = 50_000;
 
-    /// <summary>Elements a table may start with or grow to: 16 bytes each, reserved when the instance starts.</summary>
-    public const int TableElements = 1_000_000;
+    /// <summary>Elements a table may start with or grow to: 16 bytes each, reserved when the instance starts, besides its memory limit.</summary>
+    public const int TableElements = 200_000;
 
     /// <summary>Parameters of a function, and of a block.</summary>
     public const int Parameters = 255;
@@ -25,6 +25,9 @@ public static class WasmLimits
     public const int Results = 128;
 
     public const int FunctionBodyBytes = 2 * 1024 * 1024;
+    /// <summary>The intermediate code one function may become: a call of many parameters is two bytes here and hundreds there.</summary>
+    public const int FunctionCilBytes = 16 * 1024 * 1024;
+
     public const int FunctionLocals = 10_000;
 
     /// <summary>Blocks inside one another in a function.</summary>

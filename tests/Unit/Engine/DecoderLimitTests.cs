@@ -1,3 +1,4 @@
+using Functions.PgSidecar.Sandbox.Runtime;
 using Functions.PgSidecar.Sandbox.Wasm;
 using static Functions.PgSidecar.Tests.Unit.Engine.ModuleAssembler;
 
@@ -24,6 +25,20 @@ public sealed class DecoderLimitTests
     [Fact]
     public void An_operand_stack_without_end_is_refused() =>
         AssertRefused("operand stack too high", module => module.Function(0, 0, [.. Enumerable.Repeat((byte[])[0x41, 0], 30_000).SelectMany(push => push), 0x0B]));
+
+    [Fact]
+    public void A_few_bytes_that_would_become_much_code_are_refused()
+    {
+        var module = new ModuleAssembler();
+        var many = module.Type([.. Enumerable.Repeat(I64, 255)], [.. Enumerable.Repeat(I64, 128)]);
+        var callee = module.Import("host", "call", many);
+        byte[] arguments = [.. Enumerable.Repeat((byte[])[0x42, 0], 127).SelectMany(push => push)];
+        byte[] chain = [.. Enumerable.Repeat((byte[])[.. arguments, 0x10, (byte)callee], 8_000).SelectMany(call => call)];
+        byte[] drops = [.. Enumerable.Repeat((byte)0x1A, 128)];
+        module.Function(module.Type([], []), 0, [.. arguments, 0x42, 0, .. chain, .. drops, 0x0B]);
+        var error = Assert.Throws<WasmFormatException>(() => CompiledImage.Compile(("main", module.Build())));
+        Assert.Contains("too complex", error.Reason, StringComparison.Ordinal);
+    }
 
     [Fact]
     public void Simd_is_refused_by_name() => AssertRefused("SIMD", module => module.Function(0, 0, 0xFD, 12, 0x0B));

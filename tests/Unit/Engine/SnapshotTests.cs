@@ -101,6 +101,19 @@ public sealed unsafe class SnapshotTests
     });
 
     [Fact]
+    public void A_disposed_snapshot_is_refused_and_its_instances_live_on() => GuestThread.Run(() =>
+    {
+        var snapshot = Prepare();
+        using var instance = Image.Instantiate(snapshot, Limit);
+        snapshot.Dispose();
+        Assert.Throws<ObjectDisposedException>(() => Image.Instantiate(snapshot, Limit));
+        Assert.Throws<ObjectDisposedException>(() => instance.Reset(snapshot));
+        Assert.Throws<ObjectDisposedException>(() => snapshot.WriteTo(Stream.Null));
+        instance.ArmStack();
+        Assert.Equal(1000 + 7, Call(instance, "count"));
+    });
+
+    [Fact]
     public void A_snapshot_survives_being_written_and_read() => GuestThread.Run(() =>
     {
         using var snapshot = Prepare();

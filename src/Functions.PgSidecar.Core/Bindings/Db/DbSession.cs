@@ -16,6 +16,8 @@ internal sealed class DbSession(FunctionDatabase database, Invocation invocation
     /// <summary>Transactions an invocation may have open at once; each holds a connection.</summary>
     private const int MaxTransactions = 4;
 
+    private static readonly TimeSpan Grace = TimeSpan.FromMilliseconds(500);
+
     private readonly ConcurrentDictionary<int, FunctionTransaction> transactions = new();
     private CallerContext? caller;
     private int lastTransaction;
@@ -92,8 +94,12 @@ internal sealed class DbSession(FunctionDatabase database, Invocation invocation
     private CallerContext Caller => caller ??= new CallerContext(
         invocation.Caller.Role, invocation.Caller.Subject, Encoding.UTF8.GetString(invocation.Caller.ClaimsJson.Span));
 
+    /// <summary>
+    /// When PostgreSQL itself ends a statement. The invocation's own end, which cancels what is under way, comes first; this stands
+    /// behind it, should the cancellation get lost.
+    /// </summary>
     private DateTimeOffset Deadline(GuestOperation operation) =>
-        time.GetUtcNow() + Stopwatch.GetElapsedTime(Stopwatch.GetTimestamp(), operation.Deadline);
+        time.GetUtcNow() + Stopwatch.GetElapsedTime(Stopwatch.GetTimestamp(), operation.Deadline) + Grace;
 
     private async Task<int> BeginAsync(GuestOperation operation)
     {
