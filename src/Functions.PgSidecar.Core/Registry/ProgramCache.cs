@@ -9,14 +9,29 @@ namespace Functions.PgSidecar.Core.Registry;
 /// Programs ready to run, by function and version. Loaded from the registry at their first use; one that another build of the engine
 /// made is compiled again and stored. The least recently used go when the cache is full.
 /// </summary>
-internal sealed class ProgramCache(JavaScriptEngine engine, RegistryStore store, ILogger<ProgramCache> logger)
+internal sealed class ProgramCache : IDisposable
 {
     /// <summary>Snapshots held at most, in bytes; those in use are held beyond it.</summary>
     private const long MaxBytes = 1L << 30;
 
+    /// <summary>How often instances that nobody needed are given back.</summary>
+    private static readonly TimeSpan TrimInterval = TimeSpan.FromSeconds(10);
+
+    private readonly JavaScriptEngine engine;
+    private readonly RegistryStore store;
+    private readonly ILogger<ProgramCache> logger;
+    private readonly ITimer trimming;
     private readonly Lock gate = new();
     private readonly Dictionary<(string Function, int Version), Task<SharedProgram>> programs = [];
     private long questions;
+
+    public ProgramCache(JavaScriptEngine engine, RegistryStore store, TimeProvider time, ILogger<ProgramCache> logger)
+    {
+        this.engine = engine;
+        this.store = store;
+        this.logger = logger;
+        trimming = time.CreateTimer(static cache => ((ProgramCache)cache!).TrimInstances(), this, TrimInterval, TrimInterval);
+    }
 
     /// <summary>A program, loaded where it is not there yet.</summary>
     /// <exception cref="SidecarException">PGFN2503: the registry can't be read; PGFN2404: the version is gone; PGFN2422: it does not compile.</exception>
@@ -56,6 +71,17 @@ internal sealed class ProgramCache(JavaScriptEngine engine, RegistryStore store,
             }
         }
         gone.ForEach(Release);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => trimming.Dispose();
+
+    private void TrimInstances()
+    {
+        List<Task<SharedProgram>> loaded;
+        lock (gate)
+            loaded = [.. programs.Values.Where(program => program.IsCompletedSuccessfully)];
+        loaded.ForEach(static program => program.Result.Program.Trim());
     }
 
     private Task<SharedProgram> Find((string Function, int Version) key)

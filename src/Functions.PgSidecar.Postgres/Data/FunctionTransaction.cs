@@ -87,7 +87,7 @@ public sealed class FunctionTransaction : IAsyncDisposable
     {
         await using var batch = new NpgsqlBatch(connection) { Timeout = 0 };
         batch.BatchCommands.Add(new NpgsqlBatchCommand("begin"));
-        batch.BatchCommands.Add(runner.ContextCommand(connection, caller, limit));
+        runner.AddPrelude(batch, caller, limit);
         // Should the sidecar vanish with the transaction open, the server ends it.
         batch.BatchCommands.Add(new NpgsqlBatchCommand($"set local idle_in_transaction_session_timeout = {limit.Milliseconds}"));
         await batch.ExecuteNonQueryAsync(limit.Token).ConfigureAwait(false);

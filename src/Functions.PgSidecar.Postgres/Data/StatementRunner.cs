@@ -25,64 +25,60 @@ internal enum ResultShape
 /// </summary>
 internal sealed class StatementRunner(ContextSigner signer, TypeCatalog catalog, int maxResultBytes, TimeProvider time)
 {
+    /// <summary>
+    /// What whoever had the connection before may have left is gone before the next statement runs: DISCARD ALL, less DISCARD PLANS. Cached plans
+    /// say nothing to anyone, and without them every statement plans the policies' helpers anew.
+    /// </summary>
+    private static readonly string[] ResetSql = ["reset all", "close all", "unlisten *", "discard temp", "discard sequences", "deallocate all"];
+
     private const string ContextSql =
-        "select pg_catalog.set_config('role', $1, true), pg_catalog.set_config('functions.context', $2, true), " +
+        "select pg_catalog.pg_advisory_unlock_all(), pg_catalog.set_config('role', $1, true), pg_catalog.set_config('functions.context', $2, true), " +
         "pg_catalog.set_config('request.jwt.claims', $3, true), pg_catalog.set_config('statement_timeout', $4, true)";
 
-    /// <summary>The command that makes what follows in its transaction run as the caller.</summary>
-    public NpgsqlBatchCommand ContextCommand(NpgsqlConnection connection, CallerContext caller, StatementDeadline deadline)
+    /// <summary>Adds what makes a session clean and then, for the rest of its transaction, the caller's.</summary>
+    public void AddPrelude(NpgsqlBatch batch, CallerContext caller, StatementDeadline deadline)
     {
-        var command = new NpgsqlBatchCommand(ContextSql);
-        foreach (var value in (ReadOnlySpan<string>)[caller.Role, signer.Sign(caller, connection.ProcessID, deadline.At), caller.ClaimsJson, deadline.Milliseconds])
-            command.Parameters.Add(new NpgsqlParameter<string> { NpgsqlDbType = NpgsqlDbType.Text, TypedValue = value });
-        return command;
+        foreach (var reset in ResetSql) batch.BatchCommands.Add(new NpgsqlBatchCommand(reset));
+        var context = new NpgsqlBatchCommand(ContextSql);
+        var signed = signer.Sign(caller, batch.Connection!.ProcessID, deadline.At);
+        foreach (var value in (ReadOnlySpan<string>)[caller.Role, signed, caller.ClaimsJson, deadline.Milliseconds])
+            context.Parameters.Add(new NpgsqlParameter<string> { NpgsqlDbType = NpgsqlDbType.Text, TypedValue = value });
+        batch.BatchCommands.Add(context);
     }
 
     /// <summary>Runs statements as the caller, in a transaction of their own.</summary>
-    public async Task RunAsync(
+    public Task RunAsync(
         NpgsqlConnection connection, CallerContext caller, IReadOnlyList<PreparedStatement> statements, ResultShape shape,
-        IBufferWriter<byte> output, StatementDeadline deadline)
-    {
-        if (await TryRunAsync(connection, ContextCommand(connection, caller, deadline), statements, shape, output, deadline, canRepeat: true).ConfigureAwait(false)) return;
-        await TryRunAsync(connection, ContextCommand(connection, caller, deadline), statements, shape, output, deadline, canRepeat: false).ConfigureAwait(false);
-    }
+        IBufferWriter<byte> output, StatementDeadline deadline) =>
+        RunCoreAsync(connection, caller, statements, shape, output, deadline);
 
     /// <summary>Runs a statement in the transaction that the connection is in, as whoever that transaction runs.</summary>
     public Task RunAsync(NpgsqlConnection connection, PreparedStatement statement, IBufferWriter<byte> output, StatementDeadline deadline) =>
-        TryRunAsync(connection, context: null, [statement], ResultShape.Single, output, deadline, canRepeat: false);
+        RunCoreAsync(connection, caller: null, [statement], ResultShape.Single, output, deadline);
 
-    /// <returns>False when nothing has happened, nothing was written, and the same may be tried again.</returns>
-    private async Task<bool> TryRunAsync(
-        NpgsqlConnection connection, NpgsqlBatchCommand? context, IReadOnlyList<PreparedStatement> statements, ResultShape shape,
-        IBufferWriter<byte> output, StatementDeadline deadline, bool canRepeat)
+    private async Task RunCoreAsync(
+        NpgsqlConnection connection, CallerContext? caller, IReadOnlyList<PreparedStatement> statements, ResultShape shape,
+        IBufferWriter<byte> output, StatementDeadline deadline)
     {
         var began = time.GetTimestamp();
         await using var batch = new NpgsqlBatch(connection) { Timeout = 0 };
         batch.SetAllResultTypesAreUnknown(true);
-        if (context is not null) batch.BatchCommands.Add(context);
+        if (caller is not null) AddPrelude(batch, caller, deadline);
+        var first = batch.BatchCommands.Count;
         foreach (var statement in statements) batch.BatchCommands.Add(statement.ToCommand());
 
         using var writer = new ResultWriter(output, catalog, maxResultBytes);
         try
         {
             await using var reader = await batch.ExecuteReaderAsync(CommandBehavior.SequentialAccess, deadline.Token).ConfigureAwait(false);
-            await WriteAsync(reader, batch, context is null ? 0 : 1, statements, shape, writer, began, deadline.Token).ConfigureAwait(false);
-        }
-        catch (PostgresException error) when (canRepeat && IsOutdatedPlan(error) && writer.TryDiscard())
-        {
-            return false;
+            await WriteAsync(reader, batch, first, statements, shape, writer, began, deadline.Token).ConfigureAwait(false);
         }
         catch (PostgresException error)
         {
-            throw Translate(error, batch, context, statements, shape);
+            throw Translate(error, batch, first, statements, shape);
         }
         writer.Flush();
-        return true;
     }
-
-    /// <summary>"cached plan must not change result type": a table changed after the connection had prepared the statement, which is the sidecar's affair alone.</summary>
-    private static bool IsOutdatedPlan(PostgresException error) =>
-        error is { SqlState: PostgresErrorCodes.FeatureNotSupported, Routine: "RevalidateCachedQuery" };
 
     private async Task WriteAsync(
         NpgsqlDataReader reader, NpgsqlBatch batch, int first, IReadOnlyList<PreparedStatement> statements, ResultShape shape,
@@ -132,17 +128,18 @@ internal sealed class StatementRunner(ContextSigner signer, TypeCatalog catalog,
     };
 
     private static FunctionSqlException Translate(
-        PostgresException error, NpgsqlBatch batch, NpgsqlBatchCommand? context, IReadOnlyList<PreparedStatement> statements, ResultShape shape)
+        PostgresException error, NpgsqlBatch batch, int first, IReadOnlyList<PreparedStatement> statements, ResultShape shape)
     {
-        if (context is not null && ReferenceEquals(error.BatchCommand, context) && !FunctionSqlException.IsServerAway(error.SqlState))
+        // Without a command the error came at the end: a deferred constraint, or the server going away.
+        var index = error.BatchCommand is NpgsqlBatchCommand failed ? batch.BatchCommands.IndexOf(failed) - first : (int?)null;
+        if (index < 0 && error.SqlState == PostgresErrorCodes.InsufficientPrivilege)
         {
             return new FunctionSqlException(
                 SqlErrorCodes.RoleNotGranted, "The caller's role can't be assumed: " + error.MessageText,
                 "The database's owner can repair it: select functions.grant_role('...');", error);
         }
 
-        var index = error.BatchCommand is NpgsqlBatchCommand failed ? batch.BatchCommands.IndexOf(failed) - (context is null ? 0 : 1) : -1;
-        var position = index >= 0 && error.Position > 0 ? statements[index].Statement.OriginalPosition(error.Position) : (int?)null;
-        return FunctionSqlException.From(error, position, shape == ResultShape.Single || index < 0 ? null : index);
+        var position = index >= 0 && error.Position > 0 ? statements[index.Value].Statement.OriginalPosition(error.Position) : (int?)null;
+        return FunctionSqlException.From(error, position, shape == ResultShape.Single || index is null or < 0 ? null : index);
     }
 }

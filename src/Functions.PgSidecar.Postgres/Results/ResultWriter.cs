@@ -61,14 +61,6 @@ internal sealed class ResultWriter(IBufferWriter<byte> output, TypeCatalog catal
 
     public void Flush() => json.Flush();
 
-    /// <summary>Forgets what was written, unless some of it has reached the output already.</summary>
-    public bool TryDiscard()
-    {
-        if (json.BytesCommitted > 0) return false;
-        json.Reset(); // what is only pending was never the output's
-        return true;
-    }
-
     public void Dispose()
     {
         json.Dispose();

@@ -105,14 +105,14 @@ internal sealed class RoleLogins(NpgsqlDataSource owner, ReadOnlyMemory<byte> ke
             Timeout = (int)Math.Ceiling(options.ConnectTimeout.TotalSeconds),
             CommandTimeout = 0, // deadlines are the invocation's own
             Pooling = true,
-            NoResetOnClose = false, // the pool's reset is the last line between two callers
+            NoResetOnClose = true, // StatementRunner resets the session itself, at the beginning of each use
             Multiplexing = false, // a connection belongs to one statement or transaction at a time
             Enlist = false,
             IncludeFailedBatchedCommand = true, // which statement an error belongs to
             IncludeErrorDetail = true, // the function that sent the statement sees its error in full
             PersistSecurityInfo = false,
-            MaxAutoPrepare = 50,
-            AutoPrepareMinUsages = 3,
+            // Nothing stays prepared: one caller could replace what the next one executes by name.
+            MaxAutoPrepare = 0,
         };
         var builder = new NpgsqlDataSourceBuilder(settings.ConnectionString);
         builder.ConfigureTypeLoading(loading => loading.EnableTypeLoading(false)); // values travel as text

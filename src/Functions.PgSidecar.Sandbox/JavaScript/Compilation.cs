@@ -64,7 +64,7 @@ internal sealed partial class Compilation(JavaScriptProgram start, string fileNa
         }
         finally
         {
-            guest.Dispose();
+            start.Discard(guest);
         }
     }
 

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using Functions.PgSidecar.Sandbox.Runtime;
 
 namespace Functions.PgSidecar.Sandbox.JavaScript;
@@ -9,16 +8,17 @@ namespace Functions.PgSidecar.Sandbox.JavaScript;
 /// </summary>
 public sealed class JavaScriptProgram : IDisposable
 {
-    /// <summary>Used instances kept; more than run at the same time are of no use.</summary>
-    private static readonly int MaxIdle = Math.Max(8, 4 * Environment.ProcessorCount);
+    /// <summary>Used instances kept at most; each holds the pages it has written to, some 300 KB.</summary>
+    private const int MaxIdle = 256;
 
-    private readonly ConcurrentBag<QuickJs> idle = [];
+    private readonly Lock gate = new();
+    private readonly Stack<QuickJs> idle = new();
     private readonly CompiledImage image;
     private readonly QuickJsExports exports;
     private readonly InstanceSnapshot snapshot;
-    private int idleCount;
+    private int leastIdle;
     private int live;
-    private volatile bool disposed;
+    private bool disposed;
 
     internal JavaScriptProgram(
         CompiledImage image, QuickJsExports exports, InstanceSnapshot snapshot, GuestHandles handles, ReadOnlyMemory<byte> info)
@@ -43,50 +43,93 @@ public sealed class JavaScriptProgram : IDisposable
 
     internal InstanceSnapshot Snapshot => snapshot;
 
-    /// <summary>A pristine instance with a memory limit.</summary>
+    /// <summary>A pristine instance with a memory limit; the one used last, whose pages are still in the processor's caches.</summary>
     internal QuickJs Rent(long memoryBytes)
     {
-        ObjectDisposedException.ThrowIf(disposed, this);
-        Interlocked.Increment(ref live);
-        while (idle.TryTake(out var used))
+        QuickJs? used;
+        lock (gate)
         {
-            Interlocked.Decrement(ref idleCount);
-            if (used.MemoryLimit == memoryBytes)
-                return used;
-            used.Dispose();
+            ObjectDisposedException.ThrowIf(disposed, this);
+            live++;
+            idle.TryPop(out used);
+            leastIdle = Math.Min(leastIdle, idle.Count);
         }
-        var instance = image.Instantiate(snapshot, (int)(memoryBytes / JavaScriptEngine.PageBytes));
-        return new QuickJs(instance, exports, Handles, memoryBytes);
+        if (used?.MemoryLimit == memoryBytes)
+            return used;
+        used?.Dispose();
+        try
+        {
+            var instance = image.Instantiate(snapshot, (int)(memoryBytes / JavaScriptEngine.PageBytes));
+            return new QuickJs(instance, exports, Handles, memoryBytes);
+        }
+        catch
+        {
+            lock (gate)
+                live--;
+            throw;
+        }
     }
 
     /// <summary>Takes an instance back: wiped for the next run, or dropped.</summary>
     internal void Return(QuickJs instance)
     {
-        Interlocked.Decrement(ref live);
-        if (disposed || Interlocked.Increment(ref idleCount) > MaxIdle)
-        {
-            if (!disposed)
-                Interlocked.Decrement(ref idleCount);
-            instance.Dispose();
-            return;
-        }
-        instance.Reset(snapshot);
-        idle.Add(instance);
-        if (disposed)
-            Drain();
+        bool isWanted;
+        lock (gate)
+            isWanted = !disposed && idle.Count < MaxIdle;
+        if (isWanted)
+            instance.Reset(snapshot);
+        GiveUp(instance, keep: isWanted);
     }
 
-    /// <summary>Frees the snapshot. Runs under way finish; no others can begin.</summary>
+    /// <summary>Takes an instance back that is not to be used again.</summary>
+    internal void Discard(QuickJs instance) => GiveUp(instance, keep: false);
+
+    /// <summary>Drops the idle instances that nobody has needed since the last call.</summary>
+    public void Trim()
+    {
+        var surplus = new List<QuickJs>();
+        lock (gate)
+        {
+            for (var i = 0; i < leastIdle; i++)
+                surplus.Add(idle.Pop());
+            leastIdle = idle.Count;
+        }
+        surplus.ForEach(static instance => instance.Dispose());
+    }
+
+    /// <summary>Frees the snapshot, once the runs under way have ended; no others can begin.</summary>
     public void Dispose()
     {
-        disposed = true;
-        Drain();
-        snapshot.Dispose();
+        bool isLast;
+        lock (gate)
+        {
+            if (disposed)
+                return;
+            disposed = true;
+            leastIdle = 0;
+            isLast = live == 0;
+            while (idle.TryPop(out var instance))
+                instance.Dispose();
+        }
+        if (isLast)
+            snapshot.Dispose();
     }
 
-    private void Drain()
+    private void GiveUp(QuickJs instance, bool keep)
     {
-        while (idle.TryTake(out var instance))
-            instance.Dispose();
+        bool isLast;
+        lock (gate)
+        {
+            live--;
+            isLast = disposed && live == 0;
+            if (keep && !disposed)
+            {
+                idle.Push(instance);
+                return;
+            }
+        }
+        instance.Dispose();
+        if (isLast)
+            snapshot.Dispose();
     }
 }

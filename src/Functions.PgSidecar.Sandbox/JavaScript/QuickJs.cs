@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using System.Security.Cryptography;
 using System.Text;
 using System.Text.Unicode;
 using Functions.PgSidecar.Sandbox.Runtime;
@@ -55,7 +54,7 @@ internal sealed unsafe class QuickJs : IDisposable
     {
         var state = Instance.Slice(Handles.RandomState, sizeof(ulong));
         do
-            RandomNumberGenerator.Fill(state);
+            Entropy.Fill(state);
         while (BinaryPrimitives.ReadUInt64LittleEndian(state) == 0);
     }
 

@@ -198,7 +198,8 @@ public sealed class AttackTests
     {
         await using var session = await CreateCarelessAsync();
         var alice = User(Alice, role);
-        var backend = (await session.QueryAsync(alice, "select pg_backend_pid()")).Json;
+        var backend = "";
+        for (var i = 0; i < 10; i++) backend = (await session.QueryAsync(alice, "select pg_backend_pid()")).Json;
         await session.QueryAsync(
             alice,
             """
@@ -213,15 +214,31 @@ public sealed class AttackTests
             User(Bob, role),
             """
             select pg_backend_pid(), to_regclass('pg_temp.stolen')::text, (select count(*) from pg_cursors where name = 'held'),
-                   (select count(*) from pg_locks where locktype = 'advisory'), (select count(*) from pg_listening_channels()),
+                   (select count(*) from pg_locks where locktype = 'advisory'),
                    (select count(*) from pg_prepared_statements where name = 'loot'), current_setting('search_path'), current_setting('datestyle'),
                    current_setting('bytea_output'), functions.uid(), current_setting('statement_timeout') <> '0'
             """);
 
         Assert.Equal(
-            $"""[{backend},null,0,0,0,0,"\u0022$user\u0022, public","ISO, MDY","hex","{Bob}",true]""",
+            $"""[{backend},null,0,0,0,"\u0022$user\u0022, public","ISO, MDY","hex","{Bob}",true]""",
             System.Text.Json.JsonSerializer.Serialize(next.Rows[0]));
         Assert.Equal("55000", (await session.FailsAsync(User(Bob, role), "select currval('ticket')")).Code);
+        // UNLISTEN takes effect as its transaction ends; nothing hands a notification to a function in between.
+        Assert.Equal("0", (await session.QueryAsync(User(Bob, role), "select count(*) from pg_listening_channels()")).Json);
+    }
+
+    [Fact]
+    public async Task Prepared_statements_are_no_way_to_run_something_as_the_next_caller()
+    {
+        await using var session = await CreateCarelessAsync();
+        const string routine = "select body from notes order by id";
+        for (var i = 0; i < 10; i++) await session.QueryAsync(User(Alice), routine); // whatever a client keeps prepared, it has by now
+
+        await session.QueryAsync(User(Alice), "select run(format('deallocate %I', name)), run(format('prepare %I as delete from notes returning body', name)) from pg_prepared_statements");
+
+        Assert.Equal(["bob's"], (await session.QueryAsync(User(Bob), routine)).Column);
+        Assert.Equal(["bob's"], (await session.QueryAsync(User(Bob), routine)).Column);
+        Assert.Equal("0", (await session.QueryAsync(User(Bob), "select count(*) from pg_prepared_statements where name <> ''")).Json);
     }
 
     [Fact]

@@ -105,7 +105,7 @@ public sealed class FunctionErrorTests
     }
 
     [Fact]
-    public async Task A_changed_table_does_not_fail_the_statements_that_were_prepared_before()
+    public async Task A_changed_table_does_not_fail_the_statements_of_before()
     {
         await using var session = await CreateAsync();
         for (var i = 0; i < 10; i++) await session.QueryAsync(User(Alice), "select * from notes");

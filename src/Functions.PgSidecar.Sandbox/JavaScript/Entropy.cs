@@ -1,0 +1,30 @@
+using System.Security.Cryptography;
+
+namespace Functions.PgSidecar.Sandbox.JavaScript;
+
+/// <summary>Cryptographic random bytes in small portions: drawn from the system a page at a time, each byte handed out once.</summary>
+internal static class Entropy
+{
+    private const int BufferBytes = 4096;
+
+    [ThreadStatic]
+    private static byte[]? buffer;
+
+    [ThreadStatic]
+    private static int left;
+
+    /// <summary>Fills a small span.</summary>
+    public static void Fill(Span<byte> target)
+    {
+        buffer ??= new byte[BufferBytes];
+        if (left < target.Length)
+        {
+            RandomNumberGenerator.Fill(buffer);
+            left = BufferBytes;
+        }
+        left -= target.Length;
+        var portion = buffer.AsSpan(left, target.Length);
+        portion.CopyTo(target);
+        portion.Clear();
+    }
+}
