@@ -89,9 +89,13 @@ public sealed unsafe class CompiledImage
     /// </summary>
     /// <param name="host">What the modules may import.</param>
     /// <param name="memoryLimitPages">The most 64 KiB pages linear memory may grow to.</param>
+    /// <param name="created">
+    /// Called before any guest code runs: the place to attach <see cref="WasmInstance.HostState"/>, and to tell a watchdog whom to interrupt. When this
+    /// method throws, the instance is disposed.
+    /// </param>
     /// <exception cref="WasmLinkException">An import is missing or of another type, or the limit is below what the module starts with.</exception>
     /// <exception cref="WasmTrapException">A segment does not fit, or a start function or constructor trapped.</exception>
-    public WasmInstance Start(HostFunctions host, int memoryLimitPages)
+    public WasmInstance Start(HostFunctions host, int memoryLimitPages, Action<WasmInstance>? created = null)
     {
         var headerBytes = GroupHeader.Size + modules.Sum(GroupLinker.HeaderBytes);
         var placement = new GroupPlacement(host, (int)(headerBytes + NativeMethods.PageBytes - 1) & -NativeMethods.PageBytes);
@@ -99,6 +103,7 @@ public sealed unsafe class CompiledImage
         try
         {
             instance.CommitHeader();
+            created?.Invoke(instance);
             var linker = new GroupLinker(instance);
             var main = linker.Instantiate(modules[0], new HostResolver(host));
             linker.CopySegments(main);

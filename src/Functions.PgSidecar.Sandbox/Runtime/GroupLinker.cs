@@ -36,11 +36,7 @@ internal sealed unsafe class GroupLinker(WasmInstance instance)
     public ModulePlacement Instantiate(CompiledModule module, IImportResolver resolver)
     {
         var placed = new ModulePlacement(module, Placement.Modules.Count, Placement.TakeContext(module.Layout.Size));
-        var context = instance.ContextAt(placed);
-        context->Group = (GroupHeader*)instance.Mapping;
-        context->Ordinal = placed.Ordinal;
-        context->StackLimit = ThreadStack.Limit;
-        Placement.Modules.Add(placed);
+        instance.AddModule(placed);
         BindImports(placed, resolver);
         var definition = module.Definition;
         for (var table = definition.ImportedTables; table < definition.TableTypes.Length; table++)

@@ -59,6 +59,7 @@ public sealed unsafe partial class WasmInstance
             if (!DirtyPages.TryRestore(mapping, snapshot.Pristine, snapshot.ByteLength, MaximumCopiedBytes))
                 MapSnapshot(snapshot);
             WriteAddresses();
+            interruptReason = 0;
             MemoryLimitReached = false;
             HostState = null;
         }

@@ -25,6 +25,9 @@ public sealed unsafe partial class WasmInstance : IDisposable
 
     private bool isDisposed;
 
+    /// <summary>The reason of the pending interrupt, for contexts that are made after it.</summary>
+    private volatile int interruptReason;
+
     /// <summary>Reserves address space: a header, accessible and zero, and room for linear memory up to its limit.</summary>
     internal WasmInstance(CompiledImage image, GroupPlacement placement, int memoryLimitPages)
     {
@@ -55,7 +58,7 @@ public sealed unsafe partial class WasmInstance : IDisposable
     public object? HostState { get; set; }
 
     /// <summary>The reason of the interrupt that is pending or has stopped the guest; 0 when there is none.</summary>
-    public int InterruptReason => Volatile.Read(ref Main->Interrupt);
+    public int InterruptReason => interruptReason;
 
     internal GroupPlacement Placement => placement;
 
@@ -138,13 +141,10 @@ public sealed unsafe partial class WasmInstance : IDisposable
         {
             if (isDisposed)
                 return;
+            if (interruptReason == 0)
+                interruptReason = reason;
             foreach (var module in placement.Modules)
-            {
-                var context = ContextAt(module);
-                if (context->Interrupt == 0)
-                    Volatile.Write(ref context->Interrupt, reason);
-                Volatile.Write(ref context->StackLimit, nint.MaxValue);
-            }
+                MarkInterrupted(ContextAt(module));
         }
     }
 
@@ -172,6 +172,27 @@ public sealed unsafe partial class WasmInstance : IDisposable
         if (!LinearMemory.TryCommit(mapping, placement.HeaderBytes))
             throw new WasmLinkException("The system has no memory left.");
         ((GroupHeader*)mapping)->Instance = handle;
+    }
+
+    /// <summary>Adds a module whose context has been taken; an interrupt that is pending holds for it too.</summary>
+    internal void AddModule(ModulePlacement module)
+    {
+        lock (gate)
+        {
+            var context = ContextAt(module);
+            context->Group = (GroupHeader*)mapping;
+            context->Ordinal = module.Ordinal;
+            context->StackLimit = ThreadStack.Limit;
+            if (interruptReason != 0)
+                MarkInterrupted(context);
+            placement.Modules.Add(module);
+        }
+    }
+
+    private void MarkInterrupted(ModuleContext* context)
+    {
+        Volatile.Write(ref context->Interrupt, interruptReason);
+        Volatile.Write(ref context->StackLimit, nint.MaxValue);
     }
 
     internal ModuleContext* ContextAt(ModulePlacement module) => (ModuleContext*)(mapping + module.ContextOffset);

@@ -58,6 +58,23 @@ public sealed unsafe class InterruptTests
     });
 
     [Fact]
+    public void An_endless_start_function_stops() => GuestThread.Run(() =>
+    {
+        var module = new ModuleAssembler();
+        var type = module.Type([], []);
+        module.Start(module.Function(type, 0, 0x03, 0x40, 0x0C, 0, 0x0B, 0x0B));
+        var image = CompiledImage.Compile(("main", module.Build()));
+        WasmInstance? started = null;
+        var trap = Assert.Throws<WasmTrapException>(() => image.Start(HostFunctions.None, 0, instance =>
+        {
+            started = instance;
+            instance.Interrupt(Reason);
+        }));
+        Assert.Equal((TrapKind.Interrupted, Reason), (trap.Kind, trap.InterruptReason));
+        started!.Interrupt(Reason); // disposed by now: nothing happens
+    });
+
+    [Fact]
     public void An_interrupt_after_the_end_of_the_instance_is_harmless()
     {
         var module = new ModuleAssembler();

@@ -17,6 +17,7 @@ internal sealed class ModuleAssembler
     private readonly List<byte[]> data = [];
     private byte[]? memory;
     private byte[]? table;
+    private int? start;
 
     public int Type(byte[] parameters, byte[] results)
     {
@@ -61,6 +62,9 @@ internal sealed class ModuleAssembler
         return this;
     }
 
+    /// <summary>Names the function that runs when the module is instantiated.</summary>
+    public void Start(int function) => start = function;
+
     /// <summary>A mutable i32 global that begins as a number.</summary>
     public int Global(int initial)
     {
@@ -79,8 +83,10 @@ internal sealed class ModuleAssembler
         .. Section(1, types), .. Section(2, imports),
         .. Section(3, [.. functionTypes.Select(type => Unsigned(type).ToArray())]),
         .. Section(4, table is null ? [] : [table]), .. Section(5, memory is null ? [] : [memory]),
-        .. Section(6, globals), .. Section(7, exports), .. Section(9, elements), .. Section(10, bodies), .. Section(11, data),
+        .. Section(6, globals), .. Section(7, exports), .. StartSection(), .. Section(9, elements), .. Section(10, bodies), .. Section(11, data),
     ];
+
+    private byte[] StartSection() => start is { } function ? [8, (byte)Unsigned(function).Count(), .. Unsigned(function)] : [];
 
     /// <summary><c>i32.const</c>.</summary>
     public static byte[] Constant(int value)
