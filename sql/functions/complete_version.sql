@@ -1,6 +1,6 @@
 -- functions_private.complete_version(name, version, ok, error, engine, snapshot, info, compiled_ms) -> is it the active version now
 -- Called by the sidecar that compiled the version. When it worked the version becomes ready and, unless it was rolled back or a newer one
--- answers already, active. A version that is ready already only gets the new engine's snapshot. Unknown versions (dropped meanwhile): false.
+-- answers already, active. Of older versions the snapshots are dropped; a rollback makes them again. A version that is ready already only gets the new engine's snapshot. Unknown versions (dropped meanwhile): false.
 create or replace function functions_private.complete_version(
     name text, version integer, ok boolean, error jsonb, engine text, snapshot bytea, info jsonb, compiled_ms integer)
 returns boolean
@@ -34,6 +34,14 @@ begin
         claimed_by = null,
         claimed_until = null
     where v.function = complete_version.name and v.version = complete_version.version;
+
+    -- Snapshots are large and can be made again from their sources: only the newest versions and the active one keep theirs.
+    update functions_private.versions v set snapshot = null
+    where ok and v.function = complete_version.name and v.snapshot is not null
+      and v.version not in (complete_version.version, coalesce(active, 0))
+      and v.version < (select min(newest.version) from (
+              select n.version from functions_private.versions n
+              where n.function = complete_version.name and n.status = 'ready' order by n.version desc limit 5) newest);
 
     if ok and not was.rolled_back and complete_version.version > coalesce(active, 0) then
         active := complete_version.version;

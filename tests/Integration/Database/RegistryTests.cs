@@ -37,6 +37,28 @@ public sealed class RegistryTests
     }
 
     [Fact]
+    public async Task Of_old_versions_the_snapshots_are_dropped_but_never_that_of_the_active_one()
+    {
+        await using var database = await TestDatabase.CreateAsync();
+        var store = new RegistryStore(database.Owner);
+        for (var version = 1; version <= 7; version++)
+        {
+            await DeployAsync(database, "f");
+            await store.CompleteVersionAsync("f", version, Compiled(), CancellationToken.None);
+        }
+        Assert.Equal("3,4,5,6,7", await WithSnapshotAsync(database));
+
+        await database.ExecuteAsync("select functions.rollback('f', 1)");
+        await store.CompleteVersionAsync("f", 1, Compiled(), CancellationToken.None);
+        await DeployAsync(database, "f", """{"timeout_ms": 3000}""");
+        await store.CompleteVersionAsync("f", 8, Failed("no"), CancellationToken.None);
+        Assert.Equal("1,3,4,5,6,7", await WithSnapshotAsync(database));
+    }
+
+    private static Task<string> WithSnapshotAsync(TestDatabase database) => database.ScalarAsync<string>(
+        "select string_agg(version::text, ',' order by version) from functions_private.versions where snapshot is not null");
+
+    [Fact]
     public async Task Options_are_kept_until_they_are_given_anew_or_null()
     {
         await using var database = await TestDatabase.CreateAsync();
