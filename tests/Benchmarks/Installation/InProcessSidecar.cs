@@ -34,7 +34,7 @@ internal sealed class InProcessSidecar : IAsyncDisposable
         var dataSource = Database.CreateDataSource(installation.Options);
         if (!await Database.MigrateAsync(dataSource, NullLogger.Instance, cancellationToken))
             throw new InvalidOperationException("The database could not be migrated.");
-        var app = await Sidecar.BuildAsync(installation.Options, dataSource, cancellationToken);
+        var app = await BuildQuietlyAsync(installation, dataSource, cancellationToken);
         await app.StartAsync(cancellationToken);
         return new InProcessSidecar(dataSource, app);
     }
@@ -74,6 +74,24 @@ internal sealed class InProcessSidecar : IAsyncDisposable
         return result.Outcome == InvocationOutcome.Succeeded
             ? result.Body
             : throw new InvalidOperationException($"{invocation.Function.Name}: {result.Code} {result.Message}");
+    }
+
+    /// <summary>Builds it while there is no console: its log would run into the table. It keeps the writers that it finds now.</summary>
+    private static async Task<WebApplication> BuildQuietlyAsync(
+        PrivateInstallation installation, NpgsqlDataSource dataSource, CancellationToken cancellationToken)
+    {
+        var (output, error) = (Console.Out, Console.Error);
+        Console.SetOut(TextWriter.Null);
+        Console.SetError(TextWriter.Null);
+        try
+        {
+            return await Sidecar.BuildAsync(installation.Options, dataSource, cancellationToken);
+        }
+        finally
+        {
+            Console.SetOut(output);
+            Console.SetError(error);
+        }
     }
 
     public async ValueTask DisposeAsync()
