@@ -29,6 +29,9 @@ internal static partial class RegistryLog
     [LoggerMessage(4008, LogLevel.Warning, "The heartbeat could not be written: {Reason}")]
     public static partial void HeartbeatFailed(ILogger logger, string reason);
 
+    [LoggerMessage(4009, LogLevel.Warning, "Not every function could be loaded ahead; the rest is loaded when it is called: {Reason}")]
+    public static partial void PreloadFailed(ILogger logger, string reason);
+
     /// <summary>What a caller is told when the registry can't be read.</summary>
     public static SidecarException Unreadable(Exception cause) =>
         new("PGFN2503", 503, "The database that holds the functions can't be reached just now; try again.", cause);

@@ -28,9 +28,9 @@ internal sealed partial class Compilation(JavaScriptProgram start, string fileNa
 
     public void Execute(SandboxThread thread)
     {
-        guest = start.Rent(limits.MemoryBytes);
         try
         {
+            guest = start.Rent(limits.MemoryBytes);
             var deadline = TimeProvider.System.GetTimestamp() + (long)(limits.Timeout.TotalSeconds * TimeProvider.System.TimestampFrequency);
             thread.Enter(this, deadline, limits.CpuTime is { } cpu ? (long)cpu.TotalNanoseconds : long.MaxValue);
             byte[] info;
@@ -64,7 +64,8 @@ internal sealed partial class Compilation(JavaScriptProgram start, string fileNa
         }
         finally
         {
-            start.Discard(guest);
+            if (guest is not null)
+                start.Discard(guest);
         }
     }
 

@@ -7,6 +7,7 @@ public sealed class GuestOperation
 {
     private readonly GuestRun run;
     private CancellationTokenSource? cancellation;
+    private volatile bool cancelled;
     private int ended;
 
     internal GuestOperation(GuestRun run, int id, string name, ReadOnlyMemory<byte> arguments, ReadOnlyMemory<byte> payload)
@@ -32,11 +33,14 @@ public sealed class GuestOperation
     {
         get
         {
-            var source = cancellation;
+            var source = Volatile.Read(ref cancellation);
             if (source is null)
             {
                 source = CancellationTokenSource.CreateLinkedTokenSource(run.Ended);
                 source = Interlocked.CompareExchange(ref cancellation, source, null) ?? source;
+                // Given up before anybody had asked.
+                if (cancelled)
+                    source.Cancel();
             }
             return source.Token;
         }
@@ -86,8 +90,9 @@ public sealed class GuestOperation
     /// <summary>The guest does not want the operation any more; what it still answers is dropped.</summary>
     internal void Cancel()
     {
+        cancelled = true;
         Interlocked.Exchange(ref ended, 1);
-        _ = cancellation?.CancelAsync();
+        _ = Volatile.Read(ref cancellation)?.CancelAsync();
     }
 }
 

@@ -10,9 +10,6 @@ namespace Functions.PgSidecar.Sandbox.JavaScript;
 /// </summary>
 internal sealed class GuestRun : ISandboxWork, IInterruptible, IGuestCalls
 {
-    /// <summary>Operations a guest may have under way; each holds memory of the host.</summary>
-    private const int MaxOperations = 1_000;
-
     private readonly Lock gate = new();
     private readonly JavaScriptProgram program;
     private readonly RunRequest request;
@@ -20,7 +17,8 @@ internal sealed class GuestRun : ISandboxWork, IInterruptible, IGuestCalls
     private readonly SandboxThreads threads;
     private readonly TaskCompletionSource<RunResult> completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Queue<OperationEnd> inbox = new(2);
-    private readonly Dictionary<int, GuestOperation> operations = new(4);
+    private readonly OperationTable operations;
+    private readonly RunVerdict verdict = new();
     private readonly long postedAt = Stopwatch.GetTimestamp();
 
     private State state = State.Queued;
@@ -29,12 +27,8 @@ internal sealed class GuestRun : ISandboxWork, IInterruptible, IGuestCalls
     private Timer? alarm;
     private CancellationTokenSource? ended;
     private CancellationTokenRegistration abandoned;
-    private RunOutcome? outcome;
-    private GuestError? error;
-    private bool answered;
     private long cpuNanoseconds;
     private TimeSpan queueTime;
-    private long memoryPeak;
 
     public GuestRun(JavaScriptProgram program, RunRequest request, IGuestHost host, SandboxThreads threads)
     {
@@ -42,6 +36,7 @@ internal sealed class GuestRun : ISandboxWork, IInterruptible, IGuestCalls
         this.request = request;
         this.host = host;
         this.threads = threads;
+        operations = new OperationTable(this, host);
         Deadline = postedAt + (long)(request.Limits.Timeout.TotalSeconds * Stopwatch.Frequency);
     }
 
@@ -79,7 +74,7 @@ internal sealed class GuestRun : ISandboxWork, IInterruptible, IGuestCalls
     }
 
     /// <inheritdoc/>
-    public bool Finished => outcome is not null;
+    public bool Finished => verdict.Outcome is not null;
 
     /// <inheritdoc/>
     public bool TracksRejections => true;
@@ -91,9 +86,10 @@ internal sealed class GuestRun : ISandboxWork, IInterruptible, IGuestCalls
     /// <param name="abandon">Stops the run while it has not answered: nobody waits for the answer any more.</param>
     public Task<RunResult> StartAsync(CancellationToken abandon)
     {
-        threads.Post(this);
+        // Before the run can end, so that its end finds the registration.
         if (abandon.CanBeCanceled)
             abandoned = abandon.UnsafeRegister(static run => ((GuestRun)run!).Abandon(), this);
+        Post();
         return completion.Task;
     }
 
@@ -115,29 +111,27 @@ internal sealed class GuestRun : ISandboxWork, IInterruptible, IGuestCalls
             {
                 Turn(thread);
                 // A run that waits may be on another thread by now: nothing of it is touched here any more.
-                if (outcome is null && TryWait(cpuBefore))
+                if (!Finished && TryWait(cpuBefore))
                     return;
             }
-            while (outcome is null);
+            while (!Finished);
         }
         catch (WasmTrapException trap)
         {
-            Fail(trap);
+            verdict.Trapped(trap, stop, guest?.Instance.MemoryLimitReached == true);
         }
         catch (GuestMemoryException)
         {
-            outcome = RunOutcome.OutOfMemory;
+            verdict.Stopped(RunOutcome.OutOfMemory);
         }
         catch (GuestException thrown)
         {
-            outcome = RunOutcome.Threw;
-            error ??= thrown.Error;
+            verdict.Threw(thrown.Error);
         }
         catch (Exception e)
         {
             // The edge of the thread: a defect of the host ends this run, not the process.
-            outcome = RunOutcome.HostError;
-            error = new GuestError(e.GetType().Name, e.Message);
+            verdict.HostFailed(e);
         }
         cpuNanoseconds += SandboxThread.CpuNanoseconds() - cpuBefore;
         End();
@@ -146,8 +140,11 @@ internal sealed class GuestRun : ISandboxWork, IInterruptible, IGuestCalls
     /// <inheritdoc/>
     public void Interrupt(InterruptReason reason)
     {
-        stop ??= reason;
-        guest?.Instance.Interrupt((int)reason);
+        lock (gate)
+        {
+            stop ??= reason;
+            guest?.Instance.Interrupt((int)reason);
+        }
     }
 
     /// <summary>Called by an operation that has ended; wakes the guest up where it waits.</summary>
@@ -162,29 +159,49 @@ internal sealed class GuestRun : ISandboxWork, IInterruptible, IGuestCalls
                 return;
             state = State.Queued;
         }
-        threads.Post(this);
+        Post();
+    }
+
+    /// <summary>Gets in line for a thread; where the threads have ended, so has the run.</summary>
+    private void Post()
+    {
+        if (!threads.TryPost(this))
+            StopWaiting(RunOutcome.Cancelled);
     }
 
     /// <summary>A turn: begin or take in what has ended, then run until there is nothing to do.</summary>
     private void Turn(SandboxThread thread)
     {
         var first = guest is null;
-        guest ??= program.Rent(request.Limits.MemoryBytes);
+        var instance = guest ?? Rent();
         thread.Enter(this, Deadline, CpuBudget());
         try
         {
-            guest.Begin(this);
+            instance.Begin(this);
             if (first)
-                Start(guest);
+                Start(instance);
             do
-                guest.RunJobs();
-            while (outcome is null && TakeIn());
+                instance.RunJobs();
+            while (!Finished && TakeIn(instance));
         }
         finally
         {
             thread.Leave();
-            guest.Suspend();
+            instance.Suspend();
         }
+    }
+
+    private QuickJs Rent()
+    {
+        var instance = program.Rent(request.Limits.MemoryBytes);
+        lock (gate)
+        {
+            guest = instance;
+            // Whoever stopped the run up to here had nothing to interrupt.
+            if (stop is { } reason)
+                instance.Instance.Interrupt((int)reason);
+        }
+        return instance;
     }
 
     private void Start(QuickJs instance)
@@ -206,7 +223,7 @@ internal sealed class GuestRun : ISandboxWork, IInterruptible, IGuestCalls
 
     /// <summary>Hands the end of an operation to the guest.</summary>
     /// <returns>False when none has ended.</returns>
-    private bool TakeIn()
+    private bool TakeIn(QuickJs instance)
     {
         OperationEnd end;
         lock (gate)
@@ -214,18 +231,18 @@ internal sealed class GuestRun : ISandboxWork, IInterruptible, IGuestCalls
             if (!inbox.TryDequeue(out end))
                 return false;
         }
-        if (operations.Remove(end.Id, out _))
-            Deliver(guest!, end);
+        if (operations.Remove(end.Id))
+            Deliver(instance, end);
         return true;
     }
 
     /// <summary>Gives the run away until an operation ends. To be called when the turn is over in every respect.</summary>
-    /// <returns>False where an operation has ended in the meantime, or where none is under way.</returns>
+    /// <returns>False where an operation has ended in the meantime, where none is under way, or where nobody wants the run any more.</returns>
     private bool TryWait(long cpuBefore)
     {
-        if (operations.Count == 0)
+        if (operations.IsEmpty)
         {
-            NeverSettled();
+            verdict.NeverSettles();
             return false;
         }
         var cpu = SandboxThread.CpuNanoseconds() - cpuBefore;
@@ -233,6 +250,12 @@ internal sealed class GuestRun : ISandboxWork, IInterruptible, IGuestCalls
         {
             if (inbox.Count > 0)
                 return false;
+            if (stop == InterruptReason.Cancelled)
+            {
+                // It came when the guest had run its last instruction of the turn: nothing would trap until the deadline.
+                verdict.Stopped(RunOutcome.Cancelled);
+                return false;
+            }
             cpuNanoseconds += cpu;
             alarm ??= new Timer(static run => ((GuestRun)run!).Alarm(), this, Timeout.Infinite, Timeout.Infinite);
             var left = Stopwatch.GetElapsedTime(Stopwatch.GetTimestamp(), Deadline);
@@ -247,7 +270,7 @@ internal sealed class GuestRun : ISandboxWork, IInterruptible, IGuestCalls
 
     private void Abandon()
     {
-        if (answered)
+        if (verdict.Answered)
             return;
         lock (gate)
         {
@@ -256,8 +279,11 @@ internal sealed class GuestRun : ISandboxWork, IInterruptible, IGuestCalls
                 Interrupt(InterruptReason.Cancelled);
                 return;
             }
+            if (state == State.Ended)
+                return;
+            state = State.Ended;
         }
-        StopWaiting(RunOutcome.Cancelled);
+        Stop(RunOutcome.Cancelled);
     }
 
     private void StopWaiting(RunOutcome reason)
@@ -266,42 +292,26 @@ internal sealed class GuestRun : ISandboxWork, IInterruptible, IGuestCalls
         {
             if (state is State.Ended or State.Running)
                 return;
-            // From here on no thread will execute this run: Execute looks at the state first.
             state = State.Ended;
         }
-        outcome = reason;
+        Stop(reason);
+    }
+
+    /// <summary>Ends a run that is not on a thread, nor will be: <see cref="Execute"/> looks at the state first.</summary>
+    private void Stop(RunOutcome reason)
+    {
+        verdict.Stopped(reason);
         End();
-    }
-
-    private void NeverSettled()
-    {
-        outcome = RunOutcome.Threw;
-        error = new GuestError(
-            "Error",
-            answered
-                ? "A promise given to waitUntil can never settle: it waits for nothing that the host could bring about."
-                : "The handler's promise can never settle: it waits for nothing that the host could bring about.",
-            Code: "NEVER_SETTLED");
-    }
-
-    private void Fail(WasmTrapException trap)
-    {
-        (outcome, error) = trap.Kind switch
-        {
-            TrapKind.Interrupted when stop == InterruptReason.CpuLimit => (RunOutcome.OutOfCpu, null),
-            TrapKind.Interrupted when stop == InterruptReason.Cancelled => (RunOutcome.Cancelled, null),
-            TrapKind.Interrupted => (RunOutcome.TimedOut, null),
-            TrapKind.StackOverflow => (RunOutcome.Threw, new GuestError("RangeError", "Maximum call stack size exceeded")),
-            _ when guest?.Instance.MemoryLimitReached == true => (RunOutcome.OutOfMemory, null),
-            _ => (RunOutcome.Trapped, new GuestError("WebAssembly.RuntimeError", trap.Message)),
-        };
     }
 
     private long CpuBudget() => request.Limits.CpuTime is { } limit
         ? Math.Max(0, (long)limit.TotalNanoseconds - cpuNanoseconds)
         : long.MaxValue;
 
-    /// <summary>The run is over: gives the instance back and tells everybody. Called once, by whoever owns the run then.</summary>
+    /// <summary>
+    /// The run is over: calls off what is under way, gives the instance back, and then tells the one who waits, to whom nothing of the run is left.
+    /// Called once, by whoever owns the run then.
+    /// </summary>
     private void End()
     {
         CancellationTokenSource? toCancel;
@@ -313,65 +323,37 @@ internal sealed class GuestRun : ISandboxWork, IInterruptible, IGuestCalls
         }
         abandoned.Dispose();
         alarm?.Dispose();
-        if (guest is { } instance)
-        {
-            memoryPeak = instance.Instance.MemoryPeakBytes;
-            if (outcome is RunOutcome.Threw && instance.Instance.MemoryLimitReached)
-                outcome = RunOutcome.OutOfMemory;
-        }
-        completion.TrySetResult(
-            new RunResult(outcome!.Value, error, TimeSpan.FromTicks(cpuNanoseconds / 100), queueTime, memoryPeak));
         // Not here: what is told of the end may wait for I/O.
         _ = toCancel?.CancelAsync();
-        foreach (var operation in operations.Values)
-            operation.Cancel();
+        operations.CancelAll();
+        var (memoryPeak, memoryLimitReached) = (0L, false);
         if (guest is { } used)
-            program.Return(used);
-    }
-
-    /// <inheritdoc/>
-    public void OnStart(int id, string name, ReadOnlyMemory<byte> arguments, ReadOnlyMemory<byte> payload)
-    {
-        var operation = new GuestOperation(this, id, name, arguments, payload);
-        if (operations.Count >= MaxOperations)
         {
-            operations[id] = operation;
-            operation.Fail("Error", $"More than {MaxOperations} operations are under way; await some of them first.", "PGFN4429");
-            return;
+            (memoryPeak, memoryLimitReached) = (used.Instance.MemoryPeakBytes, used.Instance.MemoryLimitReached);
+            program.Return(used);
         }
-        if (!operations.TryAdd(id, operation))
-            return;
-        if (name == "timer")
-            GuestTimer.Start(operation);
-        else
-            host.Start(operation);
+        completion.TrySetResult(verdict.Close(TimeSpan.FromTicks(cpuNanoseconds / 100), queueTime, memoryPeak, memoryLimitReached));
     }
 
     /// <inheritdoc/>
-    public void OnCancel(int id)
-    {
-        if (operations.Remove(id, out var operation))
-            operation.Cancel();
-    }
+    public void OnStart(int id, string name, ReadOnlyMemory<byte> arguments, ReadOnlyMemory<byte> payload) =>
+        operations.Start(id, name, arguments, payload);
+
+    /// <inheritdoc/>
+    public void OnCancel(int id) => operations.Cancel(id);
 
     /// <inheritdoc/>
     public void OnRespond(ReadOnlyMemory<byte> head, ReadOnlyMemory<byte> body)
     {
-        if (answered || error is not null)
-            return;
-        answered = true;
-        host.Respond(head, body);
+        if (verdict.TryAnswer())
+            host.Respond(head, body);
     }
 
     /// <inheritdoc/>
-    public void OnFail(GuestError failure) => error ??= failure;
+    public void OnFail(GuestError failure) => verdict.Failed(failure);
 
     /// <inheritdoc/>
-    public void OnDone(GuestError? background)
-    {
-        outcome = error is null && answered ? RunOutcome.Succeeded : RunOutcome.Threw;
-        error ??= background;
-    }
+    public void OnDone(GuestError? background) => verdict.Done(background);
 
     /// <inheritdoc/>
     public void OnLog(GuestLogLevel level, string message) => host.Log(level, message);

@@ -1,20 +1,23 @@
 using System.Buffers.Binary;
 using System.IO.Compression;
+using System.Security.Cryptography;
 using System.Text;
 using Functions.PgSidecar.Sandbox.Runtime;
 
 namespace Functions.PgSidecar.Sandbox.JavaScript;
 
 /// <summary>
-/// A program as bytes: <c>"PGFP"</c>, version, the engine's id (64 ASCII digits), seven addresses (int32, little endian), the
-/// length of the info and the info, then the snapshot, Brotli-compressed.
+/// A program as bytes: <c>"PGFP"</c>, version, the engine's id (64 ASCII digits), the SHA-256 of all that follows, seven addresses (int32, little
+/// endian), the length of the info and the info, then the snapshot, Brotli-compressed.
 /// </summary>
 internal static class ProgramFormat
 {
-    private const int Version = 1;
+    private const int Version = 2;
     private const int EngineIdLength = 64;
     private const int HandleCount = 7;
-    private const int HeaderLength = 4 + 1 + EngineIdLength + (HandleCount * sizeof(int)) + sizeof(int);
+    private const int HashOffset = 4 + 1 + EngineIdLength;
+    private const int ContentOffset = HashOffset + SHA256.HashSizeInBytes;
+    private const int HeaderLength = ContentOffset + (HandleCount * sizeof(int)) + sizeof(int);
 
     private static ReadOnlySpan<byte> Magic => "PGFP"u8;
 
@@ -25,7 +28,7 @@ internal static class ProgramFormat
         Magic.CopyTo(header);
         header[4] = Version;
         Encoding.ASCII.GetBytes(engineId, header.Slice(5, EngineIdLength));
-        var numbers = header[(5 + EngineIdLength)..];
+        var numbers = header[ContentOffset..];
         int[] values =
         [
             handles.Bind, handles.Invoke, handles.Complete, handles.Rejection, handles.Undefined, handles.Scratch, handles.RandomState, info.Length,
@@ -36,7 +39,9 @@ internal static class ProgramFormat
         bytes.Write(info);
         using (var compressed = new BrotliStream(bytes, CompressionLevel.Fastest, leaveOpen: true))
             snapshot.WriteTo(compressed);
-        return bytes.ToArray();
+        var program = bytes.ToArray();
+        SHA256.HashData(program.AsSpan(ContentOffset), program.AsSpan(HashOffset));
+        return program;
     }
 
     /// <exception cref="InvalidDataException">The bytes are no program, or one of another engine.</exception>
@@ -48,7 +53,9 @@ internal static class ProgramFormat
             throw new InvalidDataException("These bytes are no stored program of this version.");
         if (Encoding.ASCII.GetString(header.Slice(5, EngineIdLength)) != engineId)
             throw new InvalidDataException("The program was compiled by another engine; compile it again.");
-        var numbers = header[(5 + EngineIdLength)..];
+        if (!SHA256.HashData(header[ContentOffset..]).AsSpan().SequenceEqual(header[HashOffset..ContentOffset]))
+            throw new InvalidDataException("The stored program is damaged.");
+        var numbers = header[ContentOffset..];
         Span<int> values = stackalloc int[HandleCount + 1];
         for (var i = 0; i < values.Length; i++)
             values[i] = BinaryPrimitives.ReadInt32LittleEndian(numbers[(i * sizeof(int))..]);

@@ -62,16 +62,22 @@ internal sealed class SandboxThreads : IDisposable
     }
 
     /// <summary>Hands over a turn. Turns start in the order they were handed over.</summary>
-    public void Post(ISandboxWork work)
+    public void Post(ISandboxWork work) => ObjectDisposedException.ThrowIf(!TryPost(work), this);
+
+    /// <summary>As <see cref="Post"/>.</summary>
+    /// <returns>False where the threads have ended.</returns>
+    public bool TryPost(ISandboxWork work)
     {
         lock (gate)
         {
-            ObjectDisposedException.ThrowIf(stopped, this);
+            if (stopped)
+                return false;
             queue.Enqueue((work, Stopwatch.GetTimestamp()));
         }
         available.Release();
         if (!busy.IsSet)
             busy.Set();
+        return true;
     }
 
     /// <summary>Lets the threads end after the turns that run now. Work that waits is not run.</summary>

@@ -1,0 +1,152 @@
+using System.Text.Json;
+using Functions.PgSidecar.Sandbox.JavaScript;
+
+namespace Functions.PgSidecar.Tests.Unit.JavaScript;
+
+/// <summary>Operations that guests ask of their host: they end in any order, on any thread, and some never do.</summary>
+public sealed class OperationTests(EngineFixture fixture)
+{
+    private const string AskThree = """
+        async () => {
+          const order = [];
+          const ask = name => db.query(name).then(rows => order.push(rows[0].v), error => order.push(error.code));
+          await Promise.all(['a', 'b', 'c'].map(ask));
+          return order.join();
+        }
+        """;
+
+    public static TheoryData<string> Orders { get; } = ["abc", "acb", "bac", "bca", "cab", "cba", "aBc", "CBA", "bCa"];
+
+    [Theory]
+    [MemberData(nameof(Orders))]
+    public async Task They_end_in_the_order_the_host_ends_them_well_or_badly(string order)
+    {
+        using var program = await fixture.HandlerAsync(AskThree);
+        var host = new GuestHost();
+        var run = fixture.Begin(program, host);
+        var asked = new Dictionary<string, GuestOperation>();
+        for (var i = 0; i < 3; i++)
+        {
+            var operation = await host.NextAsync();
+            asked[GuestHost.Sql(operation)] = operation;
+        }
+        foreach (var name in order.Select(letter => letter.ToString()))
+        {
+            // Upper case: this one fails.
+            if (asked.TryGetValue(name, out var operation))
+                GuestHost.Succeed(operation, name);
+            else
+                asked[name.ToLowerInvariant()].Fail("Error", "refused", name);
+        }
+        Assert.Equal(RunOutcome.Succeeded, (await run.WaitAsync(EngineFixture.Patience)).Outcome);
+        Assert.Equal($"\"{string.Join(',', order.AsEnumerable())}\"", host.Answer);
+    }
+
+    [Fact]
+    public async Task Only_the_first_end_of_an_operation_counts()
+    {
+        var host = new GuestHost
+        {
+            OnStart = operation =>
+            {
+                GuestHost.Succeed(operation, "first");
+                GuestHost.Succeed(operation, "second");
+                operation.Fail("Error", "third");
+            },
+        };
+        await fixture.TryAsync("async () => (await db.query('x'))[0].v", host: host);
+        Assert.Equal("\"first\"", host.Answer);
+        Assert.Equal(1, host.Answers);
+    }
+
+    [Fact]
+    public async Task Hundreds_that_several_threads_end_at_the_same_moment_all_arrive()
+    {
+        const int Count = 600;
+        using var program = await fixture.HandlerAsync($$"""
+            async () => {
+              const rows = await Promise.all(Array.from({ length: {{Count}} }, (_, i) => db.query(String(i))));
+              return rows.every(([row], i) => row.v === 'answer ' + i);
+            }
+            """);
+        var operations = new List<GuestOperation>();
+        var all = new TaskCompletionSource();
+        var host = new GuestHost
+        {
+            OnStart = operation =>
+            {
+                operations.Add(operation);
+                if (operations.Count == Count)
+                    all.SetResult();
+            },
+        };
+        var run = fixture.Begin(program, host);
+        await all.Task.WaitAsync(EngineFixture.Patience);
+        await Task.WhenAll(operations.Chunk(Count / 6).Select(part => Task.Run(() =>
+        {
+            foreach (var operation in part)
+                GuestHost.Succeed(operation, "answer " + GuestHost.Sql(operation));
+        })));
+        Assert.Equal(RunOutcome.Succeeded, (await run.WaitAsync(EngineFixture.Patience)).Outcome);
+        Assert.Equal("true", host.Answer);
+    }
+
+    [Fact]
+    public async Task More_than_a_thousand_at_once_are_refused_to_the_guest_not_to_its_neighbours()
+    {
+        var (result, host) = await fixture.TryAsync("""
+            async () => {
+              const kept = [], refused = [];
+              for (let i = 0; i < 1010; i++) kept.push(new Promise(resolve => db.query('x').catch(error => { refused.push(error.code); resolve() })));
+              await Promise.race(kept);
+              await null;
+              return refused;
+            }
+            """);
+        Assert.Equal(RunOutcome.Succeeded, result.Outcome);
+        Assert.Contains("PGFN4429", JsonSerializer.Deserialize<string[]>(host.Answer!)!);
+    }
+
+    [Fact]
+    public async Task When_the_run_ends_what_is_under_way_is_cancelled_and_what_comes_too_late_is_dropped()
+    {
+        using var program = await fixture.HandlerAsync("() => { db.query('left behind'); return 1; }");
+        var host = new GuestHost();
+        var run = fixture.Begin(program, host, limits: GuestLimits.Default with { Timeout = TimeSpan.FromMilliseconds(300) });
+        var operation = await host.NextAsync();
+        var cancelled = new TaskCompletionSource();
+        await using var registration = operation.Cancellation.Register(cancelled.SetResult);
+        await run.WaitAsync(EngineFixture.Patience);
+        await cancelled.Task.WaitAsync(EngineFixture.Patience);
+        GuestHost.Succeed(operation, "too late");
+        Assert.True(operation.Cancellation.IsCancellationRequested);
+        Assert.Equal(1, host.Answers);
+    }
+
+    [Fact]
+    public async Task A_token_that_is_asked_for_after_the_end_is_cancelled_already()
+    {
+        using var program = await fixture.HandlerAsync("() => { db.query('left behind'); throw new Error('over'); }");
+        var host = new GuestHost();
+        await fixture.RunAsync(program, host, limits: GuestLimits.Default with { Timeout = TimeSpan.FromMilliseconds(300) });
+        Assert.True((await host.NextAsync()).Cancellation.IsCancellationRequested);
+    }
+
+    [Fact]
+    public async Task Timers_fire_in_the_order_of_their_time_and_cleared_ones_never()
+    {
+        var (result, host) = await fixture.TryAsync("""
+            async () => {
+              const order = [];
+              const wait = (ms, name) => new Promise(resolve => setTimeout(() => { order.push(name); resolve() }, ms));
+              clearTimeout(setTimeout(() => order.push('cleared'), 20));
+              let ticks = 0;
+              const interval = setInterval(() => { if (++ticks === 3) clearInterval(interval) }, 1);
+              await Promise.all([wait(400, 'late'), wait(0, 'soon'), wait(150, 'middle')]);
+              return [...order, ticks];
+            }
+            """);
+        Assert.Equal(RunOutcome.Succeeded, result.Outcome);
+        Assert.Equal("""["soon","middle","late",3]""", host.Answer);
+    }
+}
