@@ -106,8 +106,8 @@ internal sealed class ProgramCache : IDisposable
     {
         var artifact = await ReadAsync(function, version).ConfigureAwait(false)
             ?? throw new SidecarException("PGFN2404", 404, $"Version {version} of function '{function}' is gone.");
-        if (artifact.Snapshot is { } snapshot && artifact.Engine == engine.EngineId)
-            return new SharedProgram(engine.Read(snapshot));
+        if (artifact.Snapshot is { } snapshot && artifact.Engine == engine.EngineId && TryRead(snapshot) is { } stored)
+            return new SharedProgram(stored);
         RegistryLog.Recompiling(logger, function, version);
         var began = Stopwatch.GetTimestamp();
         try
@@ -121,6 +121,19 @@ internal sealed class ProgramCache : IDisposable
         catch (JavaScriptCompileException e)
         {
             throw new SidecarException("PGFN2422", 500, $"Version {version} of function '{function}' does not compile with this engine: {e.Message}");
+        }
+    }
+
+    /// <summary>A stored program; <see langword="null"/> for bytes that are damaged or of another format: the source is there to begin anew.</summary>
+    private JavaScriptProgram? TryRead(byte[] snapshot)
+    {
+        try
+        {
+            return engine.Read(snapshot);
+        }
+        catch (InvalidDataException)
+        {
+            return null;
         }
     }
 
