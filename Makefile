@@ -3,7 +3,10 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 CONFIGURATION ?= Release
 
-.PHONY: help setup build run up down psql test conformance bench clean
+SUB ?= 11111111-1111-4111-8111-111111111111
+ROLE ?= authenticated
+
+.PHONY: help setup build run up down psql token test conformance bench clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,6 +28,9 @@ down: ## Stop what `make up` started; the data stays in .local/
 
 psql: ## Open psql on the database of `make run`
 	@scripts/psql.sh
+
+token: ## Print a token for its functions: make -s token SUB=<uuid> ROLE=<role>
+	@scripts/token.sh "$(SUB)" "$(ROLE)"
 
 test: ## Run every test, from a clean clone, with a real PostgreSQL
 	@scripts/test.sh

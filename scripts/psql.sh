@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Opens psql on the database of `make run`.
+# Opens psql on the database of `make run`; takes psql's arguments.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 [ -e "$local_dir/env" ] || die "nothing is running: start it with 'make run' or 'make up'"
-set -a; . "$local_dir/env"; set +a
+. "$local_dir/env"
 psql=psql
 command -v psql >/dev/null 2>&1 || psql=$(postgres_bin)/psql
 exec "$psql" "$DATABASE_URL" "$@"

@@ -3,24 +3,31 @@
 # background: the same, and returns. stop: ends what background started.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/database.sh"
 mode=${1:-foreground}
 listen=${PGFN_LISTEN:-http://127.0.0.1:8787}
-cluster=$local_dir/postgres
 pid_file=$local_dir/pgfn.pid
 log=$local_dir/pgfn.log
 
+# Whether the process of the pid file is a sidecar: numbers are given again to others.
+sidecar_runs() { [ -e "$pid_file" ] && [ "$(cat "/proc/$(cat "$pid_file")/comm" 2>/dev/null)" = pgfn ]; }
+
+# A stop waits for what is running (PGFN_SHUTDOWN_TIMEOUT, 30 s); somewhat later it is over in any case.
 stop_sidecar() {
-  [ -e "$pid_file" ] || return 0
-  local pid; pid=$(cat "$pid_file")
+  local pid
+  if sidecar_runs; then
+    pid=$(cat "$pid_file")
+    kill -TERM "$pid" 2>/dev/null || true
+    for _ in $(seq 450); do sidecar_runs || break; sleep 0.1; done
+    if sidecar_runs; then kill -KILL "$pid" 2>/dev/null || true; fi
+  fi
   rm -f "$pid_file"
-  kill -TERM "$pid" 2>/dev/null || return 0
-  for _ in $(seq 300); do kill -0 "$pid" 2>/dev/null || return 0; sleep 0.1; done
-  kill -KILL "$pid" 2>/dev/null || true
 }
 
 stop_all() {
+  trap '' INT TERM
   stop_sidecar
-  if [ -e "$local_dir/private" ]; then "$root/scripts/cluster.sh" stop "$cluster" >/dev/null 2>&1 || true; fi
+  stop_private_database
 }
 
 # A secret of this installation, made once.
@@ -30,98 +37,137 @@ secret() {
   cat "$file"
 }
 
-database_url() {
-  if [ -n "${DATABASE_URL:-}" ]; then printf '%s' "$DATABASE_URL"; rm -f "$local_dir/private"
-  elif [ -n "${PGHOST:-}" ]; then rm -f "$local_dir/private"
-    printf 'postgresql://%s%s@%s:%s/%s' "${PGUSER:-$(id -un)}" "${PGPASSWORD:+:$PGPASSWORD}" "$PGHOST" "${PGPORT:-5432}" "${PGDATABASE:-${PGUSER:-$(id -un)}}"
-  else
-    local line; line=$("$root/scripts/cluster.sh" start "$cluster") || exit 2
-    touch "$local_dir/private"
-    printf '%s' "${line#DATABASE_URL=}"
-  fi
+# A setting that the sidecar may have by value or by file; NAME_FILE is read here because .local/env holds values.
+given_or_made() {
+  local name=$1 file_name=$1_FILE
+  if [ -n "${!name:-}" ]; then printf '%s' "${!name}"
+  elif [ -n "${!file_name:-}" ]; then cat "${!file_name}" 2>/dev/null || die "$file_name: the file '${!file_name}' can't be read"
+  else secret "$2"; fi
 }
+
+# Where curl finds the first of the addresses.
+local_url() {
+  local url=${1%%;*}
+  case $url in
+    http://unix:*) die "PGFN_LISTEN: 'make run' needs an address with a port, such as http://127.0.0.1:8788" ;;
+    http://*) ;;
+    *) die "PGFN_LISTEN: '$url' is not an address such as http://127.0.0.1:8788" ;;
+  esac
+  url=${url%/}
+  url=${url/:\/\/[+*]/:\/\/127.0.0.1}
+  url=${url/:\/\/0.0.0.0/:\/\/127.0.0.1}
+  [[ $url =~ :[0-9]+$ ]] || url=$url:80
+  printf '%s' "$url"
+}
+
+quoted() { printf "%s='%s'\n" "$1" "${2//\'/\'\\\'\'}"; }
 
 write_env() {
   (umask 077
-   printf "DATABASE_URL='%s'\nPGFN_URL='%s'\nPGFN_JWT_SECRET='%s'\n" "$DATABASE_URL" "$listen" "$PGFN_JWT_SECRET" >"$local_dir/env")
+   { quoted DATABASE_URL "$DATABASE_URL"; quoted PGFN_URL "$url"; quoted PGFN_JWT_SECRET "$PGFN_JWT_SECRET"; } >"$local_dir/env")
+}
+
+# What the sidecar says before it gives up is one line a mistake, without a timestamp.
+explain_failure() {
+  local why; why=$(grep -vE '^[0-9]{4}-[0-9]{2}-[0-9]{2}T' "$log" | head -n 5 || true)
+  if [ -n "$why" ]; then printf '%s\n' "$why" | sed 's/^/error: /' >&2; exit 2; fi
+  die "the sidecar did not start; its log is $log"
 }
 
 wait_ready() {
-  for _ in $(seq 300); do
-    if curl -fsS -o /dev/null "$listen/health/ready" 2>/dev/null; then return 0; fi
-    if ! kill -0 "$1" 2>/dev/null; then tail -n 5 "$log" >&2; die "the sidecar did not start; its log is $log"; fi
+  for _ in $(seq 600); do
+    if curl -fsS -o /dev/null --noproxy '*' "$url/health/ready" 2>/dev/null; then return 0; fi
+    kill -0 "$1" 2>/dev/null || explain_failure
     sleep 0.1
   done
-  die "the sidecar is not ready after 30 s; its log is $log"
+  die "the sidecar is not ready after 60 s; its log is $log"
 }
 
-# Deploys each example whose bundle, schema or options have changed since the last time.
+# Warnings of the start, wal_level among them, belong on the screen.
+show_warnings() { sed -nE 's/^[^ ]+ warn: [^ ]+ (.*)/warning: \1/p' "$log" >&2; }
+
+# Deploys each example that is missing in this database, or whose bundle, schema or options have changed since the last time.
 deploy_examples() {
-  local dir name stamp sum
+  local dir name stamp sum deployed
+  deployed=$("$root/scripts/psql.sh" -XAtq -c 'select name from functions.functions')
   for dir in "$root"/examples/*/; do
     name=$(basename "$dir")
     case $name in dist|node_modules) continue ;; esac
     stamp=$local_dir/deployed/$name
-    sum=$(find "$root/examples/dist/$name.js" "$dir" -type f -exec sha256sum {} + | sort | sha256sum)
-    [ "$(cat "$stamp" 2>/dev/null)" = "$sum" ] && continue
-    if [ -e "$dir/schema.sql" ]; then "$root/scripts/psql.sh" -q -v ON_ERROR_STOP=1 -f "$dir/schema.sql" >/dev/null; fi
+    sum=$({ echo "$DATABASE_URL"; find "$root/examples/dist/$name.js" "$dir" -type f -exec sha256sum {} + | sort; } | sha256sum)
+    if [ "$(cat "$stamp" 2>/dev/null)" = "$sum" ] && grep -qx "$name" <<<"$deployed"; then continue; fi
+    if [ -e "$dir/schema.sql" ]; then "$root/scripts/psql.sh" -Xq -v ON_ERROR_STOP=1 -f "$dir/schema.sql" >/dev/null; fi
     "$pgfn" deploy "$name" "$root/examples/dist/$name.js" $([ -e "$dir/function.json" ] && echo --options "$dir/function.json") >&2
     mkdir -p "$local_dir/deployed"; printf '%s' "$sum" >"$stamp"
   done
 }
 
-case $mode in
-  stop) stop_all; exit 0 ;;
-  foreground|background) ;;
-  *) die "run.sh takes foreground, background or stop" ;;
-esac
+build_examples() {
+  local stamp=$root/examples/dist/.built
+  if [ -e "$stamp" ] && [ -z "$(find "$root/examples" \( -name node_modules -o -name dist \) -prune -o -type f -newer "$stamp" -print -quit)" ]; then return; fi
+  local said
+  say "building the examples"
+  said=$(cd "$root/examples" && npm run --silent build 2>&1) || { printf '%s\n' "$said" >&2; die "the examples do not build"; }
+  touch "$stamp"
+}
 
-mkdir -p "$local_dir"
-if [ -e "$pid_file" ] && kill -0 "$(cat "$pid_file")" 2>/dev/null; then die "it is running already: 'make down' stops it"; fi
-address=${listen#*://}; port=${address##*:}
-if (exec 3<>"/dev/tcp/127.0.0.1/${port%%/*}") 2>/dev/null; then
-  die "port ${port%%/*} is taken: set PGFN_LISTEN, for instance PGFN_LISTEN=http://127.0.0.1:8788"
-fi
+print_what_to_try() {
+  cat <<TEXT
 
-"$root/scripts/setup.sh"
-output=$("$root/scripts/build.sh" Release)
-pgfn=$output/pgfn
-if [ ! -e "$root/examples/dist/.built" ] || [ -n "$(find "$root/examples" -name node_modules -prune -o -name dist -prune -o -type f -newer "$root/examples/dist/.built" -print -quit)" ]; then
-  (cd "$root/examples" && npm run --silent build) && touch "$root/examples/dist/.built"
-fi
-
-DATABASE_URL=$(database_url) || exit 2
-PGFN_JWT_SECRET=${PGFN_JWT_SECRET:-$(secret jwt-secret)}
-PGFN_SECRET_KEY=${PGFN_SECRET_KEY:-$(secret secret-key)}
-PGFN_LISTEN=$listen
-export DATABASE_URL PGFN_JWT_SECRET PGFN_SECRET_KEY PGFN_LISTEN
-write_env
-
-setsid "$pgfn" serve >"$log" 2>&1 &
-sidecar=$!
-echo "$sidecar" >"$pid_file"
-trap 'stop_all' EXIT
-trap 'exit 130' INT TERM
-wait_ready "$sidecar"
-deploy_examples
-
-token=$("$pgfn" token --role authenticated --sub 11111111-1111-4111-8111-111111111111)
-cat <<TEXT
-
-  Functions.PgSidecar serves on $listen      (log: ${log#"$root"/})
+  Functions.PgSidecar serves on $url      (log: ${log#"$root"/})
 
   psql:    make psql      then: select * from functions.functions;
            select functions.deploy('greet', \$\$ export async function handler(event) { return { hello: event.body.name } } \$\$);
            call functions.wait_ready('greet');
 
-  curl:    . .local/env; TOKEN=$token
-           curl -X POST \$PGFN_URL/functions/v1/invoke/hello -H "Authorization: Bearer \$TOKEN" -H 'content-type: application/json' -d '{"key":"value"}'
+  curl:    . .local/env; TOKEN=$("$pgfn" token --sub 11111111-1111-4111-8111-111111111111)
+           curl -X POST \$PGFN_URL/functions/v1/invoke/hello -H "Authorization: Bearer \$TOKEN" -d '{"key":"value"}'
 
 TEXT
+}
+
+case $mode in
+  stop) if sidecar_runs; then stop_all; say "stopped"; else stop_all; fi; exit 0 ;;
+  foreground|background) ;;
+  *) die "run.sh takes foreground, background or stop" ;;
+esac
+
+mkdir -p "$local_dir"
+url=$(local_url "$listen")
+if sidecar_runs; then die "it is running already: 'make down' stops it"; fi
+host_and_port=${url#http://}
+if (exec 3<>"/dev/tcp/${host_and_port%:*}/${host_and_port##*:}") 2>/dev/null; then
+  die "port ${host_and_port##*:} is taken: set PGFN_LISTEN, for instance PGFN_LISTEN=http://127.0.0.1:8788"
+fi
+
+"$root/scripts/setup.sh"
+output=$("$root/scripts/build.sh" Release)
+pgfn=$output/pgfn
+build_examples
+
+trap stop_all EXIT
+trap 'say stopping; exit 0' INT TERM
+PGFN_JWT_SECRET=$(given_or_made PGFN_JWT_SECRET jwt-secret)
+PGFN_SECRET_KEY=$(given_or_made PGFN_SECRET_KEY secret-key)
+unset PGFN_JWT_SECRET_FILE PGFN_SECRET_KEY_FILE DATABASE_URL_FILE
+DATABASE_URL=$(database_url) || exit 2
+PGFN_LISTEN=$listen
+export DATABASE_URL PGFN_JWT_SECRET PGFN_SECRET_KEY PGFN_LISTEN
+write_env
+require_database
+
+# A process group of its own: Ctrl-C is for this script, which then stops the sidecar in good order.
+setsid "$pgfn" serve >"$log" 2>&1 &
+sidecar=$!
+echo "$sidecar" >"$pid_file"
+wait_ready "$sidecar"
+show_warnings
+deploy_examples
+print_what_to_try
 if [ "$mode" = background ]; then
   trap - EXIT
   echo "  'make down' stops it."
   exit 0
 fi
 echo "  Ctrl-C stops it."
-wait "$sidecar"
+wait "$sidecar" || die "the sidecar ended; its log is $log"

@@ -9,8 +9,10 @@ command -v node >/dev/null 2>&1 || die "Node.js 20 or newer is missing: it bundl
 command -v npm >/dev/null 2>&1 || die "npm is missing: it comes with Node.js"
 [ "$(node -p 'process.versions.node.split(".")[0]')" -ge 20 ] || die "Node.js 20 or newer is needed: this is $(node --version)"
 
-if [ -z "${DATABASE_URL:-}${PGHOST:-}${PGFN_TEST_DATABASE_URL:-}" ] && [ -z "$(postgres_bin)" ]; then
-  install_packages postgresql
+# A server is needed unless one is given.
+if [ -z "${DATABASE_URL:-}${DATABASE_URL_FILE:-}${PGHOST:-}${PGFN_TEST_DATABASE_URL:-}" ]; then
+  [ -n "$(postgres_bin)" ] || install_packages postgresql
+  "$root/scripts/pgvector.sh" || true
 fi
 command -v psql >/dev/null 2>&1 || [ -n "$(postgres_bin)" ] || install_packages postgresql-client
 

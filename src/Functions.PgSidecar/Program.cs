@@ -8,4 +8,4 @@ var root = new RootCommand("Functions.PgSidecar: runs functions in WebAssembly s
     DeployCommand.Create(),
     TokenCommand.Create(),
 };
-return await root.Parse(args).InvokeAsync();
+return await root.Parse(Usage.Expand(args)).InvokeAsync();

@@ -11,10 +11,37 @@ internal static class Settings
     /// <summary>Reads them; where something is wrong, says all of it, one line a setting, and returns <see langword="null"/>.</summary>
     public static SidecarOptions? Load()
     {
-        IConfigurationRoot configuration;
+        if (ReadConfiguration() is not { } configuration)
+            return null;
+        if (SidecarOptions.TryLoad(configuration, out var errors) is { } options)
+            return options;
+        Print(errors);
+        return null;
+    }
+
+    /// <summary>
+    /// Reads one setting that may be in a file, for a command that needs no other. Where it is missing or wrong, says so and returns
+    /// <see langword="null"/>.
+    /// </summary>
+    /// <param name="name">The setting's name.</param>
+    /// <param name="why">What it is needed for, the rest of a line that begins with its name.</param>
+    public static string? LoadSecret(string name, string why)
+    {
+        if (ReadConfiguration() is not { } configuration)
+            return null;
+        var reader = new SettingReader(configuration);
+        var secret = reader.Secret(name);
+        if (secret is null && reader.Errors.Count == 0)
+            reader.Fail(name, why);
+        Print(reader.Errors);
+        return reader.Errors.Count == 0 ? secret : null;
+    }
+
+    private static IConfigurationRoot? ReadConfiguration()
+    {
         try
         {
-            configuration = new ConfigurationBuilder()
+            return new ConfigurationBuilder()
                 .SetBasePath(Directory.GetCurrentDirectory())
                 .AddJsonFile("pgfn.json", optional: true)
                 .AddEnvironmentVariables()
@@ -25,10 +52,11 @@ internal static class Settings
             Console.Error.WriteLine($"pgfn.json: {e.InnerException?.Message ?? e.Message}");
             return null;
         }
-        if (SidecarOptions.TryLoad(configuration, out var errors) is { } options)
-            return options;
+    }
+
+    private static void Print(IReadOnlyList<string> errors)
+    {
         foreach (var error in errors)
             Console.Error.WriteLine(error);
-        return null;
     }
 }
