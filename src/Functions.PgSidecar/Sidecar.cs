@@ -86,6 +86,7 @@ internal static class Sidecar
         services.AddHostedService<HeartbeatWorker>();
         services.AddHostedService(static provider => provider.GetRequiredService<CompilationWorker>());
         services.AddHostedService<RegistryWorker>();
+        services.AddHostedService<Preloader>();
     }
 
     /// <summary>Opens the key pair that secrets are sealed with; the key that the operator holds is the root of everything secret.</summary>

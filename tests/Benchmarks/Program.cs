@@ -1,11 +1,14 @@
-using Functions.PgSidecar.Benchmarks.Engine;
+using Functions.PgSidecar.Benchmarks;
+using Functions.PgSidecar.Benchmarks.Http;
 
 switch (args)
 {
-    case ["engine"]:
-        EngineBenchmark.Run();
+    case ["kestrel"]:
+        await KestrelServer.ServeAsync();
         return 0;
     default:
-        await Console.Error.WriteLineAsync("usage: Functions.PgSidecar.Benchmarks engine");
+        if (BenchmarkCommand.Parse(args) is { } command)
+            return await command.RunAsync();
+        await Console.Error.WriteLineAsync($"usage: {BenchmarkCommand.Usage}");
         return 2;
 }

@@ -40,6 +40,15 @@ internal sealed class FunctionCatalog(
     /// <summary>Loads a function again at its next call. Calls under way keep what they have.</summary>
     public void Invalidate(string name) => entries.TryRemove(name, out _);
 
+    /// <summary>Loads every function, for the start.</summary>
+    /// <returns>Those that can be called.</returns>
+    public async Task<IReadOnlyList<DeployedFunction>> PreloadAsync(CancellationToken cancellationToken)
+    {
+        foreach (var definition in await store.LoadAllAsync(cancellationToken).ConfigureAwait(false))
+            entries.TryAdd(definition.Name, Task.FromResult(Build(definition.Name, definition)));
+        return [.. entries.Values.Where(entry => entry.IsCompletedSuccessfully).Select(entry => entry.Result.Function).OfType<DeployedFunction>()];
+    }
+
     /// <summary>Loads everything anew. Where that fails, everything stays as it is.</summary>
     public async Task RefreshAsync(CancellationToken cancellationToken)
     {

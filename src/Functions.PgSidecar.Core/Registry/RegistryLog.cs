@@ -29,10 +29,13 @@ internal static partial class RegistryLog
     [LoggerMessage(4008, LogLevel.Warning, "The heartbeat could not be written: {Reason}")]
     public static partial void HeartbeatFailed(ILogger logger, string reason);
 
-    [LoggerMessage(4009, LogLevel.Warning, "What is stored of function '{Function}' version {Version} can't be used: {Reason}")]
+    [LoggerMessage(4009, LogLevel.Warning, "Not every function could be loaded ahead; the rest is loaded when it is called: {Reason}")]
+    public static partial void PreloadFailed(ILogger logger, string reason);
+
+    [LoggerMessage(4010, LogLevel.Warning, "What is stored of function '{Function}' version {Version} can't be used: {Reason}")]
     public static partial void Unusable(ILogger logger, string function, int version, string reason);
 
-    [LoggerMessage(4010, LogLevel.Warning, "Function '{Function}' version {Version} runs, but could not be stored: {Reason}")]
+    [LoggerMessage(4011, LogLevel.Warning, "Function '{Function}' version {Version} runs, but could not be stored: {Reason}")]
     public static partial void NotStored(ILogger logger, string function, int version, string reason);
 
     /// <summary>What a caller is told when the registry can't be read.</summary>

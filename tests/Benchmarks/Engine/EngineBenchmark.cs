@@ -1,142 +1,117 @@
-using System.Diagnostics;
 using System.Text.Json;
+using Functions.PgSidecar.Benchmarks.Processes;
+using Functions.PgSidecar.Benchmarks.Report;
+using Functions.PgSidecar.Sandbox.JavaScript;
 using Functions.PgSidecar.Sandbox.Runtime;
 
 namespace Functions.PgSidecar.Benchmarks.Engine;
 
-/// <summary>How fast compiled WebAssembly runs, against V8 running the same module when Node.js is there; and what an instance costs.</summary>
-internal static class EngineBenchmark
+/// <summary>What an instance costs, and how fast compiled WebAssembly runs, beside V8 running the same module when Node.js is there.</summary>
+internal sealed class EngineBenchmark : IBenchmark
 {
     private const int Rounds = 20;
     private const int InstanceRounds = 2000;
     private const int MemoryLimitPages = 2048;
 
-    public static void Run()
+    private static readonly string Workloads = Repository.Beside("Engine/workloads.js");
+
+    public string Name => "engine";
+
+    public async Task<IReadOnlyList<Measurement>> MeasureAsync(BenchmarkRun run, CancellationToken cancellationToken)
     {
-        var thread = new Thread(Measure, WasmInstance.RunStackBytes);
+        // Guest code needs the stack of a sandbox thread.
+        var completion = new TaskCompletionSource<(IReadOnlyList<Measurement> Instances, Dictionary<string, double> Times)>();
+        var thread = new Thread(() => Complete(completion), WasmInstance.RunStackBytes) { IsBackground = true };
         thread.Start();
-        thread.Join();
+        var (instances, ours) = await completion.Task.WaitAsync(cancellationToken);
+        return [.. instances, .. Compare(ours, await RunPeerAsync(run.Repository, cancellationToken))];
     }
 
-    private static void Measure()
+    private static void Complete(TaskCompletionSource<(IReadOnlyList<Measurement> Instances, Dictionary<string, double> Times)> completion)
     {
-        var clock = Stopwatch.StartNew();
-        var guest = new QuickJsGuest(CompiledImage.Load(Path.Combine(AppContext.BaseDirectory, "guest", "quickjs.dll")));
-        Console.WriteLine($"load the image          {clock.Elapsed.TotalMilliseconds,8:F1} ms");
-        clock.Restart();
-        using var instance = guest.Start(MemoryLimitPages);
-        Console.WriteLine($"start a fresh engine    {clock.Elapsed.TotalMilliseconds,8:F1} ms");
-        MeasureInstances(guest, instance);
-        MeasureWorkloads(guest, instance);
+        try
+        {
+            var guest = new QuickJsGuest(CompiledImage.Load(Path.Combine(JavaScriptEngine.DefaultDirectory, "quickjs.dll")));
+            using var instance = guest.Start(MemoryLimitPages);
+            completion.SetResult((MeasureInstances(guest, instance), MeasureWorkloads(guest, instance)));
+        }
+        catch (Exception e)
+        {
+            // The edge of the thread: whoever waits is told.
+            completion.SetException(e);
+        }
     }
 
-    private static void MeasureInstances(QuickJsGuest guest, WasmInstance instance)
+    private static IReadOnlyList<Measurement> MeasureInstances(QuickJsGuest guest, WasmInstance instance)
     {
         using var snapshot = instance.Snapshot();
-        Console.WriteLine($"snapshot                {snapshot.ByteLength >> 10,8} KiB");
-        var create = new Samples("create from snapshot");
-        var evaluate = new Samples("  first evaluation");
-        var dispose = new Samples("  dispose");
+        var (create, dispose, reset) = (new Samples(), new Samples(), new Samples());
         for (var round = 0; round < InstanceRounds; round++)
         {
             WasmInstance? made = null;
             create.Time(() => made = guest.Image.Instantiate(snapshot, MemoryLimitPages));
             made!.ArmStack();
-            evaluate.Time(() => guest.Evaluate(made, "let answer = 40; answer + 2"));
+            guest.Evaluate(made, "let answer = 40; answer + 2");
             dispose.Time(made.Dispose);
         }
-
-        var again = new Samples("evaluation when pooled");
-        var reset = new Samples("  reset");
         using var pooled = guest.Image.Instantiate(snapshot, MemoryLimitPages);
         for (var round = 0; round < InstanceRounds; round++)
         {
             pooled.ArmStack();
-            again.Time(() => guest.Evaluate(pooled, "let answer = 40; answer + 2"));
+            guest.Evaluate(pooled, "let answer = 40; answer + 2");
             reset.Time(() => pooled.Reset(snapshot));
         }
-
-        foreach (var samples in (Samples[])[create, evaluate, dispose, again, reset])
-            Console.WriteLine($"{samples.Name,-24}{samples.Median,8:F1} us median, {samples.Percentile99,8:F1} us p99");
+        return
+        [
+            new("instance: new from the snapshot, median", "us", create.Median),
+            new("instance: back to the snapshot after a run, median", "us", reset.Median),
+            new("instance: freed, median", "us", dispose.Median),
+        ];
     }
 
-    private static void MeasureWorkloads(QuickJsGuest guest, WasmInstance instance)
+    /// <summary>Milliseconds of each workload.</summary>
+    private static Dictionary<string, double> MeasureWorkloads(QuickJsGuest guest, WasmInstance instance)
     {
         instance.ArmStack();
-        guest.Evaluate(instance, File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "Engine", "workloads.js")));
+        guest.Evaluate(instance, File.ReadAllText(Workloads));
         var names = JsonSerializer.Deserialize<string[]>(guest.Evaluate(instance, "JSON.stringify(Object.keys(workloads))"))!;
-        var peer = RunPeer();
-        var product = 1.0;
-        foreach (var name in names)
-        {
-            var times = new double[Rounds];
-            for (var round = 0; round < Rounds; round++)
-            {
-                var start = Environment.CpuUsage.TotalTime;
-                guest.Evaluate(instance, $"workloads.{name}()");
-                times[round] = (Environment.CpuUsage.TotalTime - start).TotalMilliseconds;
-            }
-
-            // The best round, in processor time: by then both engines have compiled what they will compile, whatever else the machine does.
-            var ours = times.Min();
-            var comparison = peer is null ? "" : $"   V8 {peer[name],8:F1} ms   ratio {ours / peer[name]:F2}";
-            product *= peer is null ? 1 : ours / peer[name];
-            Console.WriteLine($"{name,-24}{ours,8:F1} ms{comparison}");
-        }
-
-        Console.WriteLine(peer is null
-            ? "Node.js or the npm package quickjs-wasi is not there: nothing to compare with."
-            : $"geometric mean of the ratios to V8: {Math.Pow(product, 1.0 / names.Length):F2} (lower is better)");
+        return names.ToDictionary(name => name, name => Enumerable.Range(0, Rounds).Min(_ => Evaluate(guest, instance, name)));
     }
 
-    private static Dictionary<string, double>? RunPeer()
+    /// <summary>
+    /// Processor time of one round. The best of them counts: by then both engines have compiled what they will compile, whatever else the machine does.
+    /// </summary>
+    private static double Evaluate(QuickJsGuest guest, WasmInstance instance, string workload)
     {
-        var folder = FindEnginePackage();
-        if (folder is null)
+        var before = Environment.CpuUsage.TotalTime;
+        guest.Evaluate(instance, $"workloads.{workload}()");
+        return (Environment.CpuUsage.TotalTime - before).TotalMilliseconds;
+    }
+
+    private static IEnumerable<Measurement> Compare(Dictionary<string, double> ours, Dictionary<string, double>? peer)
+    {
+        foreach (var (name, time) in ours)
+            yield return Row(name, time, peer?[name], goal: null);
+        yield return Row("geometric mean", GeometricMean(ours.Values), peer is null ? null : GeometricMean(peer.Values), Goal.RatioAtMost(1.15));
+
+        static Measurement Row(string name, double time, double? peer, Goal? goal) =>
+            new($"JavaScript: {name}", "ms", time, peer is { } value ? new Peer("V8", value) : null, goal);
+    }
+
+    private static double GeometricMean(IEnumerable<double> values) => Math.Exp(values.Average(Math.Log));
+
+    private static async Task<Dictionary<string, double>?> RunPeerAsync(Repository repository, CancellationToken cancellationToken)
+    {
+        if (repository.EnginePackage is not { } package)
             return null;
-        var here = Path.Combine(AppContext.BaseDirectory, "Engine");
-        string[] arguments = ["--experimental-wasm-extended-const", Path.Combine(here, "peer.mjs"), folder, Path.Combine(here, "workloads.js"), $"{Rounds}"];
+        string[] arguments = ["--experimental-wasm-extended-const", Repository.Beside("Engine/peer.mjs"), package, Workloads, $"{Rounds}"];
         try
         {
-            using var process = Process.Start(new ProcessStartInfo("node", arguments) { RedirectStandardOutput = true })!;
-            return JsonSerializer.Deserialize<Dictionary<string, double>>(process.StandardOutput.ReadToEnd());
+            return JsonSerializer.Deserialize<Dictionary<string, double>>(await Command.RunAsync("node", arguments, null, cancellationToken));
         }
         catch (System.ComponentModel.Win32Exception)
         {
             return null;
         }
-    }
-
-    private static string? FindEnginePackage()
-    {
-        for (var folder = new DirectoryInfo(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
-        {
-            var package = Path.Combine(folder.FullName, "src/Functions.PgSidecar.Sandbox/Guest/node_modules/quickjs-wasi");
-            if (Directory.Exists(package))
-                return package;
-        }
-
-        return null;
-    }
-
-    /// <summary>Times of one thing, done many times; in microseconds.</summary>
-    private sealed class Samples(string name)
-    {
-        private readonly List<double> times = new(InstanceRounds);
-
-        public string Name { get; } = name;
-
-        public double Median => Quantile(0.5);
-
-        public double Percentile99 => Quantile(0.99);
-
-        public void Time(Action action)
-        {
-            var start = Stopwatch.GetTimestamp();
-            action();
-            times.Add(Stopwatch.GetElapsedTime(start).TotalMicroseconds);
-        }
-
-        private double Quantile(double share) => times.Order().ElementAt((int)(times.Count * share));
     }
 }

@@ -35,8 +35,6 @@ internal sealed class DbSession(FunctionDatabase database, Invocation invocation
 
     private async Task RunAsync(GuestOperation operation)
     {
-        // Neither the statement is looked at nor the socket written to on the sandbox's thread.
-        await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
         try
         {
             operation.Succeed(await ExecuteAsync(operation).ConfigureAwait(false));

@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# Measures everything, beside Kestrel, workerd, Npgsql and Node.js, and prints one table. Everything it starts, it stops.
+# --seconds N and --rounds N make it shorter, --only http,cold,... measures parts: see tests/Benchmarks.
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+
+"$root/scripts/setup.sh"
+command -v wrk >/dev/null 2>&1 || install_packages wrk
+npm_install "$root/tests/Benchmarks/peers"
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+say "building the benchmarks"
+dotnet build "$root/tests/Benchmarks" -c Release -nologo -v quiet >"$log" 2>&1 || { cat "$log" >&2; die "the build failed"; }
+"$root/artifacts/bin/Functions.PgSidecar.Benchmarks/release/Functions.PgSidecar.Benchmarks" "$@"
