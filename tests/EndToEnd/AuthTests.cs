@@ -1,9 +1,12 @@
 using System.Net;
+using System.Text.Json.Nodes;
 
 namespace Functions.PgSidecar.Tests.EndToEnd;
 
 public sealed class AuthTests(SidecarFixture sidecar)
 {
+    private const string Alice = "11111111-1111-4111-8111-111111111111";
+
     private static long Soon => DateTimeOffset.UtcNow.AddHours(1).ToUnixTimeSeconds();
 
     public static TheoryData<string> BadTokens { get; } =
@@ -73,6 +76,58 @@ public sealed class AuthTests(SidecarFixture sidecar)
         using var response = await sidecar.PostAsync(name, role: "postgres");
         Assert.True((int)response.StatusCode is 403 or 500);
         Assert.DoesNotContain("\"me\"", await response.Content.ReadAsStringAsync(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_role_of_the_users_own_is_refused_until_it_is_granted_and_then_has_its_own_rights_only()
+    {
+        var role = "clerk_" + Guid.NewGuid().ToString("n")[..8];
+        await sidecar.Database.ExecuteAsync($"""
+            create role {role};
+            create table ledger_{role} (line text);
+            create table secrets_{role} (line text);
+            insert into ledger_{role} values ('in the ledger');
+            grant select on ledger_{role} to {role};
+            """);
+        var name = await sidecar.DeployAsync($$"""
+            export async function handler() {
+              const code = sql => db.query(sql).then(() => null, error => error.code);
+              const [who] = await db.query("select current_user as role, functions.role() as claimed, functions.uid()::text as uid");
+              const rows = await db.query('select line from ledger_{{role}}');
+              return { ...who, line: rows[0].line, secret: await code('select * from secrets_{{role}}'), leave: await code('set role service_role') };
+            }
+            """);
+        using (var refused = await sidecar.PostAsync(name, role: role))
+            Assert.False(refused.IsSuccessStatusCode);
+
+        await sidecar.Database.ExecuteAsync($"select functions.grant_role('{role}')");
+        try
+        {
+            var answer = await GrantedAsync(name, role);
+            Assert.Equal((role, role, "in the ledger"), ((string)answer["role"]!, (string)answer["claimed"]!, (string)answer["line"]!));
+            Assert.Equal(Alice, (string)answer["uid"]!);
+            Assert.Equal("42501", (string)answer["secret"]!);
+            Assert.NotNull(answer["leave"]);
+        }
+        finally
+        {
+            // Roles belong to the cluster, not to the test's database.
+            await sidecar.Database.ExecuteAsync($"delete from functions_private.roles where role = '{role}'; drop owned by {role}, pgfn_{role}; drop role pgfn_{role}, {role}");
+        }
+    }
+
+    /// <summary>The answer, as soon as the sidecar has heard of the grant.</summary>
+    private async Task<JsonNode> GrantedAsync(string name, string role)
+    {
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        using var pulse = new PeriodicTimer(TimeSpan.FromMilliseconds(20));
+        while (true)
+        {
+            using var response = await sidecar.PostAsync(name, role: role, subject: Alice);
+            if (response.IsSuccessStatusCode)
+                return JsonNode.Parse(await response.Content.ReadAsStringAsync(patience.Token))!;
+            await pulse.WaitForNextTickAsync(patience.Token);
+        }
     }
 
     [Fact]

@@ -61,6 +61,18 @@ public sealed class LimitTests(SidecarFixture sidecar)
         Assert.InRange(served, 1, 50);
     }
 
+    [Fact]
+    public async Task More_loops_without_end_than_processors_do_not_keep_a_neighbour_waiting()
+    {
+        var endless = await sidecar.DeployAsync("export const handler = () => { for (;;); };", """{"timeout_ms":10000}""");
+        var neighbour = await sidecar.DeployAsync("export const handler = () => ({ fine: true });");
+        var loops = Task.WhenAny(Enumerable.Range(0, (2 * Environment.ProcessorCount) + 1).Select(_ => sidecar.PostAsync(endless)));
+        await sidecar.EventuallyRunningAsync((2 * Environment.ProcessorCount) + 1);
+        Assert.True((bool)(await sidecar.CallAsync(neighbour))!["fine"]!);
+        Assert.False(loops.IsCompleted);
+        await loops;
+    }
+
     [Theory]
     [MemberData(nameof(GreedyHandlers))]
     public async Task What_needs_too_much_memory_is_answered_507(string handler)

@@ -80,6 +80,22 @@ public sealed class SidecarFixture : IAsyncLifetime
         return text.Length == 0 ? null : JsonNode.Parse(text);
     }
 
+    /// <summary>Waits until so many invocations run at the same time.</summary>
+    internal async Task EventuallyRunningAsync(int count)
+    {
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        using var pulse = new PeriodicTimer(TimeSpan.FromMilliseconds(20));
+        while (Running(await Http.GetStringAsync("/metrics", patience.Token)) < count)
+            await pulse.WaitForNextTickAsync(patience.Token);
+    }
+
+    private static int Running(string metrics)
+    {
+        const string Name = "\nfunctions_running ";
+        var start = metrics.IndexOf(Name, StringComparison.Ordinal) + Name.Length;
+        return int.Parse(metrics.AsSpan(start, metrics.IndexOf('\n', start) - start), System.Globalization.CultureInfo.InvariantCulture);
+    }
+
     /// <summary>Waits until a query of the owner's gives a row, and returns its first column: for what the sidecar writes a moment later.</summary>
     internal async Task<T> EventuallyAsync<T>(string sql, params object[] parameters)
     {

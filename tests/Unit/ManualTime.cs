@@ -3,13 +3,13 @@ namespace Functions.PgSidecar.Tests.Unit;
 /// <summary>A clock that stands still until a test moves it.</summary>
 internal sealed class ManualTime(DateTimeOffset start) : TimeProvider
 {
-    private long _ticks = start.UtcTicks;
+    private long ticks = start.UtcTicks;
 
     public override long TimestampFrequency => TimeSpan.TicksPerSecond;
 
-    public override DateTimeOffset GetUtcNow() => new(Interlocked.Read(ref _ticks), TimeSpan.Zero);
+    public override DateTimeOffset GetUtcNow() => new(Interlocked.Read(ref ticks), TimeSpan.Zero);
 
-    public override long GetTimestamp() => Interlocked.Read(ref _ticks);
+    public override long GetTimestamp() => Interlocked.Read(ref ticks);
 
-    public void Advance(TimeSpan by) => Interlocked.Add(ref _ticks, by.Ticks);
+    public void Advance(TimeSpan by) => Interlocked.Add(ref ticks, by.Ticks);
 }

@@ -7,14 +7,14 @@ internal sealed class Authenticator
 {
     private const string Scheme = "Bearer ";
 
-    private readonly TokenVerifier _verifier;
-    private readonly Caller _anonymous;
+    private readonly TokenVerifier verifier;
+    private readonly Caller anonymous;
 
     public Authenticator(TokenVerifier verifier, AuthOptions options)
     {
-        _verifier = verifier;
+        this.verifier = verifier;
         // The role is a plain identifier, so it needs no escaping.
-        _anonymous = new Caller(options.AnonymousRole, Subject: null, Encoding.UTF8.GetBytes($$"""{"role":"{{options.AnonymousRole}}"}"""), ExpiresAt: null);
+        anonymous = new Caller(options.AnonymousRole, Subject: null, Encoding.UTF8.GetBytes($$"""{"role":"{{options.AnonymousRole}}"}"""), ExpiresAt: null);
     }
 
     /// <summary>
@@ -32,18 +32,18 @@ internal sealed class Authenticator
         if (authorization.Count == 1)
         {
             return TryReadBearer(authorization[0], out var token)
-                ? _verifier.VerifyAsync(token, cancellationToken)
+                ? verifier.VerifyAsync(token, cancellationToken)
                 : ValueTask.FromResult<AuthResult>(AuthRefusal.MalformedHeader);
         }
 
         if (apiKey.Count == 1)
         {
             return apiKey[0]?.Trim(' ') is { Length: > 0 } key
-                ? _verifier.VerifyAsync(key, cancellationToken)
+                ? verifier.VerifyAsync(key, cancellationToken)
                 : ValueTask.FromResult<AuthResult>(AuthRefusal.MalformedHeader);
         }
 
-        return ValueTask.FromResult<AuthResult>(_anonymous);
+        return ValueTask.FromResult<AuthResult>(anonymous);
     }
 
     /// <summary>RFC 6750 section 2.1, the scheme in any case (RFC 9110 section 11.1), spaces around the token forgiven. Two credentials joined by a comma are none.</summary>

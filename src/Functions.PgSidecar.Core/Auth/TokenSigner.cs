@@ -12,22 +12,22 @@ internal sealed class TokenSigner
 {
     private static readonly string Header = Base64Url.EncodeToString("""{"alg":"HS256","typ":"JWT"}"""u8);
 
-    private readonly byte[] _secret;
-    private readonly TimeProvider _time;
+    private readonly byte[] secret;
+    private readonly TimeProvider time;
 
     /// <param name="secret">As in <c>PGFN_JWT_SECRET</c>.</param>
     /// <param name="time">The clock of <c>iat</c> and <c>exp</c>.</param>
     /// <exception cref="SidecarException">PGFN3040: the secret is unusable.</exception>
     public TokenSigner(string secret, TimeProvider time)
     {
-        _secret = JwtSecret.Parse(secret);
-        _time = time;
+        this.secret = JwtSecret.Parse(secret);
+        this.time = time;
     }
 
     /// <summary>A token for a role, and a subject where there is one, that is valid from now on.</summary>
     public string Sign(string role, string? subject, TimeSpan lifetime)
     {
-        var now = _time.GetUtcNow();
+        var now = time.GetUtcNow();
         var claims = new ArrayBufferWriter<byte>();
         using (var writer = new Utf8JsonWriter(claims))
         {
@@ -47,7 +47,7 @@ internal sealed class TokenSigner
     public string Sign(ReadOnlySpan<byte> claimsJson)
     {
         var signingInput = $"{Header}.{Base64Url.EncodeToString(claimsJson)}";
-        var signature = HMACSHA256.HashData(_secret, Encoding.ASCII.GetBytes(signingInput));
+        var signature = HMACSHA256.HashData(secret, Encoding.ASCII.GetBytes(signingInput));
         return $"{signingInput}.{Base64Url.EncodeToString(signature)}";
     }
 }

@@ -7,8 +7,8 @@ namespace Functions.PgSidecar.Core.Auth;
 /// <summary>Decides whether a JWT is good and whose it is. Strict: what is not understood is refused.</summary>
 internal sealed class TokenVerifier(AuthOptions options, KeySource keys, TimeProvider time)
 {
-    private readonly ClaimsReader _claims = new(options);
-    private readonly VerifiedTokenCache _verified = new(options.VerifiedTokens, options.ClockSkew);
+    private readonly ClaimsReader claims = new(options);
+    private readonly VerifiedTokenCache verified = new(options.VerifiedTokens, options.ClockSkew);
 
     /// <summary>A verifier with the keys that the options name.</summary>
     /// <exception cref="SidecarException">PGFN3040: the shared secret is unusable.</exception>
@@ -35,7 +35,7 @@ internal sealed class TokenVerifier(AuthOptions options, KeySource keys, TimePro
             return ValueTask.FromResult<AuthResult>(AuthRefusal.TokenTooLarge);
 
         var hash = TokenHash.Of(token.Span);
-        return _verified.Find(hash, keys.Current, time.GetUtcNow()) is { } caller
+        return verified.Find(hash, keys.Current, time.GetUtcNow()) is { } caller
             ? ValueTask.FromResult<AuthResult>(caller)
             : VerifyUnknownAsync(token.ToString(), hash, cancellationToken);
     }
@@ -61,9 +61,9 @@ internal sealed class TokenVerifier(AuthOptions options, KeySource keys, TimePro
         if (!set.Verifies(parsed))
             return AuthRefusal.BadSignature;
 
-        var result = _claims.Read(parsed.Payload, time.GetUtcNow());
+        var result = claims.Read(parsed.Payload, time.GetUtcNow());
         if (result.Caller is { } caller)
-            _verified.Add(hash, set, caller);
+            verified.Add(hash, set, caller);
         return result;
     }
 }

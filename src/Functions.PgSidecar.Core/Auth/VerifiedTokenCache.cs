@@ -15,20 +15,20 @@ namespace Functions.PgSidecar.Core.Auth;
 /// </remarks>
 internal sealed class VerifiedTokenCache(int capacity, TimeSpan clockSkew)
 {
-    private readonly int _generationSize = Math.Max(1, capacity / 2);
-    private volatile ConcurrentDictionary<TokenHash, Entry> _young = new();
-    private volatile ConcurrentDictionary<TokenHash, Entry> _old = new();
+    private readonly int generationSize = Math.Max(1, capacity / 2);
+    private volatile ConcurrentDictionary<TokenHash, Entry> young = new();
+    private volatile ConcurrentDictionary<TokenHash, Entry> old = new();
 
     /// <summary>How many callers are remembered.</summary>
-    public int Count => _young.Count + _old.Count;
+    public int Count => young.Count + old.Count;
 
     /// <summary>The caller of a token that verified under <paramref name="keys"/> and has not expired since.</summary>
     public Caller? Find(in TokenHash hash, KeySet keys, DateTimeOffset now)
     {
         var isOld = false;
-        if (!_young.TryGetValue(hash, out var entry))
+        if (!young.TryGetValue(hash, out var entry))
         {
-            if (!_old.TryGetValue(hash, out entry))
+            if (!old.TryGetValue(hash, out entry))
                 return null;
             isOld = true;
         }
@@ -46,13 +46,13 @@ internal sealed class VerifiedTokenCache(int capacity, TimeSpan clockSkew)
 
     private void Put(in TokenHash hash, Entry entry)
     {
-        var young = _young;
-        young[hash] = entry;
+        var current = young;
+        current[hash] = entry;
         // Two threads may both turn the generations; the cost is a few verifications more.
-        if (young.Count >= _generationSize)
+        if (current.Count >= generationSize)
         {
-            _old = young;
-            _young = new();
+            old = current;
+            young = new();
         }
     }
 
@@ -66,10 +66,10 @@ internal sealed class VerifiedTokenCache(int capacity, TimeSpan clockSkew)
 [StructLayout(LayoutKind.Sequential)]
 internal readonly struct TokenHash : IEquatable<TokenHash>
 {
-    private readonly ulong _a;
-    private readonly ulong _b;
-    private readonly ulong _c;
-    private readonly ulong _d;
+    private readonly ulong a;
+    private readonly ulong b;
+    private readonly ulong c;
+    private readonly ulong d;
 
     /// <summary>Hashes a token as the UTF-16 it is: no conversion, no buffer, and two tokens never share their bytes.</summary>
     public static TokenHash Of(ReadOnlySpan<char> token)
@@ -79,9 +79,9 @@ internal readonly struct TokenHash : IEquatable<TokenHash>
         return hash;
     }
 
-    public bool Equals(TokenHash other) => _a == other._a && _b == other._b && _c == other._c && _d == other._d;
+    public bool Equals(TokenHash other) => a == other.a && b == other.b && c == other.c && d == other.d;
 
     public override bool Equals(object? obj) => obj is TokenHash other && Equals(other);
 
-    public override int GetHashCode() => (int)_a;
+    public override int GetHashCode() => (int)a;
 }

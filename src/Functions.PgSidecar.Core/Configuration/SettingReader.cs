@@ -15,27 +15,27 @@ internal sealed class SettingReader(IConfiguration configuration)
 
     private const int MisspeltDistance = 2;
 
-    private readonly List<string> _errors = [];
-    private readonly HashSet<string> _known = new(StringComparer.OrdinalIgnoreCase);
+    private readonly List<string> errors = [];
+    private readonly HashSet<string> known = new(StringComparer.OrdinalIgnoreCase);
 
-    public IReadOnlyList<string> Errors => _errors;
+    public IReadOnlyList<string> Errors => errors;
 
-    public void Fail(string name, string what) => _errors.Add($"{name}: {what}");
+    public void Fail(string name, string what) => errors.Add($"{name}: {what}");
 
     /// <summary>Every name that was asked for.</summary>
-    public IReadOnlyCollection<string> Known => _known;
+    public IReadOnlyCollection<string> Known => known;
 
     /// <summary>A text; null when not set.</summary>
     public string? Text(string name)
     {
-        _known.Add(name);
+        known.Add(name);
         return configuration[name] is { } value && !string.IsNullOrWhiteSpace(value) ? value.Trim() : null;
     }
 
     /// <summary>A text that may instead be in the file that <c>NAME_FILE</c> names; one line break at the file's end is not part of it.</summary>
     public string? Secret(string name)
     {
-        _known.Add(name);
+        known.Add(name);
         var value = string.IsNullOrEmpty(configuration[name]) ? null : configuration[name];
         if (Text(name + FileSuffix) is not { } path)
             return value;
@@ -145,9 +145,9 @@ internal sealed class SettingReader(IConfiguration configuration)
     {
         foreach (var key in configuration.GetChildren().Select(child => child.Key))
         {
-            if (!key.StartsWith(prefix, StringComparison.OrdinalIgnoreCase) || _known.Contains(key))
+            if (!key.StartsWith(prefix, StringComparison.OrdinalIgnoreCase) || known.Contains(key))
                 continue;
-            if (_known.FirstOrDefault(name => Spelling.Distance(name, key.ToUpperInvariant()) <= MisspeltDistance) is { } meant)
+            if (known.FirstOrDefault(name => Spelling.Distance(name, key.ToUpperInvariant()) <= MisspeltDistance) is { } meant)
                 Fail(key, $"there is no such setting; did you mean {meant}?");
         }
     }

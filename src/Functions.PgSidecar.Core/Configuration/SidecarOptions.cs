@@ -163,8 +163,9 @@ internal sealed record LimitsOptions
     /// <summary><c>PGFN_LOG_RETENTION_DAYS</c>: how long invocations and log lines are kept. Default: 7.</summary>
     public int LogRetentionDays { get; init; } = 7;
 
-    /// <summary><c>PGFN_SANDBOX_THREADS</c>: threads that run functions' code. Default: one a processor.</summary>
-    public int SandboxThreads { get; init; } = Environment.ProcessorCount;
+    /// <summary><c>PGFN_SANDBOX_THREADS</c>: the most threads that run functions' code at once; as many loops without end it takes to keep others
+    /// waiting. Default: 64 a processor, at most 512.</summary>
+    public int SandboxThreads { get; init; } = Math.Min(512, 64 * Environment.ProcessorCount);
 
     /// <summary><c>PGFN_DB_POOL_SIZE</c>: connections at most for each privilege level of functions. Default: 20.</summary>
     public int ConnectionsPerRole { get; init; } = 20;

@@ -20,6 +20,9 @@ internal static partial class InvocationsLog
     [LoggerMessage(2005, LogLevel.Warning, "{Count} invocations did not finish within {Patience} and are given up")]
     public static partial void DrainTimedOut(ILogger logger, int count, TimeSpan patience);
 
+    [LoggerMessage(2008, LogLevel.Error, "{Lines} log lines and {Records} invocation records are lost: the database could not be reached before the end")]
+    public static partial void LogLost(ILogger logger, int lines, int records);
+
     [LoggerMessage(2007, LogLevel.Error, "The sidecar failed while it served invocation {Id} of function '{Function}': {Type}: {Message}")]
     public static partial void HostFailed(ILogger logger, string function, Guid id, string type, string message);
 

@@ -21,6 +21,7 @@ internal sealed class InvocationLogWorker(
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan MaintenanceInterval = TimeSpan.FromHours(1);
 
+    private (IReadOnlyList<InvocationRecord> Records, IReadOnlyList<LogRecord> Lines) batch = ([], []);
     private long reportedLines;
     private long reportedRecords;
 
@@ -28,8 +29,12 @@ internal sealed class InvocationLogWorker(
     public override async Task StopAsync(CancellationToken cancellationToken)
     {
         await base.StopAsync(cancellationToken).ConfigureAwait(false);
-        // What the last invocations said.
-        await WriteAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        // The batch that was in hand, then what the last invocations said.
+        for (var i = 0; i < 2; i++)
+            await WriteAsync(cancellationToken, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        var (records, lines) = log.Take();
+        if (batch.Records.Count + batch.Lines.Count + records.Count + lines.Count > 0)
+            InvocationsLog.LogLost(logger, batch.Lines.Count + lines.Count, batch.Records.Count + records.Count);
     }
 
     /// <inheritdoc/>
@@ -42,7 +47,8 @@ internal sealed class InvocationLogWorker(
             {
                 await log.WaitAsync(stoppingToken).ConfigureAwait(false);
                 await Task.Delay(Gather, time, stoppingToken).ConfigureAwait(false);
-                await WriteAsync(stoppingToken).ConfigureAwait(false);
+                // A batch whose writing is broken off may have been committed or not, so that a stop waits for it.
+                await WriteAsync(stoppingToken, CancellationToken.None).ConfigureAwait(false);
             }
         }
         catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
@@ -52,27 +58,31 @@ internal sealed class InvocationLogWorker(
         await maintenance.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
-    /// <summary>Writes what there is, again and again until it is written.</summary>
-    private async Task WriteAsync(CancellationToken cancellationToken)
+    /// <summary>Writes what there is, again and again until it is written. A batch that could not be written stays in hand.</summary>
+    /// <param name="giveUp">Ends the attempts, between two of them.</param>
+    /// <param name="breakOff">Ends an attempt.</param>
+    private async Task WriteAsync(CancellationToken giveUp, CancellationToken breakOff)
     {
-        var (records, lines) = log.Take();
-        if (records.Count == 0 && lines.Count == 0)
+        if (batch.Records.Count == 0 && batch.Lines.Count == 0)
+            batch = log.Take();
+        if (batch.Records.Count == 0 && batch.Lines.Count == 0)
             return;
         var pause = FirstPause;
         while (true)
         {
             try
             {
-                await store.WriteAsync(records, lines, cancellationToken).ConfigureAwait(false);
+                await store.WriteAsync(batch.Records, batch.Lines, breakOff).ConfigureAwait(false);
                 break;
             }
             catch (Exception e) when (e is not OperationCanceledException)
             {
                 InvocationsLog.LogWriteFailed(logger, pause, e.Message);
-                await Task.Delay(pause, time, cancellationToken).ConfigureAwait(false);
+                await Task.Delay(pause, time, giveUp).ConfigureAwait(false);
                 pause = pause * 2 < LongestPause ? pause * 2 : LongestPause;
             }
         }
+        batch = ([], []);
         ReportDropped();
     }
 

@@ -70,12 +70,12 @@ internal sealed class CompilationWorker(
             var pending = await store.ClaimPendingAsync(identity.Id, BatchSize, Lease, stoppingToken).ConfigureAwait(false);
             if (pending.Count == 0)
                 return;
-            await Task.WhenAll(pending.Select(CompileAsync)).ConfigureAwait(false);
+            await Task.WhenAll(pending.Select(version => CompileAsync(version, stoppingToken))).ConfigureAwait(false);
         }
     }
 
     /// <summary>Compiles one version and tells the registry; a shutdown waits for it.</summary>
-    private async Task CompileAsync(VersionArtifact version)
+    private async Task CompileAsync(VersionArtifact version, CancellationToken stoppingToken)
     {
         var began = Stopwatch.GetTimestamp();
         CompilationOutcome outcome;
@@ -91,10 +91,28 @@ internal sealed class CompilationWorker(
         {
             outcome = Compiler.Failure(engine, e, Stopwatch.GetElapsedTime(began));
         }
-        await store.CompleteVersionAsync(version.Function, version.Version, outcome, CancellationToken.None).ConfigureAwait(false);
+        await CompleteAsync(version, outcome, stoppingToken).ConfigureAwait(false);
         if (outcome.Error is { } error)
             RegistryLog.CompileFailed(logger, version.Function, version.Version, error.Message);
         else
             RegistryLog.Compiled(logger, version.Function, version.Version, outcome.CompiledMs);
+    }
+
+    /// <summary>Tells the registry, however long it is away: given up, the version would wait for its lease to run out.</summary>
+    private async Task CompleteAsync(VersionArtifact version, CompilationOutcome outcome, CancellationToken stoppingToken)
+    {
+        while (true)
+        {
+            try
+            {
+                await store.CompleteVersionAsync(version.Function, version.Version, outcome, CancellationToken.None).ConfigureAwait(false);
+                return;
+            }
+            catch (Npgsql.NpgsqlException e)
+            {
+                RegistryLog.Unreachable(logger, Pause, e.Message);
+                await Task.Delay(Pause, time, stoppingToken).ConfigureAwait(false);
+            }
+        }
     }
 }

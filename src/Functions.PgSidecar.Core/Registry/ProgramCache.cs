@@ -11,9 +11,6 @@ namespace Functions.PgSidecar.Core.Registry;
 /// </summary>
 internal sealed class ProgramCache : IDisposable
 {
-    /// <summary>Snapshots held at most, in bytes; those in use are held beyond it.</summary>
-    private const long MaxBytes = 1L << 30;
-
     /// <summary>How often instances that nobody needed are given back.</summary>
     private static readonly TimeSpan TrimInterval = TimeSpan.FromSeconds(10);
 
@@ -24,6 +21,9 @@ internal sealed class ProgramCache : IDisposable
     private readonly Lock gate = new();
     private readonly Dictionary<(string Function, int Version), Task<SharedProgram>> programs = [];
     private long questions;
+
+    /// <summary>Snapshots held at most, in bytes; those in use are held beyond it. Default: 1 GiB.</summary>
+    public long MaxBytes { get; init; } = 1L << 30;
 
     public ProgramCache(JavaScriptEngine engine, RegistryStore store, TimeProvider time, ILogger<ProgramCache> logger)
     {
@@ -56,6 +56,7 @@ internal sealed class ProgramCache : IDisposable
             programs[(function, version)] = Task.FromResult(new SharedProgram(program) { LastUse = ++questions });
         }
         Release(old);
+        Trim();
     }
 
     /// <summary>Drops every version of a function but one; those in use go when they are no longer.</summary>
@@ -106,21 +107,49 @@ internal sealed class ProgramCache : IDisposable
     {
         var artifact = await ReadAsync(function, version).ConfigureAwait(false)
             ?? throw new SidecarException("PGFN2404", 404, $"Version {version} of function '{function}' is gone.");
-        if (artifact.Snapshot is { } snapshot && artifact.Engine == engine.EngineId)
-            return new SharedProgram(engine.Read(snapshot));
+        if (TryRead(artifact) is { } stored)
+            return new SharedProgram(stored);
         RegistryLog.Recompiling(logger, function, version);
         var began = Stopwatch.GetTimestamp();
         try
         {
             var program = await engine.CompileAsync(
                 Compiler.FileName(artifact), artifact.Source, Compiler.Limits(artifact), artifact.Options.Handler).ConfigureAwait(false);
-            await store.CompleteVersionAsync(
-                function, version, Compiler.Success(engine, program, Stopwatch.GetElapsedTime(began)), CancellationToken.None).ConfigureAwait(false);
+            await StoreAsync(artifact, Compiler.Success(engine, program, Stopwatch.GetElapsedTime(began))).ConfigureAwait(false);
             return new SharedProgram(program);
         }
         catch (JavaScriptCompileException e)
         {
             throw new SidecarException("PGFN2422", 500, $"Version {version} of function '{function}' does not compile with this engine: {e.Message}");
+        }
+    }
+
+    /// <summary>The stored program; <see langword="null"/> where there is none, or none that this engine can use.</summary>
+    private JavaScriptProgram? TryRead(VersionArtifact artifact)
+    {
+        if (artifact.Snapshot is not { } snapshot || artifact.Engine != engine.EngineId)
+            return null;
+        try
+        {
+            return engine.Read(snapshot);
+        }
+        catch (InvalidDataException e)
+        {
+            RegistryLog.Unusable(logger, artifact.Function, artifact.Version, e.Message);
+            return null;
+        }
+    }
+
+    /// <summary>Spares the next process the compilation; this one can do without.</summary>
+    private async Task StoreAsync(VersionArtifact artifact, CompilationOutcome outcome)
+    {
+        try
+        {
+            await store.CompleteVersionAsync(artifact.Function, artifact.Version, outcome, CancellationToken.None).ConfigureAwait(false);
+        }
+        catch (Npgsql.NpgsqlException e)
+        {
+            RegistryLog.NotStored(logger, artifact.Function, artifact.Version, e.Message);
         }
     }
 

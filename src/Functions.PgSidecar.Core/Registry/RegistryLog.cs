@@ -32,6 +32,12 @@ internal static partial class RegistryLog
     [LoggerMessage(4009, LogLevel.Warning, "Not every function could be loaded ahead; the rest is loaded when it is called: {Reason}")]
     public static partial void PreloadFailed(ILogger logger, string reason);
 
+    [LoggerMessage(4010, LogLevel.Warning, "What is stored of function '{Function}' version {Version} can't be used: {Reason}")]
+    public static partial void Unusable(ILogger logger, string function, int version, string reason);
+
+    [LoggerMessage(4011, LogLevel.Warning, "Function '{Function}' version {Version} runs, but could not be stored: {Reason}")]
+    public static partial void NotStored(ILogger logger, string function, int version, string reason);
+
     /// <summary>What a caller is told when the registry can't be read.</summary>
     public static SidecarException Unreadable(Exception cause) =>
         new("PGFN2503", 503, "The database that holds the functions can't be reached just now; try again.", cause);

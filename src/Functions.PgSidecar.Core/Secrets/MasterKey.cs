@@ -16,13 +16,13 @@ internal sealed class MasterKey
     private const int NonceSize = 12;
     private const int TagSize = 16;
 
-    private readonly byte[] _aesKey;
-    private readonly byte[] _text;
+    private readonly byte[] aesKey;
+    private readonly byte[] text;
 
     private MasterKey(string text)
     {
-        _text = Encoding.UTF8.GetBytes(text);
-        _aesKey = Derive("pgfn secret key wrap v1");
+        this.text = Encoding.UTF8.GetBytes(text);
+        aesKey = Derive("pgfn secret key wrap v1");
     }
 
     /// <summary>The key of a setting's text, or null and what is wrong with it (a clause that follows the setting's name).</summary>
@@ -55,7 +55,7 @@ internal sealed class MasterKey
 
     /// <summary>A key of 32 bytes for one purpose: who learns it learns nothing of the others.</summary>
     public byte[] Derive(string purpose) =>
-        HKDF.DeriveKey(HashAlgorithmName.SHA256, _text, 32, salt: null, info: Encoding.UTF8.GetBytes(purpose));
+        HKDF.DeriveKey(HashAlgorithmName.SHA256, text, 32, salt: null, info: Encoding.UTF8.GetBytes(purpose));
 
     /// <summary>Encrypts; layout: version, nonce, ciphertext, tag.</summary>
     public byte[] Wrap(ReadOnlySpan<byte> plain)
@@ -64,7 +64,7 @@ internal sealed class MasterKey
         wrapped[0] = Version;
         var nonce = wrapped.AsSpan(1, NonceSize);
         RandomNumberGenerator.Fill(nonce);
-        using var aes = new AesGcm(_aesKey, TagSize);
+        using var aes = new AesGcm(aesKey, TagSize);
         aes.Encrypt(nonce, plain, wrapped.AsSpan(1 + NonceSize, plain.Length), wrapped.AsSpan(wrapped.Length - TagSize), wrapped.AsSpan(0, 1));
         return wrapped;
     }
@@ -75,7 +75,7 @@ internal sealed class MasterKey
         if (wrapped.Length < 1 + NonceSize + TagSize || wrapped[0] != Version)
             return null;
         var plain = new byte[wrapped.Length - 1 - NonceSize - TagSize];
-        using var aes = new AesGcm(_aesKey, TagSize);
+        using var aes = new AesGcm(aesKey, TagSize);
         try
         {
             aes.Decrypt(wrapped.Slice(1, NonceSize), wrapped[(1 + NonceSize)..^TagSize], wrapped[^TagSize..], plain, wrapped[..1]);

@@ -22,14 +22,14 @@ internal sealed class Redactor
     private static readonly string[] SecretNames = ["API_KEY", "APIKEY", "SECRET", "PASSWORD", "TOKEN", "PRIVATE_KEY", "CREDENTIAL"];
 
     /// <summary>By length, longest first: where one form begins with another, the longer one is what is there.</summary>
-    private readonly (string Form, string Replacement)[] _forms;
+    private readonly (string Form, string Replacement)[] forms;
 
-    private readonly SearchValues<string>? _search;
+    private readonly SearchValues<string>? search;
 
     private Redactor(Dictionary<string, string> replacements)
     {
-        _forms = [.. replacements.OrderByDescending(pair => pair.Key.Length).Select(pair => (pair.Key, pair.Value))];
-        _search = _forms.Length == 0 ? null : SearchValues.Create([.. replacements.Keys], StringComparison.Ordinal);
+        forms = [.. replacements.OrderByDescending(pair => pair.Key.Length).Select(pair => (pair.Key, pair.Value))];
+        search = forms.Length == 0 ? null : SearchValues.Create([.. replacements.Keys], StringComparison.Ordinal);
     }
 
     /// <summary>Redacts nothing and costs nothing.</summary>
@@ -69,9 +69,9 @@ internal sealed class Redactor
     /// <summary>The text without the secrets; the same instance when there are none in it.</summary>
     public string Redact(string text)
     {
-        if (_search is null)
+        if (search is null)
             return text;
-        var at = text.AsSpan().IndexOfAny(_search);
+        var at = text.AsSpan().IndexOfAny(search);
         return at < 0 ? text : Replace(text, at);
     }
 
@@ -96,13 +96,13 @@ internal sealed class Redactor
 
     private int Next(string text, int from)
     {
-        var at = text.AsSpan(from).IndexOfAny(_search!);
+        var at = text.AsSpan(from).IndexOfAny(search!);
         return at < 0 ? -1 : from + at;
     }
 
     private (string Form, string Replacement) FormAt(string text, int at)
     {
-        foreach (var candidate in _forms)
+        foreach (var candidate in forms)
         {
             if (text.AsSpan(at).StartsWith(candidate.Form, StringComparison.Ordinal))
                 return candidate;

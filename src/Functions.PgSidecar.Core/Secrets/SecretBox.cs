@@ -23,16 +23,16 @@ internal sealed class SecretBox : IDisposable
     private const byte StreamPurpose = 1;
     private const byte MacPurpose = 2;
 
-    private readonly RSA _rsa;
-    private readonly byte[] _keyId;
-    private readonly Lock _lock = new();
+    private readonly RSA rsa;
+    private readonly byte[] keyId;
+    private readonly Lock gate = new();
 
     /// <param name="rsa">The private key; the box's from now on.</param>
     public SecretBox(RSA rsa)
     {
-        _rsa = rsa;
+        this.rsa = rsa;
         Modulus = new System.Numerics.BigInteger(rsa.ExportParameters(false).Modulus, isUnsigned: true, isBigEndian: true).ToString(System.Globalization.CultureInfo.InvariantCulture);
-        _keyId = SHA256.HashData(Encoding.ASCII.GetBytes(Modulus))[..KeyIdSize];
+        keyId = SHA256.HashData(Encoding.ASCII.GetBytes(Modulus))[..KeyIdSize];
     }
 
     /// <summary>The public key's modulus in decimal; its exponent is 65537.</summary>
@@ -45,10 +45,10 @@ internal sealed class SecretBox : IDisposable
         var text = Encoding.UTF8.GetBytes(value);
         ApplyStream(contentKey, text);
         byte[] wrapped;
-        lock (_lock)
-            wrapped = _rsa.Encrypt(contentKey, RSAEncryptionPadding.OaepSHA256);
+        lock (gate)
+            wrapped = rsa.Encrypt(contentKey, RSAEncryptionPadding.OaepSHA256);
 
-        byte[] head = [Version, .. _keyId, .. wrapped];
+        byte[] head = [Version, .. keyId, .. wrapped];
         return [.. head, .. text, .. Mac(contentKey, head, function, key, text)];
     }
 
@@ -56,10 +56,10 @@ internal sealed class SecretBox : IDisposable
     /// <exception cref="SidecarException">PGFN5301: sealed for another key pair. PGFN5302: damaged, or from another place.</exception>
     public string Open(string function, string key, ReadOnlySpan<byte> sealedValue)
     {
-        var headSize = 1 + KeyIdSize + (_rsa.KeySize / 8);
+        var headSize = 1 + KeyIdSize + (rsa.KeySize / 8);
         if (sealedValue.Length < headSize + HMACSHA256.HashSizeInBytes || sealedValue[0] != Version)
             throw Damaged(function, key);
-        if (!sealedValue.Slice(1, KeyIdSize).SequenceEqual(_keyId))
+        if (!sealedValue.Slice(1, KeyIdSize).SequenceEqual(keyId))
         {
             throw new SidecarException("PGFN5301", 500,
                 $"The secret '{key}' of function '{function}' was sealed for another key pair than this database's; set it again with functions.set_secret.");
@@ -75,14 +75,14 @@ internal sealed class SecretBox : IDisposable
         return Encoding.UTF8.GetString(text);
     }
 
-    public void Dispose() => _rsa.Dispose();
+    public void Dispose() => rsa.Dispose();
 
     private byte[]? Unwrap(ReadOnlySpan<byte> wrapped)
     {
         try
         {
-            lock (_lock)
-                return _rsa.Decrypt(wrapped, RSAEncryptionPadding.OaepSHA256) is { Length: ContentKeySize } contentKey ? contentKey : null;
+            lock (gate)
+                return rsa.Decrypt(wrapped, RSAEncryptionPadding.OaepSHA256) is { Length: ContentKeySize } contentKey ? contentKey : null;
         }
         catch (CryptographicException)
         {

@@ -84,6 +84,6 @@ public sealed partial class ChangeListener(NpgsqlDataSource dataSource, ILogger<
         }
     }
 
-    [LoggerMessage(4001, LogLevel.Warning, "Listening for changed functions failed ({Reason}); trying again in {PauseMs} ms, polling meanwhile.")]
+    [LoggerMessage(4101, LogLevel.Warning, "Listening for changed functions failed ({Reason}); trying again in {PauseMs} ms, polling meanwhile.")]
     private static partial void ListeningFailed(ILogger logger, string reason, double pauseMs);
 }

@@ -27,7 +27,7 @@ public sealed class JavaScriptEngine : IDisposable
         this.threads = threads;
         exports = new QuickJsExports(image);
         hostFunctions = HostFunctions.From(typeof(HostCalls));
-        EngineId = Convert.ToHexStringLower(SHA256.HashData([.. Encoding.ASCII.GetBytes(image.EngineId), .. SHA256.HashData(prelude)]));
+        EngineId = Convert.ToHexStringLower(SHA256.HashData([ProgramFormat.Version, .. Encoding.ASCII.GetBytes(image.EngineId), .. SHA256.HashData(prelude)]));
         blank = new Lazy<Task<JavaScriptProgram>>(PrepareAsync);
     }
 

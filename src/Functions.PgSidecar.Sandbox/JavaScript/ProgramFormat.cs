@@ -12,7 +12,7 @@ namespace Functions.PgSidecar.Sandbox.JavaScript;
 /// </summary>
 internal static class ProgramFormat
 {
-    private const int Version = 2;
+    public const byte Version = 2;
     private const int EngineIdLength = 64;
     private const int HandleCount = 7;
     private const int HashOffset = 4 + 1 + EngineIdLength;

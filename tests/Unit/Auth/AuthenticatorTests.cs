@@ -8,7 +8,7 @@ public sealed class AuthenticatorTests
     private static readonly string Good = Forge.Hs256(Forge.GoodClaims);
     private static readonly string Other = Forge.Hs256(Forge.GoodClaims.Replace("u1", "u2", StringComparison.Ordinal));
 
-    private readonly Authenticator _authenticator = new(Forge.WithSecret(), new AuthOptions());
+    private readonly Authenticator authenticator = new(Forge.WithSecret(), new AuthOptions());
 
     [Fact]
     public async Task No_token_is_the_anonymous_role()
@@ -62,5 +62,5 @@ public sealed class AuthenticatorTests
         Assert.Equal(AuthRefusal.MalformedToken, (await Ask(["Bearer nonsense"], [Good])).Refusal);
     }
 
-    private ValueTask<AuthResult> Ask(string[] authorization, string[] apiKey) => _authenticator.AuthenticateAsync(authorization, apiKey, default);
+    private ValueTask<AuthResult> Ask(string[] authorization, string[] apiKey) => authenticator.AuthenticateAsync(authorization, apiKey, default);
 }

@@ -11,37 +11,37 @@ public sealed class KeySetTests
     private static readonly string Token = Forge.Token("""{"alg":"RS256","kid":"k2"}""", Forge.GoodClaims,
         data => Forge.Rsa.SignData(data, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1));
 
-    private readonly ManualTime _time = new(Forge.Now);
-    private Func<string> _publish = () => throw new HttpRequestException("down");
-    private int _loads;
+    private readonly ManualTime time = new(Forge.Now);
+    private Func<string> publish = () => throw new HttpRequestException("down");
+    private int loads;
 
     [Fact]
     public async Task Keys_are_loaded_when_first_needed_and_then_held()
     {
-        _publish = () => Set("k2");
+        publish = () => Set("k2");
         var verifier = Verifier();
 
         Assert.Equal(AuthRefusal.None, await Forge.RefusalOf(verifier, Token));
         Assert.Equal(AuthRefusal.None, await Forge.RefusalOf(verifier, Token + ""));
 
-        Assert.Equal(1, _loads);
+        Assert.Equal(1, loads);
     }
 
     [Fact]
     public async Task An_unknown_kid_loads_the_keys_again_but_no_faster_than_the_floor()
     {
-        _publish = () => Set("k1");
+        publish = () => Set("k1");
         var verifier = Verifier();
         Assert.Equal(AuthRefusal.UnknownKey, await Forge.RefusalOf(verifier, Token));
 
-        _publish = () => Set("k2");
+        publish = () => Set("k2");
         for (var i = 0; i < 100; i++)
             Assert.Equal(AuthRefusal.UnknownKey, await Forge.RefusalOf(verifier, Token));
-        Assert.Equal(1, _loads);
+        Assert.Equal(1, loads);
 
-        _time.Advance(KeySource.RefreshFloor);
+        time.Advance(KeySource.RefreshFloor);
         Assert.Equal(AuthRefusal.None, await Forge.RefusalOf(verifier, Token));
-        Assert.Equal(2, _loads);
+        Assert.Equal(2, loads);
     }
 
     [Fact]
@@ -56,29 +56,29 @@ public sealed class KeySetTests
     [Fact]
     public async Task The_last_keys_hold_while_the_publisher_is_down()
     {
-        _publish = () => Set("k2");
+        publish = () => Set("k2");
         var source = Source();
-        var verifier = new TokenVerifier(new AuthOptions(), source, _time);
+        var verifier = new TokenVerifier(new AuthOptions(), source, time);
         Assert.Equal(AuthRefusal.None, await Forge.RefusalOf(verifier, Token));
 
-        _publish = () => throw new HttpRequestException("down");
-        _time.Advance(KeySource.RefreshFloor);
+        publish = () => throw new HttpRequestException("down");
+        time.Advance(KeySource.RefreshFloor);
         await source.RefreshAsync();
 
-        Assert.Equal(2, _loads);
+        Assert.Equal(2, loads);
         Assert.Equal(AuthRefusal.None, await Forge.RefusalOf(verifier, Token));
     }
 
     [Fact]
     public async Task A_withdrawn_key_takes_its_remembered_tokens_with_it()
     {
-        _publish = () => Set("k2");
+        publish = () => Set("k2");
         var source = Source();
-        var verifier = new TokenVerifier(new AuthOptions(), source, _time);
+        var verifier = new TokenVerifier(new AuthOptions(), source, time);
         Assert.Equal(AuthRefusal.None, await Forge.RefusalOf(verifier, Token));
 
-        _publish = () => Set("k3");
-        _time.Advance(KeySource.RefreshFloor);
+        publish = () => Set("k3");
+        time.Advance(KeySource.RefreshFloor);
         await source.RefreshAsync();
 
         Assert.Equal(AuthRefusal.UnknownKey, await Forge.RefusalOf(verifier, Token));
@@ -87,24 +87,24 @@ public sealed class KeySetTests
     [Fact]
     public async Task Keys_that_have_grown_old_are_loaded_again_without_anybody_waiting()
     {
-        _publish = () => Set("k2");
+        publish = () => Set("k2");
         var source = Source();
         var first = await source.RefreshAsync();
 
-        _time.Advance(KeySource.RefreshInterval);
+        time.Advance(KeySource.RefreshInterval);
         Assert.Same(first, source.Current);
 
         Assert.NotSame(first, await source.RefreshAsync());
-        Assert.Equal(2, _loads);
+        Assert.Equal(2, loads);
     }
 
     [Fact]
     public async Task The_shared_secret_works_while_the_publisher_is_down()
     {
-        var source = new KeySource([new HmacKey(Encoding.UTF8.GetBytes(Forge.Secret))], LoadAsync, _time, NullLogger.Instance);
+        var source = new KeySource([new HmacKey(Encoding.UTF8.GetBytes(Forge.Secret))], LoadAsync, time, NullLogger.Instance);
 
-        Assert.Equal(AuthRefusal.None, await Forge.RefusalOf(new TokenVerifier(new AuthOptions(), source, _time), Forge.Hs256(Forge.GoodClaims)));
-        Assert.Equal(0, _loads);
+        Assert.Equal(AuthRefusal.None, await Forge.RefusalOf(new TokenVerifier(new AuthOptions(), source, time), Forge.Hs256(Forge.GoodClaims)));
+        Assert.Equal(0, loads);
     }
 
     [Theory]
@@ -176,15 +176,15 @@ public sealed class KeySetTests
         await Assert.ThrowsAsync<FileNotFoundException>(() => KeySetLoaders.FromFile(path)(default));
     }
 
-    private TokenVerifier Verifier() => new(new AuthOptions(), Source(), _time);
+    private TokenVerifier Verifier() => new(new AuthOptions(), Source(), time);
 
-    private KeySource Source() => new([], LoadAsync, _time, NullLogger.Instance);
+    private KeySource Source() => new([], LoadAsync, time, NullLogger.Instance);
 
     private async Task<IReadOnlyList<VerificationKey>> LoadAsync(CancellationToken cancellationToken)
     {
         await Task.Yield();
-        Interlocked.Increment(ref _loads);
-        return JsonWebKeySet.Parse(Encoding.UTF8.GetBytes(_publish()), allowSecrets: false);
+        Interlocked.Increment(ref loads);
+        return JsonWebKeySet.Parse(Encoding.UTF8.GetBytes(publish()), allowSecrets: false);
     }
 
     private static string Set(string kid) => $$"""{"keys":[{{Forge.Jwk(Forge.Rsa, $$""","kid":"{{kid}}" """)}}]}""";

@@ -7,21 +7,21 @@ namespace Functions.PgSidecar.Tests.Unit.Configuration;
 /// <summary>Settings from a list, with the case-insensitive names of .NET configuration: <c>new Settings { ["PGHOST"] = "db" }</c>.</summary>
 internal sealed class Settings : IConfiguration, IEnumerable<KeyValuePair<string, string?>>
 {
-    private readonly Dictionary<string, string?> _values = new(StringComparer.OrdinalIgnoreCase);
+    private readonly Dictionary<string, string?> values = new(StringComparer.OrdinalIgnoreCase);
 
     public string? this[string key]
     {
-        get => _values.GetValueOrDefault(key);
-        set => _values[key] = value;
+        get => values.GetValueOrDefault(key);
+        set => values[key] = value;
     }
 
-    public IEnumerator<KeyValuePair<string, string?>> GetEnumerator() => _values.GetEnumerator();
+    public IEnumerator<KeyValuePair<string, string?>> GetEnumerator() => values.GetEnumerator();
 
     IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
 
     public IConfigurationSection GetSection(string key) => throw new NotSupportedException("Settings are flat.");
 
-    public IEnumerable<IConfigurationSection> GetChildren() => _values.Keys.Select(key => new Child(key));
+    public IEnumerable<IConfigurationSection> GetChildren() => values.Keys.Select(key => new Child(key));
 
     public IChangeToken GetReloadToken() => throw new NotSupportedException("Settings don't change.");
 

@@ -18,17 +18,17 @@ internal sealed record WireRequest(string Line, IReadOnlyList<string> Headers, b
 /// <summary>An HTTP server on a port of 127.0.0.1 that answers whatever bytes a test wants, one request a connection.</summary>
 internal sealed class LoopbackServer : IAsyncDisposable
 {
-    private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
-    private readonly Func<WireRequest, Stream, Task> _answer;
-    private readonly CancellationTokenSource _stop = new();
-    private readonly List<WireRequest> _requests = [];
-    private readonly Task _accepting;
+    private readonly TcpListener listener = new(IPAddress.Loopback, 0);
+    private readonly Func<WireRequest, Stream, Task> answer;
+    private readonly CancellationTokenSource stop = new();
+    private readonly List<WireRequest> requests = [];
+    private readonly Task accepting;
 
     public LoopbackServer(Func<WireRequest, Stream, Task> answer)
     {
-        _answer = answer;
-        _listener.Start();
-        _accepting = AcceptAsync();
+        this.answer = answer;
+        listener.Start();
+        accepting = AcceptAsync();
     }
 
     public LoopbackServer(Func<WireRequest, string> answer)
@@ -36,19 +36,19 @@ internal sealed class LoopbackServer : IAsyncDisposable
     {
     }
 
-    public int Port => ((IPEndPoint)_listener.LocalEndpoint).Port;
+    public int Port => ((IPEndPoint)listener.LocalEndpoint).Port;
 
     public IReadOnlyList<WireRequest> Requests
     {
         get
         {
-            lock (_requests)
-                return [.. _requests];
+            lock (requests)
+                return [.. requests];
         }
     }
 
     /// <summary>Ends when the server does: what an answer that never comes waits for.</summary>
-    public CancellationToken Stopped => _stop.Token;
+    public CancellationToken Stopped => stop.Token;
 
     public static string Ok(string body = "", string headers = "") =>
         $"HTTP/1.1 200 OK\r\n{headers}Content-Length: {body.Length}\r\nConnection: close\r\n\r\n{body}";
@@ -58,13 +58,13 @@ internal sealed class LoopbackServer : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        if (_stop.IsCancellationRequested)
+        if (stop.IsCancellationRequested)
             return;
-        await _stop.CancelAsync();
-        _listener.Stop();
-        await _accepting;
-        _listener.Dispose();
-        _stop.Dispose();
+        await stop.CancelAsync();
+        listener.Stop();
+        await accepting;
+        listener.Dispose();
+        stop.Dispose();
     }
 
     private async Task AcceptAsync()
@@ -73,7 +73,7 @@ internal sealed class LoopbackServer : IAsyncDisposable
         try
         {
             while (true)
-                serving.Add(ServeAsync(await _listener.AcceptTcpClientAsync(_stop.Token)));
+                serving.Add(ServeAsync(await listener.AcceptTcpClientAsync(stop.Token)));
         }
         catch (Exception e) when (e is OperationCanceledException or SocketException or ObjectDisposedException)
         {
@@ -90,9 +90,9 @@ internal sealed class LoopbackServer : IAsyncDisposable
                 var stream = client.GetStream();
                 if (await ReadAsync(stream) is not { } request)
                     return;
-                lock (_requests)
-                    _requests.Add(request);
-                await _answer(request, stream);
+                lock (requests)
+                    requests.Add(request);
+                await answer(request, stream);
             }
             catch (Exception e) when (e is IOException or OperationCanceledException)
             {
@@ -107,7 +107,7 @@ internal sealed class LoopbackServer : IAsyncDisposable
         var one = new byte[1];
         while (!head.ToString().EndsWith("\r\n\r\n", StringComparison.Ordinal))
         {
-            if (await stream.ReadAsync(one, _stop.Token) == 0)
+            if (await stream.ReadAsync(one, stop.Token) == 0)
                 return null;
             head.Append((char)one[0]);
         }
@@ -115,7 +115,7 @@ internal sealed class LoopbackServer : IAsyncDisposable
         var lines = head.ToString().Split("\r\n", StringSplitOptions.RemoveEmptyEntries);
         var request = new WireRequest(lines[0], lines[1..], []);
         var body = new byte[int.Parse(request.Header("Content-Length") ?? "0")];
-        await stream.ReadExactlyAsync(body, _stop.Token);
+        await stream.ReadExactlyAsync(body, stop.Token);
         return request with { Body = body };
     }
 }

@@ -13,17 +13,17 @@ namespace Functions.PgSidecar.Tests.Unit.Http;
 /// </summary>
 public abstract class OutboundFixture : IDisposable
 {
-    private protected readonly Dictionary<string, Queue<IPAddress[]>> _names = [];
-    private readonly List<OutboundHttp> _clients = [];
+    private protected readonly Dictionary<string, Queue<IPAddress[]>> names = [];
+    private readonly List<OutboundHttp> clients = [];
 
     public void Dispose()
     {
-        _clients.ForEach(client => client.Dispose());
+        clients.ForEach(client => client.Dispose());
         GC.SuppressFinalize(this);
     }
 
     private protected void Name(string name, params string[] answers) =>
-        _names[name] = new(answers.Select(answer => answer.Split(' ').Select(IPAddress.Parse).ToArray()));
+        names[name] = new(answers.Select(answer => answer.Split(' ').Select(IPAddress.Parse).ToArray()));
 
     private protected OutboundHttp Client(OutboundHttpOptions? options = null, bool loopbackIsOpen = true)
     {
@@ -32,11 +32,11 @@ public abstract class OutboundFixture : IDisposable
             options = options with { AllowedNetworks = [IPNetwork.Parse("127.0.0.0/8")] };
         var client = new OutboundHttp(options, TimeProvider.System, (host, _) =>
         {
-            if (!_names.TryGetValue(host, out var answers))
+            if (!names.TryGetValue(host, out var answers))
                 throw new SocketException((int)SocketError.HostNotFound);
             return Task.FromResult(answers.Count > 1 ? answers.Dequeue() : answers.Peek());
         });
-        _clients.Add(client);
+        clients.Add(client);
         return client;
     }
 

@@ -5,12 +5,12 @@ namespace Functions.PgSidecar.Tests.Unit.Secrets;
 
 public sealed class MasterKeyTests : IDisposable
 {
-    private readonly string _directory = Path.Combine(Path.GetTempPath(), Path.GetRandomFileName());
+    private readonly string directory = Path.Combine(Path.GetTempPath(), Path.GetRandomFileName());
 
     public void Dispose()
     {
-        if (Directory.Exists(_directory))
-            Directory.Delete(_directory, recursive: true);
+        if (Directory.Exists(directory))
+            Directory.Delete(directory, recursive: true);
     }
 
     [Fact]
@@ -34,7 +34,7 @@ public sealed class MasterKeyTests : IDisposable
     [Fact]
     public void A_key_is_made_once_and_only_its_owner_can_read_it()
     {
-        var options = new SecretsOptions { StateDirectory = _directory };
+        var options = new SecretsOptions { StateDirectory = directory };
 
         var first = MasterKey.Load(options, out var created);
         var second = MasterKey.Load(options, out var createdAgain);
@@ -42,7 +42,7 @@ public sealed class MasterKeyTests : IDisposable
         Assert.True(created);
         Assert.False(createdAgain);
         Assert.Equal([7], second.Unwrap(first.Wrap([7])));
-        Assert.Equal(["secret.key"], Directory.GetFiles(_directory).Select(Path.GetFileName));
+        Assert.Equal(["secret.key"], Directory.GetFiles(directory).Select(Path.GetFileName));
         if (!OperatingSystem.IsWindows())
             Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(options.KeyFile));
     }
@@ -50,13 +50,13 @@ public sealed class MasterKeyTests : IDisposable
     [Fact]
     public void Processes_that_start_at_once_end_up_with_one_key()
     {
-        var options = new SecretsOptions { StateDirectory = _directory };
+        var options = new SecretsOptions { StateDirectory = directory };
 
         var keys = Enumerable.Range(0, 8).AsParallel().WithDegreeOfParallelism(8).Select(_ => MasterKey.Load(options, out var created)).ToList();
 
         var wrapped = keys[0].Wrap([7]);
         Assert.All(keys, key => Assert.Equal([7], key.Unwrap(wrapped)));
-        Assert.Single(Directory.GetFiles(_directory));
+        Assert.Single(Directory.GetFiles(directory));
     }
 
     [Fact]

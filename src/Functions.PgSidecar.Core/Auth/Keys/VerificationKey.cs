@@ -44,7 +44,7 @@ internal sealed class RsaKey(RSA rsa) : VerificationKey
 {
     public const int MinimumBits = 2048;
 
-    private readonly Lock _lock = new();
+    private readonly Lock gate = new();
 
     protected override bool IsOfItsKind(JwtAlgorithm algorithm) => algorithm is >= JwtAlgorithm.RS256 and <= JwtAlgorithm.PS512;
 
@@ -52,7 +52,7 @@ internal sealed class RsaKey(RSA rsa) : VerificationKey
     {
         var padding = algorithm is JwtAlgorithm.RS256 or JwtAlgorithm.RS384 or JwtAlgorithm.RS512 ? RSASignaturePadding.Pkcs1 : RSASignaturePadding.Pss;
         // The framework's key objects promise nothing to concurrent callers; verified tokens are cached, so the lock is no queue.
-        lock (_lock)
+        lock (gate)
             return rsa.VerifyData(data, signature, algorithm.Hash(), padding);
     }
 }
@@ -60,13 +60,13 @@ internal sealed class RsaKey(RSA rsa) : VerificationKey
 /// <summary>A public key on P-256 or P-384 (RFC 7518 section 3.4); signatures are r and s at full width, never DER.</summary>
 internal sealed class EcdsaKey(ECDsa ecdsa, JwtAlgorithm algorithmOfCurve) : VerificationKey
 {
-    private readonly Lock _lock = new();
+    private readonly Lock gate = new();
 
     protected override bool IsOfItsKind(JwtAlgorithm algorithm) => algorithm == algorithmOfCurve;
 
     public override bool Verify(JwtAlgorithm algorithm, ReadOnlySpan<byte> data, ReadOnlySpan<byte> signature)
     {
-        lock (_lock)
+        lock (gate)
             return ecdsa.VerifyData(data, signature, algorithm.Hash(), DSASignatureFormat.IeeeP1363FixedFieldConcatenation);
     }
 }

@@ -47,7 +47,7 @@ internal sealed class DbSession(FunctionDatabase database, Invocation invocation
         {
             operation.Fail("AbortError", "The statement was cancelled: the invocation is over.", "57014");
         }
-        catch (Exception e) when (e is JsonException or InvalidOperationException or KeyNotFoundException)
+        catch (Exception e) when (e is JsonException or InvalidOperationException or KeyNotFoundException or FormatException)
         {
             operation.Fail("TypeError", $"{operation.Name} was called with arguments that it can't read.", "PGFN5400");
         }

@@ -3,9 +3,9 @@ namespace Functions.PgSidecar.Core.Bindings.Http;
 /// <summary>The hosts that a function may ask; none unless <c>functions.allow_host</c> or the option <c>allow_hosts</c> names them.</summary>
 internal sealed class HostAllowList
 {
-    private readonly HostPattern[] _patterns;
+    private readonly HostPattern[] patterns;
 
-    private HostAllowList(HostPattern[] patterns) => _patterns = patterns;
+    private HostAllowList(HostPattern[] patterns) => this.patterns = patterns;
 
     /// <summary>No host at all.</summary>
     public static HostAllowList None { get; } = new([]);
@@ -17,7 +17,7 @@ internal sealed class HostAllowList
     /// <summary>Whether the function may ask this URL's host by this scheme at this port.</summary>
     public bool Allows(Uri url)
     {
-        foreach (var pattern in _patterns)
+        foreach (var pattern in patterns)
         {
             if (pattern.Matches(url))
                 return true;

@@ -13,17 +13,17 @@ namespace Functions.PgSidecar.Core.Bindings.Http;
 /// </remarks>
 internal sealed class HostPattern
 {
-    private readonly string? _scheme;
-    private readonly string _host;
-    private readonly bool _isWildcard;
-    private readonly int? _port;
+    private readonly string? scheme;
+    private readonly string host;
+    private readonly bool isWildcard;
+    private readonly int? port;
 
     private HostPattern(string? scheme, string host, bool isWildcard, int? port)
     {
-        _scheme = scheme;
-        _host = host;
-        _isWildcard = isWildcard;
-        _port = port;
+        this.scheme = scheme;
+        this.host = host;
+        this.isWildcard = isWildcard;
+        this.port = port;
     }
 
     /// <summary>Reads a pattern.</summary>
@@ -37,12 +37,12 @@ internal sealed class HostPattern
     {
         var host = HostOf(url);
         var isLiteral = IsLocalhostOrAddress(host);
-        var schemeMatches = _scheme is null ? url.Scheme == Uri.UriSchemeHttps || isLiteral : url.Scheme == _scheme;
-        if (!schemeMatches || url.Port != (_port ?? DefaultPort(url.Scheme)))
+        var schemeMatches = scheme is null ? url.Scheme == Uri.UriSchemeHttps || isLiteral : url.Scheme == scheme;
+        if (!schemeMatches || url.Port != (port ?? DefaultPort(url.Scheme)))
             return false;
-        if (!_isWildcard)
-            return host == _host;
-        return !isLiteral && (_host.Length == 0 || (host.Length > _host.Length && host.EndsWith(_host, StringComparison.Ordinal)));
+        if (!isWildcard)
+            return host == this.host;
+        return !isLiteral && (this.host.Length == 0 || (host.Length > this.host.Length && host.EndsWith(this.host, StringComparison.Ordinal)));
     }
 
     /// <summary>The host of a URL in the one spelling that is compared: lower case, punycode, addresses canonical, no dot at the end.</summary>

@@ -15,9 +15,9 @@ internal sealed class OutboundHttp : IDisposable
 
     private static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(10);
 
-    private readonly OutboundHttpOptions _options;
-    private readonly TimeProvider _time;
-    private readonly HttpMessageInvoker _invoker;
+    private readonly OutboundHttpOptions options;
+    private readonly TimeProvider time;
+    private readonly HttpMessageInvoker invoker;
 
     public OutboundHttp(OutboundHttpOptions options, TimeProvider time)
         : this(options, time, Dns.GetHostAddressesAsync)
@@ -29,9 +29,9 @@ internal sealed class OutboundHttp : IDisposable
     /// <param name="resolve">Resolves names; what it answers is checked like any answer.</param>
     internal OutboundHttp(OutboundHttpOptions options, TimeProvider time, HostResolver resolve)
     {
-        _options = options;
-        _time = time;
-        _invoker = new HttpMessageInvoker(new SocketsHttpHandler
+        this.options = options;
+        this.time = time;
+        invoker = new HttpMessageInvoker(new SocketsHttpHandler
         {
             ConnectCallback = new GuardedConnector(new AddressPolicy(options.AllowedNetworks), resolve).ConnectAsync,
             ConnectTimeout = ConnectTimeout,
@@ -61,11 +61,11 @@ internal sealed class OutboundHttp : IDisposable
     /// </exception>
     public async Task<OutboundResponse> SendAsync(OutboundRequest request, HostAllowList hosts, RateLimit rate, CancellationToken cancellationToken)
     {
-        if (request.Body.Length > _options.MaxRequestBytes)
-            throw new SidecarException("PGFN5208", 413, $"The request's body has {request.Body.Length} bytes; PGFN_HTTP_MAX_REQUEST_SIZE allows {_options.MaxRequestBytes}.");
+        if (request.Body.Length > options.MaxRequestBytes)
+            throw new SidecarException("PGFN5208", 413, $"The request's body has {request.Body.Length} bytes; PGFN_HTTP_MAX_REQUEST_SIZE allows {options.MaxRequestBytes}.");
 
         var hop = OutboundHop.First(request);
-        using var timeout = new CancellationTokenSource(_options.Timeout, _time);
+        using var timeout = new CancellationTokenSource(options.Timeout, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, cancellationToken);
         for (var redirects = 0; ; redirects++)
         {
@@ -73,21 +73,21 @@ internal sealed class OutboundHttp : IDisposable
             try
             {
                 using var message = hop.ToMessage(request);
-                using var response = await _invoker.SendAsync(message, either.Token);
+                using var response = await invoker.SendAsync(message, either.Token);
                 var next = request.Redirect == RedirectMode.Manual ? null : hop.After(response);
                 if (next is null)
                     return await ReadAsync(response, hop, redirected: redirects > 0, either.Token);
                 if (request.Redirect == RedirectMode.Error)
                     throw new SidecarException("PGFN5209", 502, $"{hop.Origin} redirects, and the request's redirect mode is 'error'.");
-                if (redirects == _options.MaxRedirects)
-                    throw new SidecarException("PGFN5209", 502, $"More than {_options.MaxRedirects} redirects.");
+                if (redirects == options.MaxRedirects)
+                    throw new SidecarException("PGFN5209", 502, $"More than {options.MaxRedirects} redirects.");
                 hop = next;
             }
             catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
             {
                 // Ours, or the handler's for a connection that is not established within its time.
                 throw new SidecarException("PGFN5206", 504, timeout.IsCancellationRequested
-                    ? $"{hop.Origin} did not answer within {_options.Timeout.TotalSeconds:0.#} seconds (PGFN_HTTP_TIMEOUT)."
+                    ? $"{hop.Origin} did not answer within {options.Timeout.TotalSeconds:0.#} seconds (PGFN_HTTP_TIMEOUT)."
                     : $"{hop.Origin} took no connection within {ConnectTimeout.TotalSeconds:0} seconds.");
             }
             catch (Exception e) when (e is HttpRequestException or IOException or InvalidDataException)
@@ -97,7 +97,7 @@ internal sealed class OutboundHttp : IDisposable
         }
     }
 
-    public void Dispose() => _invoker.Dispose();
+    public void Dispose() => invoker.Dispose();
 
     private void Admit(OutboundHop hop, HostAllowList hosts, RateLimit rate)
     {
@@ -107,8 +107,8 @@ internal sealed class OutboundHttp : IDisposable
                 $"The function may not fetch from {hop.Origin}. Allow it with functions.allow_host(function, '{PatternFor(hop.Url)}').");
         }
 
-        if (!rate.TryTake(_options.RequestsPerSecond))
-            throw new SidecarException("PGFN5205", 429, $"The function sends more than {_options.RequestsPerSecond} requests a second (PGFN_HTTP_RATE_LIMIT).");
+        if (!rate.TryTake(options.RequestsPerSecond))
+            throw new SidecarException("PGFN5205", 429, $"The function sends more than {options.RequestsPerSecond} requests a second (PGFN_HTTP_RATE_LIMIT).");
     }
 
     /// <summary>The pattern that would allow a URL and nothing more; what it leaves out is implied.</summary>
@@ -146,13 +146,13 @@ internal sealed class OutboundHttp : IDisposable
             while (true)
             {
                 // One byte beyond the limit is room enough to notice that there is more.
-                var room = Math.Min(buffer.Length, _options.MaxResponseBytes + 1) - length;
+                var room = Math.Min(buffer.Length, options.MaxResponseBytes + 1) - length;
                 var read = await stream.ReadAsync(buffer.AsMemory(length, room), cancellationToken);
                 if (read == 0)
                     return (buffer, length);
                 length += read;
-                if (length > _options.MaxResponseBytes)
-                    throw new SidecarException("PGFN5207", 502, $"The response is larger than {_options.MaxResponseBytes} bytes (PGFN_HTTP_MAX_RESPONSE_SIZE).");
+                if (length > options.MaxResponseBytes)
+                    throw new SidecarException("PGFN5207", 502, $"The response is larger than {options.MaxResponseBytes} bytes (PGFN_HTTP_MAX_RESPONSE_SIZE).");
                 if (length == buffer.Length)
                 {
                     var larger = pool.Rent(buffer.Length * 2);

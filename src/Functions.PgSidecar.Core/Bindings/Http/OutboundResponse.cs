@@ -5,13 +5,13 @@ namespace Functions.PgSidecar.Core.Bindings.Http;
 /// <summary>A response, whole. Disposing gives its body's memory back; the body must not be used after that.</summary>
 internal sealed class OutboundResponse : IDisposable
 {
-    private byte[]? _rented;
+    private byte[]? rented;
 
     /// <param name="rented">An array of the shared pool that is the response's from now on.</param>
     /// <param name="length">How much of it is the body.</param>
     public OutboundResponse(byte[] rented, int length)
     {
-        _rented = rented;
+        this.rented = rented;
         Body = rented.AsMemory(0, length);
     }
 
@@ -34,7 +34,7 @@ internal sealed class OutboundResponse : IDisposable
 
     public void Dispose()
     {
-        if (Interlocked.Exchange(ref _rented, null) is not { } array)
+        if (Interlocked.Exchange(ref rented, null) is not { } array)
             return;
         Body = default;
         ArrayPool<byte>.Shared.Return(array);

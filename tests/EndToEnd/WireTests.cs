@@ -1,0 +1,193 @@
+using System.Globalization;
+
+namespace Functions.PgSidecar.Tests.EndToEnd;
+
+/// <summary>HTTP as it is on the wire: framing that is the server's alone, and clients that are slow, broken or hostile.</summary>
+public sealed class WireTests(SidecarFixture sidecar)
+{
+    private const string Echo = "export const handler = event => ({ method: event.method, body: event.body });";
+
+    [Fact]
+    public async Task A_HEAD_request_gets_the_head_of_the_response_and_its_length()
+    {
+        var name = await sidecar.DeployAsync("export default { fetch: () => new Response('twelve bytes', { headers: { 'x-a': 'b' } }) };");
+        await using var connection = await OpenAsync();
+        await connection.SendAsync(RawConnection.Head("HEAD", name));
+        var head = (await connection.ReceiveAsync(hasBody: false))!.Value;
+        Assert.Equal((200, "12", "b"), (head.Status, head.Headers["content-length"].Single(), head.Headers["x-a"].Single()));
+        // Nothing of a body is on the wire: the next response begins where this one ended.
+        await connection.SendAsync(RawConnection.Head("GET", name));
+        Assert.Equal("twelve bytes", (await connection.ReceiveAsync())!.Value.Body);
+    }
+
+    [Theory]
+    [InlineData(204)]
+    [InlineData(205)]
+    [InlineData(304)]
+    public async Task A_status_that_has_no_body_gets_none_though_the_handler_gave_one(int status)
+    {
+        var name = await sidecar.DeployAsync($$"""export const handler = () => ({ statusCode: {{status}}, headers: { 'x-a': 'b' }, body: 'HTTP/1.1 200 OK\r\n\r\n' });""");
+        await using var connection = await OpenAsync();
+        await connection.SendAsync(RawConnection.Head("GET", name) + RawConnection.Head("GET", name));
+        for (var i = 0; i < 2; i++)
+        {
+            var response = (await connection.ReceiveAsync())!.Value;
+            Assert.Equal((status, "b", ""), (response.Status, response.Headers["x-a"].Single(), response.Body));
+        }
+    }
+
+    [Theory]
+    [InlineData("{ 'x-a': 'b\\r\\nx-split: yes' }")]
+    [InlineData("{ 'x-a': 'b\\nx-split: yes' }")]
+    [InlineData("{ 'x-a\\r\\nx-split': 'yes' }")]
+    [InlineData("{ 'x-a: b\\r\\nx-split': 'yes' }")]
+    [InlineData("{ 'x-a': 'b\\u0000' }")]
+    [InlineData("{ 'x-a': '\\u010d\\u010a x-split: yes' }")]
+    public async Task A_handler_can_not_split_the_response(string headers)
+    {
+        var name = await sidecar.DeployAsync($$"""export const handler = () => ({ statusCode: 200, headers: {{headers}}, body: 'x' });""");
+        await using var connection = await OpenAsync();
+        await connection.SendAsync(RawConnection.Head("GET", name));
+        var response = (await connection.ReceiveAsync())!.Value;
+        Assert.Equal(500, response.Status);
+        Assert.DoesNotContain(response.Headers, header => header.Key == "x-split");
+        Assert.Single(response.Headers["x-request-id"]);
+    }
+
+    [Fact]
+    public async Task Framing_is_the_servers_whatever_the_handler_says_of_it()
+    {
+        var name = await sidecar.DeployAsync("""
+            export const handler = () => ({ statusCode: 200, body: 'abc', headers: {
+              'Content-Length': '1', 'Transfer-Encoding': 'chunked', Connection: 'close', 'Keep-Alive': 'timeout=0', Upgrade: 'h2c', 'x-a': 'b' } });
+            """);
+        await using var connection = await OpenAsync();
+        for (var i = 0; i < 2; i++)
+        {
+            await connection.SendAsync(RawConnection.Head("GET", name));
+            var response = (await connection.ReceiveAsync())!.Value;
+            Assert.Equal(("abc", "3"), (response.Body, response.Headers["content-length"].Single()));
+            foreach (var header in new[] { "transfer-encoding", "connection", "keep-alive", "upgrade" })
+                Assert.Empty(response.Headers[header]);
+        }
+    }
+
+    [Fact]
+    public async Task A_hundred_kilobytes_of_headers_and_many_of_one_name_come_through()
+    {
+        var name = await sidecar.DeployAsync("""
+            export default { fetch() {
+              const headers = new Headers();
+              for (let i = 0; i < 100; i++) headers.append('x-' + i, String(i).padStart(1000, '.'));
+              for (let i = 0; i < 50; i++) headers.append('set-cookie', 'c' + i + '=' + i);
+              return new Response('ok', { headers });
+            } };
+            """);
+        await using var connection = await OpenAsync();
+        await connection.SendAsync(RawConnection.Head("GET", name));
+        var response = (await connection.ReceiveAsync())!.Value;
+        Assert.All(Enumerable.Range(0, 100), i => Assert.Equal(i.ToString(CultureInfo.InvariantCulture).PadLeft(1000, '.'), response.Headers["x-" + i].Single()));
+        Assert.Equal(Enumerable.Range(0, 50).Select(i => $"c{i}={i}"), response.Headers["set-cookie"]);
+    }
+
+    [Fact]
+    public async Task Headers_that_come_twice_reach_the_function_both()
+    {
+        var name = await sidecar.DeployAsync("export default { fetch: request => new Response(request.headers.get('x-twice')) };");
+        await using var connection = await OpenAsync();
+        await connection.SendAsync(RawConnection.Head("GET", name, headers: ["X-Twice: one", "x-twice: two"]));
+        Assert.Equal("one, two", (await connection.ReceiveAsync())!.Value.Body);
+    }
+
+    [Fact]
+    public async Task A_chunked_body_is_put_together_and_pipelined_requests_are_answered_in_order()
+    {
+        var name = await sidecar.DeployAsync(Echo);
+        await using var connection = await OpenAsync();
+        var chunked = RawConnection.Head("POST", name, headers: ["Transfer-Encoding: chunked"]) + "5\r\nfirst\r\n7;ext=1\r\n, whole\r\n0\r\nTrailer: x\r\n\r\n";
+        var sized = RawConnection.Head("PUT", name, headers: ["Content-Length: 6"]) + "second";
+        await connection.SendAsync(chunked + sized + RawConnection.Head("GET", name));
+        Assert.Equal("""{"method":"POST","body":"first, whole"}""", (await connection.ReceiveAsync())!.Value.Body);
+        Assert.Equal("""{"method":"PUT","body":"second"}""", (await connection.ReceiveAsync())!.Value.Body);
+        Assert.StartsWith("""{"method":"GET",""", (await connection.ReceiveAsync())!.Value.Body, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("Content-Length: 3", "Content-Length: 4")]
+    [InlineData("Content-Length: x", null)]
+    [InlineData("Content-Length: -1", null)]
+    [InlineData("Transfer-Encoding: gzip", null)]
+    [InlineData("Transfer-Encoding: chunked, identity", null)]
+    [InlineData("X-A : b", null)]
+    [InlineData("X-A: b\0", null)]
+    public async Task Framing_that_two_readers_could_read_two_ways_is_refused(string header, string? another)
+    {
+        var name = await sidecar.DeployAsync(Echo);
+        await using var connection = await OpenAsync();
+        await connection.SendAsync(RawConnection.Head("POST", name, headers: another is null ? [header] : [header, another]) + "abc");
+        Assert.Equal(400, (await connection.ReceiveAsync())!.Value.Status);
+        Assert.True(await connection.IsClosedAsync());
+    }
+
+    [Fact]
+    public async Task HTTP_1_0_is_answered_and_the_connection_closed()
+    {
+        var name = await sidecar.DeployAsync(Echo);
+        await using var connection = await OpenAsync();
+        await connection.SendAsync(RawConnection.Head("POST", name, version: "1.0", "Content-Length: 2") + "hi");
+        Assert.Equal("""{"method":"POST","body":"hi"}""", (await connection.ReceiveAsync())!.Value.Body);
+        Assert.True(await connection.IsClosedAsync());
+    }
+
+    [Theory]
+    [InlineData("Content-Length: 1000")]
+    [InlineData("Content-Length: 1000000")]
+    [InlineData("Transfer-Encoding: chunked")]
+    public async Task A_client_that_dies_in_the_middle_of_its_body_is_nobodys_failure(string framing)
+    {
+        var name = await sidecar.DeployAsync(Echo);
+        await using (var connection = await OpenAsync())
+        {
+            await connection.SendAsync(RawConnection.Head("POST", name, headers: [framing, "Expect: 100-continue"]));
+            Assert.Equal(100, (await connection.ReceiveAsync())!.Value.Status);
+            await connection.SendAsync("3\r\nabc");
+            connection.Reset();
+        }
+        Assert.NotNull(await sidecar.CallAsync(name, "{}"));
+        Assert.DoesNotContain("fail:", sidecar.Sidecar.Log, StringComparison.Ordinal);
+        Assert.Equal(1, await sidecar.EventuallyAsync<long>("select count(*) from functions.invocations where function = $1 having count(*) > 0", name));
+    }
+
+    [Fact]
+    public async Task A_body_that_trickles_is_ended_with_408_and_headers_that_do_are_too_while_others_are_served()
+    {
+        var name = await sidecar.DeployAsync(Echo);
+        await using var body = await OpenAsync();
+        await using var headers = await OpenAsync();
+        await body.SendAsync(RawConnection.Head("POST", name, headers: ["Content-Length: 100000"]));
+        await headers.SendAsync("GET /functions/v1/invoke/" + name + " HTTP/1.1\r\n");
+        var answers = Task.WhenAll(body.ReceiveAsync(), headers.ReceiveAsync());
+        using var pulse = new PeriodicTimer(TimeSpan.FromMilliseconds(500));
+        while (!answers.IsCompleted)
+        {
+            // A byte now and then: far below the least rate, and never silent.
+            foreach (var (connection, text) in new[] { (body, "x"), (headers, "X-A: b\r\n") })
+            {
+                try
+                {
+                    await connection.SendAsync(text);
+                }
+                catch (IOException)
+                {
+                    // Closed already.
+                }
+            }
+            Assert.NotNull(await sidecar.CallAsync(name, "{}"));
+            await pulse.WaitForNextTickAsync();
+        }
+        Assert.All(await answers, answer => Assert.Equal(408, answer!.Value.Status));
+        Assert.True(await body.IsClosedAsync());
+    }
+
+    private Task<RawConnection> OpenAsync() => RawConnection.OpenAsync(sidecar.Sidecar.Url);
+}

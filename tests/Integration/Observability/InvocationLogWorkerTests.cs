@@ -1,0 +1,117 @@
+using Functions.PgSidecar.Core.Configuration;
+using Functions.PgSidecar.Core.Observability;
+using Functions.PgSidecar.Postgres.Logs;
+using Functions.PgSidecar.Testing;
+using Microsoft.Extensions.Logging.Abstractions;
+using Npgsql;
+
+namespace Functions.PgSidecar.Tests.Integration.Observability;
+
+/// <summary>The log's writer: nothing that fits is lost, whatever the database does; what does not fit is counted.</summary>
+public sealed class InvocationLogWorkerTests
+{
+    private const string Count = "select count(*) from functions_private.invocations";
+
+    [Fact]
+    public async Task What_is_recorded_is_written_and_what_was_recorded_last_at_the_stop()
+    {
+        await using var database = await TestDatabase.CreateAsync();
+        using var log = new InvocationLog(TimeProvider.System);
+        using var worker = Worker(log, database.Owner);
+        await worker.StartAsync(CancellationToken.None);
+        log.Record(Invocation());
+        await UntilAsync(async () => await database.ScalarAsync<long>(Count) == 1);
+        log.Record(Invocation());
+        await worker.StopAsync(CancellationToken.None);
+        Assert.Equal(2, await database.ScalarAsync<long>(Count));
+    }
+
+    [Fact]
+    public async Task A_stop_while_a_batch_is_being_written_loses_and_repeats_nothing()
+    {
+        await using var database = await TestDatabase.CreateAsync();
+        using var log = new InvocationLog(TimeProvider.System);
+        using var worker = Worker(log, database.Owner);
+        await worker.StartAsync(CancellationToken.None);
+        await using var blocker = await database.Owner.OpenConnectionAsync();
+        await using var transaction = await blocker.BeginTransactionAsync();
+        await using (var block = new NpgsqlCommand("lock table functions_private.invocations in access exclusive mode", blocker, transaction))
+            await block.ExecuteNonQueryAsync();
+        log.Record(Invocation());
+        await UntilAsync(async () => await database.ScalarAsync<long>(
+            "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and query like 'copy%'") == 1);
+        log.Record(Invocation());
+        var stopping = worker.StopAsync(CancellationToken.None);
+        await transaction.CommitAsync();
+        await stopping;
+        Assert.Equal(2, await database.ScalarAsync<long>(Count));
+    }
+
+    [Fact]
+    public async Task What_happens_while_the_database_is_away_is_written_when_it_is_back()
+    {
+        var directory = Path.Combine(Path.GetTempPath(), $"pgfn-log-outage-{Guid.NewGuid():n}");
+        var connectionString = await PostgresServer.RunClusterScriptAsync("start", directory, PostgresServer.ClusterOptions);
+        try
+        {
+            await using var source = NpgsqlDataSource.Create(connectionString);
+            await Postgres.Migrations.Migrator.ApplyAsync(source, CancellationToken.None);
+            using var log = new InvocationLog(TimeProvider.System);
+            using var worker = Worker(log, source);
+            await worker.StartAsync(CancellationToken.None);
+            await PostgresServer.RunClusterScriptAsync("stop", directory);
+            for (var i = 0; i < 50; i++)
+                log.Record(Invocation());
+            await PostgresServer.RunClusterScriptAsync("start", directory, PostgresServer.ClusterOptions);
+            await UntilAsync(async () => await CountAsync(source) == 50);
+            await worker.StopAsync(CancellationToken.None);
+            Assert.Equal(50, await CountAsync(source));
+        }
+        finally
+        {
+            await PostgresServer.RunClusterScriptAsync("stop", directory);
+        }
+    }
+
+    [Fact]
+    public void What_does_not_fit_is_dropped_and_counted()
+    {
+        using var log = new InvocationLog(TimeProvider.System);
+        var invocation = Invocation();
+        for (var i = 0; i < 100_005; i++)
+            log.Record(invocation);
+        Assert.Equal(5, log.DroppedRecords);
+        Assert.Equal(100_000, log.Take().Records.Count);
+        log.Record(invocation);
+        Assert.Equal(5, log.DroppedRecords);
+    }
+
+    private static InvocationLogWorker Worker(InvocationLog log, NpgsqlDataSource source) =>
+        new(log, new InvocationLogStore(source), new LimitsOptions(), TimeProvider.System, NullLogger<InvocationLogWorker>.Instance);
+
+    private static InvocationRecord Invocation() => new(
+        Guid.NewGuid(), "f", 1, "http", "succeeded", null, null, DateTimeOffset.UtcNow, TimeSpan.FromMilliseconds(1), TimeSpan.Zero, TimeSpan.Zero,
+        4096, "user", "authenticated", "request", null);
+
+    private static async Task<long> CountAsync(NpgsqlDataSource source)
+    {
+        await using var command = source.CreateCommand(Count);
+        try
+        {
+            return (long)(await command.ExecuteScalarAsync())!;
+        }
+        catch (NpgsqlException)
+        {
+            // Not back yet, or a pooled connection of the time before.
+            return -1;
+        }
+    }
+
+    private static async Task UntilAsync(Func<Task<bool>> holds)
+    {
+        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+        using var pulse = new PeriodicTimer(TimeSpan.FromMilliseconds(10));
+        while (!await holds())
+            await pulse.WaitForNextTickAsync(patience.Token);
+    }
+}

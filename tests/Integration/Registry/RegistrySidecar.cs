@@ -1,0 +1,85 @@
+using System.Collections.Concurrent;
+using Functions.PgSidecar.Core.Registry;
+using Functions.PgSidecar.Core.Secrets;
+using Functions.PgSidecar.Postgres.Registry;
+using Functions.PgSidecar.Sandbox.JavaScript;
+using Functions.PgSidecar.Testing;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+using Npgsql;
+
+namespace Functions.PgSidecar.Tests.Integration.Registry;
+
+/// <summary>The registry's half of a sidecar, wired as in the process: it hears of deploys, compiles them and finds them.</summary>
+internal sealed class RegistrySidecar : IAsyncDisposable
+{
+    private static readonly Lazy<JavaScriptEngine> SharedEngine = new(() => JavaScriptEngine.Load(JavaScriptEngine.DefaultDirectory));
+
+    private readonly RegistryWorker worker;
+
+    private RegistrySidecar(NpgsqlDataSource owner, NpgsqlDataSource listening, SecretBox secrets, long cacheBytes)
+    {
+        var time = TimeProvider.System;
+        Store = new RegistryStore(owner);
+        Programs = new ProgramCache(Engine, Store, time, NullLogger<ProgramCache>.Instance) { MaxBytes = cacheBytes };
+        Catalog = new FunctionCatalog(Store, new DeployedFunctionFactory(secrets), Programs, time, NullLogger<FunctionCatalog>.Instance);
+        Compilation = new CompilationWorker(Engine, Store, Programs, new SidecarIdentity(Guid.NewGuid()), time, new CompiledLog(Compiled));
+        worker = new RegistryWorker(
+            Catalog, Compilation, new ChangeListener(listening, NullLogger<ChangeListener>.Instance, time), time, NullLogger<RegistryWorker>.Instance);
+    }
+
+    public static JavaScriptEngine Engine => SharedEngine.Value;
+
+    public RegistryStore Store { get; }
+
+    public ProgramCache Programs { get; }
+
+    public FunctionCatalog Catalog { get; }
+
+    public CompilationWorker Compilation { get; }
+
+    /// <summary>Functions and versions compiled here.</summary>
+    public ConcurrentQueue<(string Function, int Version)> Compiled { get; } = new();
+
+    /// <summary>Starts one on a database.</summary>
+    /// <param name="database">Its database.</param>
+    /// <param name="listening">Where it listens for changes; the database where nothing is said.</param>
+    /// <param name="cacheBytes">Snapshots it keeps.</param>
+    public static async Task<RegistrySidecar> StartAsync(TestDatabase database, NpgsqlDataSource? listening = null, long cacheBytes = 1L << 30)
+    {
+        var options = new SecretsOptions { Key = new string('k', 32) };
+        var secrets = await SecretKeys.LoadAsync(new SettingsStore(database.Owner), options, NullLogger.Instance, CancellationToken.None);
+        var sidecar = new RegistrySidecar(database.Owner, listening ?? database.Owner, secrets, cacheBytes);
+        await new SidecarStore(database.Owner).HeartbeatAsync(Guid.NewGuid(), Engine.EngineId, "test", CancellationToken.None);
+        await sidecar.Compilation.StartAsync(CancellationToken.None);
+        await sidecar.worker.StartAsync(CancellationToken.None);
+        return sidecar;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await worker.StopAsync(CancellationToken.None);
+        await Compilation.StopAsync(CancellationToken.None);
+        worker.Dispose();
+        Compilation.Dispose();
+    }
+
+    /// <summary>Keeps what the worker reports as compiled.</summary>
+    private sealed class CompiledLog(ConcurrentQueue<(string Function, int Version)> compiled) : ILogger<CompilationWorker>
+    {
+        private const int Compiled = 4001;
+
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => true;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+        {
+            if (eventId.Id != Compiled || state is not IReadOnlyList<KeyValuePair<string, object?>> values)
+                return;
+            var members = values.ToDictionary();
+            compiled.Enqueue(((string)members["Function"]!, (int)members["Version"]!));
+        }
+    }
+}

@@ -1,0 +1,166 @@
+using System.Text;
+using Functions.PgSidecar.Core;
+using Functions.PgSidecar.Sandbox.JavaScript;
+using Functions.PgSidecar.Testing;
+using Npgsql;
+
+namespace Functions.PgSidecar.Tests.Integration.Registry;
+
+/// <summary>Catalog, cache and workers on a real database: a deploy becomes callable, once, whatever happens on the way.</summary>
+public sealed class RegistryWorkersTests
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+
+    [Fact]
+    public async Task A_deploy_is_heard_of_compiled_and_found_and_so_is_each_change_after_it()
+    {
+        await using var database = await TestDatabase.CreateAsync();
+        await using var sidecar = await RegistrySidecar.StartAsync(database);
+        Assert.Null(await sidecar.Catalog.FindAsync("f", CancellationToken.None));
+        await DeployAsync(database, "f", 1);
+        await UntilVersionAsync(sidecar, "f", 1);
+        await DeployAsync(database, "f", 2);
+        await UntilVersionAsync(sidecar, "f", 2);
+        await database.ExecuteAsync("select functions.rollback('f')");
+        await UntilVersionAsync(sidecar, "f", 1);
+        await database.ExecuteAsync("select functions.disable('f')");
+        await UntilVersionAsync(sidecar, "f", null);
+        Assert.Equal([("f", 1), ("f", 2)], sidecar.Compiled);
+    }
+
+    [Fact]
+    public async Task A_sidecar_that_hears_nothing_asks()
+    {
+        await using var database = await TestDatabase.CreateAsync();
+        await using var nowhere = NpgsqlDataSource.Create("Host=127.0.0.1;Port=1;Timeout=1;Username=nobody");
+        await using var sidecar = await RegistrySidecar.StartAsync(database, listening: nowhere);
+        await DeployAsync(database, "f", 1);
+        await UntilVersionAsync(sidecar, "f", 1);
+        await DeployAsync(database, "f", 2);
+        await UntilVersionAsync(sidecar, "f", 2);
+    }
+
+    [Fact]
+    public async Task Two_sidecars_compile_each_version_once()
+    {
+        await using var database = await TestDatabase.CreateAsync();
+        await using var one = await RegistrySidecar.StartAsync(database);
+        await using var other = await RegistrySidecar.StartAsync(database);
+        var names = Enumerable.Range(0, 16).Select(i => $"f{i}").ToList();
+        await Task.WhenAll(names.Select(name => DeployAsync(database, name, 1)));
+        foreach (var name in names)
+        {
+            await UntilVersionAsync(one, name, 1);
+            await UntilVersionAsync(other, name, 1);
+            (await one.Programs.AcquireAsync(name, 1, CancellationToken.None)).Dispose();
+            (await other.Programs.AcquireAsync(name, 1, CancellationToken.None)).Dispose();
+        }
+        await UntilAsync(() => Task.FromResult(one.Compiled.Count + other.Compiled.Count >= names.Count));
+        Assert.Equal(names.Order(), one.Compiled.Concat(other.Compiled).Select(version => version.Function).Order());
+    }
+
+    [Fact]
+    public async Task What_a_sidecar_died_with_is_compiled_by_another_when_its_lease_has_run_out()
+    {
+        await using var database = await TestDatabase.CreateAsync();
+        await DeployAsync(database, "f", 1);
+        var store = new Postgres.Registry.RegistryStore(database.Owner);
+        Assert.Single(await store.ClaimPendingAsync(Guid.NewGuid(), 4, TimeSpan.FromHours(1), CancellationToken.None));
+        await using var sidecar = await RegistrySidecar.StartAsync(database);
+        // Deployed later and ready: the one before it was left to its owner.
+        await DeployAsync(database, "later", 1);
+        await UntilVersionAsync(sidecar, "later", 1);
+        Assert.Equal([("later", 1)], sidecar.Compiled);
+        await database.ExecuteAsync("update functions_private.versions set claimed_until = now() - interval '1 s' where function = 'f'");
+        sidecar.Compilation.Wake();
+        await UntilVersionAsync(sidecar, "f", 1);
+    }
+
+    [Fact]
+    public async Task A_full_cache_drops_the_least_used_and_what_is_in_use_runs_on()
+    {
+        await using var database = await TestDatabase.CreateAsync();
+        await using var sidecar = await RegistrySidecar.StartAsync(database, cacheBytes: 1);
+        foreach (var name in new[] { "a", "b", "c" })
+        {
+            await DeployAsync(database, name, 1);
+            await UntilVersionAsync(sidecar, name, 1);
+        }
+        var used = await sidecar.Programs.AcquireAsync("a", 1, CancellationToken.None);
+        (await sidecar.Programs.AcquireAsync("b", 1, CancellationToken.None)).Dispose();
+        (await sidecar.Programs.AcquireAsync("c", 1, CancellationToken.None)).Dispose();
+        Assert.Equal(RunOutcome.Succeeded, await RunAsync(used.Program));
+        var evicted = used.Program;
+        used.Dispose();
+        Assert.Equal(RunOutcome.HostError, await RunAsync(evicted));
+        using var again = await sidecar.Programs.AcquireAsync("a", 1, CancellationToken.None);
+        Assert.NotSame(evicted, again.Program);
+        Assert.Equal(RunOutcome.Succeeded, await RunAsync(again.Program));
+    }
+
+    [Theory]
+    [InlineData("set snapshot = set_byte(snapshot, length(snapshot) / 2, get_byte(snapshot, length(snapshot) / 2) # 16)")]
+    [InlineData("set snapshot = substring(snapshot for 100)")]
+    [InlineData("set engine = repeat('0', 64)")]
+    public async Task What_is_stored_and_can_not_be_used_is_compiled_again_and_stored(string damage)
+    {
+        await using var database = await TestDatabase.CreateAsync();
+        await using (var first = await RegistrySidecar.StartAsync(database))
+        {
+            await DeployAsync(database, "f", 1);
+            await UntilVersionAsync(first, "f", 1);
+        }
+        await database.ExecuteAsync("update functions_private.versions " + damage);
+        await using (var second = await RegistrySidecar.StartAsync(database))
+        {
+            using var lease = await second.Programs.AcquireAsync("f", 1, CancellationToken.None);
+            Assert.Equal(RunOutcome.Succeeded, await RunAsync(lease.Program));
+        }
+        var stored = (await new Postgres.Registry.RegistryStore(database.Owner).LoadArtifactAsync("f", 1, CancellationToken.None))!;
+        Assert.Equal(RegistrySidecar.Engine.EngineId, stored.Engine);
+        RegistrySidecar.Engine.Read(stored.Snapshot).Dispose();
+    }
+
+    [Fact]
+    public async Task A_version_that_is_gone_is_a_404_not_a_failure()
+    {
+        await using var database = await TestDatabase.CreateAsync();
+        await using var sidecar = await RegistrySidecar.StartAsync(database);
+        var error = await Assert.ThrowsAsync<SidecarException>(async () => await sidecar.Programs.AcquireAsync("gone", 7, CancellationToken.None));
+        Assert.Equal(("PGFN2404", 404), (error.Code, error.Status));
+    }
+
+    private static Task DeployAsync(TestDatabase database, string name, int version) =>
+        database.ExecuteAsync($"select functions.deploy('{name}', 'export const handler = () => ({{ version: {version} }});')");
+
+    private static async Task<RunOutcome> RunAsync(JavaScriptProgram program)
+    {
+        var envelope = """{"kind":"event","trigger":"test","path":"","query":{},"user_id":null,"request_id":"r","event":{},"env":{},"now":0}""";
+        var request = new RunRequest(Encoding.UTF8.GetBytes(envelope), default, GuestLimits.Default);
+        return (await RegistrySidecar.Engine.RunAsync(program, request, new NoHost(), CancellationToken.None).WaitAsync(Patience)).Outcome;
+    }
+
+    private static Task UntilVersionAsync(RegistrySidecar sidecar, string name, int? version) =>
+        UntilAsync(async () => (await sidecar.Catalog.FindAsync(name, CancellationToken.None))?.Version == version);
+
+    private static async Task UntilAsync(Func<Task<bool>> holds)
+    {
+        using var patience = new CancellationTokenSource(Patience);
+        using var pulse = new PeriodicTimer(TimeSpan.FromMilliseconds(10));
+        while (!await holds())
+            await pulse.WaitForNextTickAsync(patience.Token);
+    }
+
+    private sealed class NoHost : IGuestHost
+    {
+        public void Start(GuestOperation operation) => operation.Fail("TypeError", "There is nothing here.");
+
+        public void Log(GuestLogLevel level, string message)
+        {
+        }
+
+        public void Respond(ReadOnlyMemory<byte> head, ReadOnlyMemory<byte> body)
+        {
+        }
+    }
+}
