@@ -102,7 +102,8 @@ internal sealed partial class SidecarProcess : IAsyncDisposable
         process.Dispose();
     }
 
-    private static string Executable()
+    /// <summary>The executable that the build made.</summary>
+    public static string Executable()
     {
         // .../artifacts/bin/<project>/<configuration>/
         var here = new DirectoryInfo(AppContext.BaseDirectory);
