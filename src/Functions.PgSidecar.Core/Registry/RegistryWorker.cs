@@ -17,7 +17,7 @@ internal sealed class RegistryWorker(
     /// <inheritdoc/>
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        var listening = listener.RunAsync(OnChanged, OnConnectionChanged, stoppingToken);
+        var listening = listener.RunAsync(OnChanged, connected => OnConnectionChanged(connected, stoppingToken), stoppingToken);
         while (!stoppingToken.IsCancellationRequested)
         {
             var interval = listener.IsConnected ? PollWhileListening : PollWhileDeaf;
@@ -46,8 +46,10 @@ internal sealed class RegistryWorker(
         compilation.Wake();
     }
 
-    private void OnConnectionChanged(bool connected)
+    private void OnConnectionChanged(bool connected, CancellationToken stoppingToken)
     {
+        if (stoppingToken.IsCancellationRequested)
+            return;
         if (connected)
             RegistryLog.Listening(logger);
         else
