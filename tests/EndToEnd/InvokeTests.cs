@@ -1,6 +1,7 @@
 using System.Net;
 using System.Text;
 using System.Text.Json.Nodes;
+using Functions.PgSidecar.Testing;
 
 namespace Functions.PgSidecar.Tests.EndToEnd;
 
@@ -222,16 +223,9 @@ public sealed class InvokeTests(SidecarFixture sidecar)
     private Task UntilAsync(string name, string body) =>
         UntilAsync(name, async response => await response.Content.ReadAsStringAsync() == body);
 
-    private async Task UntilAsync(string name, Func<HttpResponseMessage, Task<bool>> holds)
+    private Task UntilAsync(string name, Func<HttpResponseMessage, Task<bool>> holds) => Eventually.HoldsAsync(async () =>
     {
-        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(30));
-        using var pulse = new PeriodicTimer(TimeSpan.FromMilliseconds(10));
-        do
-        {
-            using var response = await sidecar.PostAsync(name);
-            if (await holds(response))
-                return;
-        }
-        while (await pulse.WaitForNextTickAsync(patience.Token));
-    }
+        using var response = await sidecar.PostAsync(name);
+        return await holds(response);
+    });
 }

@@ -19,7 +19,7 @@ public sealed class LifecycleTests
         using var http = Client(sidecar);
         await DeployAsync(database.ConnectionString, "slow", Slow);
         var answer = http.PostAsync("/functions/v1/invoke/slow", null);
-        await UntilAsync(async () => (await http.GetStringAsync("/metrics")).Contains("functions_running 1\n", StringComparison.Ordinal));
+        await Eventually.HoldsAsync(async () => (await http.GetStringAsync("/metrics")).Contains("functions_running 1\n", StringComparison.Ordinal));
         sidecar.Terminate();
         Assert.Equal("""{"done":true}""", await (await answer).Content.ReadAsStringAsync());
         Assert.Equal(0, await sidecar.WaitForExitAsync());
@@ -58,20 +58,20 @@ public sealed class LifecycleTests
             Assert.Equal(HttpStatusCode.OK, await StatusAsync(http, "pure"));
 
             await PostgresServer.RunClusterScriptAsync("stop", directory);
-            await UntilAsync(async () => await StatusAsync(http, "quick") == HttpStatusCode.ServiceUnavailable);
+            await Eventually.HoldsAsync(async () => await StatusAsync(http, "quick") == HttpStatusCode.ServiceUnavailable);
             Assert.Equal(HttpStatusCode.ServiceUnavailable, await StatusAsync(http, "never-seen"));
             Assert.Equal(HttpStatusCode.OK, await StatusAsync(http, "pure"));
             Assert.Equal(HttpStatusCode.ServiceUnavailable, (await http.GetAsync("/health/ready")).StatusCode);
             Assert.Equal(HttpStatusCode.OK, (await http.GetAsync("/health/live")).StatusCode);
 
             await PostgresServer.RunClusterScriptAsync("start", directory, PostgresServer.ClusterOptions);
-            await UntilAsync(async () => await StatusAsync(http, "quick") == HttpStatusCode.OK);
-            await UntilAsync(async () => (await http.GetAsync("/health/ready")).StatusCode == HttpStatusCode.OK);
+            await Eventually.HoldsAsync(async () => await StatusAsync(http, "quick") == HttpStatusCode.OK);
+            await Eventually.HoldsAsync(async () => (await http.GetAsync("/health/ready")).StatusCode == HttpStatusCode.OK);
             // What happened in the meantime is logged, and changes are heard of again.
             NpgsqlConnection.ClearAllPools();
             await DeployAsync(connectionString, "later", "export const handler = () => ({ later: true });");
             Assert.Equal(HttpStatusCode.OK, await StatusAsync(http, "later"));
-            await UntilAsync(async () =>
+            await Eventually.HoldsAsync(async () =>
             {
                 await using var source = NpgsqlDataSource.Create(connectionString);
                 await using var command = source.CreateCommand("select count(*) from functions.invocations where error_code = 'DATABASE_UNAVAILABLE'");
@@ -93,10 +93,10 @@ public sealed class LifecycleTests
         await DeployAsync(database.ConnectionString, "endless", "export const handler = () => { for (;;); };");
         using var impatience = new CancellationTokenSource();
         var answer = http.PostAsync("/functions/v1/invoke/endless", null, impatience.Token);
-        await UntilAsync(async () => (await http.GetStringAsync("/metrics")).Contains("functions_running 1\n", StringComparison.Ordinal));
+        await Eventually.HoldsAsync(async () => (await http.GetStringAsync("/metrics")).Contains("functions_running 1\n", StringComparison.Ordinal));
         await impatience.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => answer);
-        await UntilAsync(async () => await database.ScalarAsync<string>("select status from functions.invocations") == "cancelled");
+        await Eventually.HoldsAsync(async () => await database.ScalarAsync<string>("select status from functions.invocations") == "cancelled");
     }
 
     [Fact]
@@ -132,13 +132,5 @@ public sealed class LifecycleTests
         await using var wait = dataSource.CreateCommand("call functions.wait_ready($1)");
         wait.Parameters.AddWithValue(name);
         await wait.ExecuteNonQueryAsync();
-    }
-
-    private static async Task UntilAsync(Func<Task<bool>> holds)
-    {
-        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(60));
-        using var pulse = new PeriodicTimer(TimeSpan.FromMilliseconds(20));
-        while (!await holds())
-            await pulse.WaitForNextTickAsync(patience.Token);
     }
 }

@@ -8,17 +8,15 @@ namespace Functions.PgSidecar.Sandbox.JavaScript;
 /// One run of a program: turns of guest code on sandbox threads, and between them nothing but this object. A turn goes on
 /// until the guest waits for its host; the end of an operation brings the run back into the queue of the threads.
 /// </summary>
-internal sealed class GuestRun : ISandboxWork, IInterruptible, IGuestCalls
+internal sealed class GuestRun : ISandboxWork, IInterruptible
 {
     private readonly Lock gate = new();
     private readonly JavaScriptProgram program;
     private readonly RunRequest request;
-    private readonly IGuestHost host;
     private readonly SandboxThreads threads;
     private readonly TaskCompletionSource<RunResult> completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Queue<OperationEnd> inbox = new(2);
-    private readonly OperationTable operations;
-    private readonly RunVerdict verdict = new();
+    private readonly RunCalls calls;
     private readonly long postedAt = Stopwatch.GetTimestamp();
 
     private State state = State.Queued;
@@ -34,9 +32,8 @@ internal sealed class GuestRun : ISandboxWork, IInterruptible, IGuestCalls
     {
         this.program = program;
         this.request = request;
-        this.host = host;
         this.threads = threads;
-        operations = new OperationTable(this, host);
+        calls = new RunCalls(this, host);
         Deadline = postedAt + (long)(request.Limits.Timeout.TotalSeconds * Stopwatch.Frequency);
     }
 
@@ -73,15 +70,6 @@ internal sealed class GuestRun : ISandboxWork, IInterruptible, IGuestCalls
         }
     }
 
-    /// <inheritdoc/>
-    public bool Finished => verdict.Outcome is not null;
-
-    /// <inheritdoc/>
-    public bool TracksRejections => true;
-
-    /// <inheritdoc/>
-    public double ElapsedMilliseconds => Stopwatch.GetElapsedTime(postedAt).TotalMilliseconds;
-
     /// <summary>Starts the run.</summary>
     /// <param name="abandon">Stops the run while it has not answered: nobody waits for the answer any more.</param>
     public Task<RunResult> StartAsync(CancellationToken abandon)
@@ -111,27 +99,27 @@ internal sealed class GuestRun : ISandboxWork, IInterruptible, IGuestCalls
             {
                 Turn(thread);
                 // A run that waits may be on another thread by now: nothing of it is touched here any more.
-                if (!Finished && TryWait(cpuBefore))
+                if (!calls.Finished && TryWait(cpuBefore))
                     return;
             }
-            while (!Finished);
+            while (!calls.Finished);
         }
         catch (WasmTrapException trap)
         {
-            verdict.Trapped(trap, stop, guest?.Instance.MemoryLimitReached == true);
+            calls.Verdict.Trapped(trap, stop, guest?.Instance.MemoryLimitReached == true);
         }
         catch (GuestMemoryException)
         {
-            verdict.Stopped(RunOutcome.OutOfMemory);
+            calls.Verdict.Stopped(RunOutcome.OutOfMemory);
         }
         catch (GuestException thrown)
         {
-            verdict.Threw(thrown.Error);
+            calls.Verdict.Threw(thrown.Error);
         }
         catch (Exception e)
         {
             // The edge of the thread: a defect of the host ends this run, not the process.
-            verdict.HostFailed(e);
+            calls.Verdict.HostFailed(e);
         }
         cpuNanoseconds += SandboxThread.CpuNanoseconds() - cpuBefore;
         End();
@@ -177,12 +165,12 @@ internal sealed class GuestRun : ISandboxWork, IInterruptible, IGuestCalls
         thread.Enter(this, Deadline, CpuBudget());
         try
         {
-            instance.Begin(this);
+            instance.Begin(calls);
             if (first)
                 Start(instance);
             do
                 instance.RunJobs();
-            while (!Finished && TakeIn(instance));
+            while (!calls.Finished && TakeIn(instance));
         }
         finally
         {
@@ -231,7 +219,7 @@ internal sealed class GuestRun : ISandboxWork, IInterruptible, IGuestCalls
             if (!inbox.TryDequeue(out end))
                 return false;
         }
-        if (operations.Remove(end.Id))
+        if (calls.Operations.Remove(end.Id))
             Deliver(instance, end);
         return true;
     }
@@ -240,9 +228,9 @@ internal sealed class GuestRun : ISandboxWork, IInterruptible, IGuestCalls
     /// <returns>False where an operation has ended in the meantime, where none is under way, or where nobody wants the run any more.</returns>
     private bool TryWait(long cpuBefore)
     {
-        if (operations.IsEmpty)
+        if (calls.Operations.IsEmpty)
         {
-            verdict.NeverSettles();
+            calls.Verdict.NeverSettles();
             return false;
         }
         var cpu = SandboxThread.CpuNanoseconds() - cpuBefore;
@@ -253,7 +241,7 @@ internal sealed class GuestRun : ISandboxWork, IInterruptible, IGuestCalls
             if (stop == InterruptReason.Cancelled)
             {
                 // It came when the guest had run its last instruction of the turn: nothing would trap until the deadline.
-                verdict.Stopped(RunOutcome.Cancelled);
+                calls.Verdict.Stopped(RunOutcome.Cancelled);
                 return false;
             }
             cpuNanoseconds += cpu;
@@ -270,7 +258,7 @@ internal sealed class GuestRun : ISandboxWork, IInterruptible, IGuestCalls
 
     private void Abandon()
     {
-        if (verdict.Answered)
+        if (calls.Verdict.Answered)
             return;
         lock (gate)
         {
@@ -300,7 +288,7 @@ internal sealed class GuestRun : ISandboxWork, IInterruptible, IGuestCalls
     /// <summary>Ends a run that is not on a thread, nor will be: <see cref="Execute"/> looks at the state first.</summary>
     private void Stop(RunOutcome reason)
     {
-        verdict.Stopped(reason);
+        calls.Verdict.Stopped(reason);
         End();
     }
 
@@ -325,36 +313,13 @@ internal sealed class GuestRun : ISandboxWork, IInterruptible, IGuestCalls
         alarm?.Dispose();
         // Not here: what is told of the end may wait for I/O.
         _ = toCancel?.CancelAsync();
-        operations.CancelAll();
+        calls.Operations.CancelAll();
         var (memoryPeak, memoryLimitReached) = (0L, false);
         if (guest is { } used)
         {
             (memoryPeak, memoryLimitReached) = (used.Instance.MemoryPeakBytes, used.Instance.MemoryLimitReached);
             program.Return(used);
         }
-        completion.TrySetResult(verdict.Close(TimeSpan.FromTicks(cpuNanoseconds / 100), queueTime, memoryPeak, memoryLimitReached));
+        completion.TrySetResult(calls.Verdict.Close(TimeSpan.FromTicks(cpuNanoseconds / 100), queueTime, memoryPeak, memoryLimitReached));
     }
-
-    /// <inheritdoc/>
-    public void OnStart(int id, string name, ReadOnlyMemory<byte> arguments, ReadOnlyMemory<byte> payload) =>
-        operations.Start(id, name, arguments, payload);
-
-    /// <inheritdoc/>
-    public void OnCancel(int id) => operations.Cancel(id);
-
-    /// <inheritdoc/>
-    public void OnRespond(ReadOnlyMemory<byte> head, ReadOnlyMemory<byte> body)
-    {
-        if (verdict.TryAnswer())
-            host.Respond(head, body);
-    }
-
-    /// <inheritdoc/>
-    public void OnFail(GuestError failure) => verdict.Failed(failure);
-
-    /// <inheritdoc/>
-    public void OnDone(GuestError? background) => verdict.Done(background);
-
-    /// <inheritdoc/>
-    public void OnLog(GuestLogLevel level, string message) => host.Log(level, message);
 }

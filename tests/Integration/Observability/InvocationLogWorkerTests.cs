@@ -20,7 +20,7 @@ public sealed class InvocationLogWorkerTests
         using var worker = Worker(log, database.Owner);
         await worker.StartAsync(CancellationToken.None);
         log.Record(Invocation());
-        await UntilAsync(async () => await database.ScalarAsync<long>(Count) == 1);
+        await Eventually.HoldsAsync(async () => await database.ScalarAsync<long>(Count) == 1);
         log.Record(Invocation());
         await worker.StopAsync(CancellationToken.None);
         Assert.Equal(2, await database.ScalarAsync<long>(Count));
@@ -38,7 +38,7 @@ public sealed class InvocationLogWorkerTests
         await using (var block = new NpgsqlCommand("lock table functions_private.invocations in access exclusive mode", blocker, transaction))
             await block.ExecuteNonQueryAsync();
         log.Record(Invocation());
-        await UntilAsync(async () => await database.ScalarAsync<long>(
+        await Eventually.HoldsAsync(async () => await database.ScalarAsync<long>(
             "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and query like 'copy%'") == 1);
         log.Record(Invocation());
         var stopping = worker.StopAsync(CancellationToken.None);
@@ -63,7 +63,7 @@ public sealed class InvocationLogWorkerTests
             for (var i = 0; i < 50; i++)
                 log.Record(Invocation());
             await PostgresServer.RunClusterScriptAsync("start", directory, PostgresServer.ClusterOptions);
-            await UntilAsync(async () => await CountAsync(source) == 50);
+            await Eventually.HoldsAsync(async () => await CountAsync(source) == 50);
             await worker.StopAsync(CancellationToken.None);
             Assert.Equal(50, await CountAsync(source));
         }
@@ -105,13 +105,5 @@ public sealed class InvocationLogWorkerTests
             // Not back yet, or a pooled connection of the time before.
             return -1;
         }
-    }
-
-    private static async Task UntilAsync(Func<Task<bool>> holds)
-    {
-        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(60));
-        using var pulse = new PeriodicTimer(TimeSpan.FromMilliseconds(10));
-        while (!await holds())
-            await pulse.WaitForNextTickAsync(patience.Token);
     }
 }

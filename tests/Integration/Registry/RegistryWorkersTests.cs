@@ -55,7 +55,7 @@ public sealed class RegistryWorkersTests
             (await one.Programs.AcquireAsync(name, 1, CancellationToken.None)).Dispose();
             (await other.Programs.AcquireAsync(name, 1, CancellationToken.None)).Dispose();
         }
-        await UntilAsync(() => Task.FromResult(one.Compiled.Count + other.Compiled.Count >= names.Count));
+        await Eventually.HoldsAsync(() => Task.FromResult(one.Compiled.Count + other.Compiled.Count >= names.Count));
         Assert.Equal(names.Order(), one.Compiled.Concat(other.Compiled).Select(version => version.Function).Order());
     }
 
@@ -141,15 +141,7 @@ public sealed class RegistryWorkersTests
     }
 
     private static Task UntilVersionAsync(RegistrySidecar sidecar, string name, int? version) =>
-        UntilAsync(async () => (await sidecar.Catalog.FindAsync(name, CancellationToken.None))?.Version == version);
-
-    private static async Task UntilAsync(Func<Task<bool>> holds)
-    {
-        using var patience = new CancellationTokenSource(Patience);
-        using var pulse = new PeriodicTimer(TimeSpan.FromMilliseconds(10));
-        while (!await holds())
-            await pulse.WaitForNextTickAsync(patience.Token);
-    }
+        Eventually.HoldsAsync(async () => (await sidecar.Catalog.FindAsync(name, CancellationToken.None))?.Version == version);
 
     private sealed class NoHost : IGuestHost
     {

@@ -34,7 +34,7 @@ public sealed class AbandonTests(EngineFixture fixture)
     }
 
     [Fact]
-    public async Task A_run_abandoned_on_the_last_instruction_of_its_turn_does_not_wait_for_its_deadline()
+    public async Task A_run_abandoned_while_it_asks_something_of_its_host_does_not_wait_for_its_deadline()
     {
         using var program = await fixture.HandlerAsync("() => db.query('x')");
         using var abandon = new CancellationTokenSource();

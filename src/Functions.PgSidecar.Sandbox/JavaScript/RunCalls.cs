@@ -1,0 +1,47 @@
+using System.Diagnostics;
+
+namespace Functions.PgSidecar.Sandbox.JavaScript;
+
+/// <summary>What a run's guest says to its host, and what has come of it so far: operations under way, and a verdict at the end.</summary>
+internal sealed class RunCalls(GuestRun run, IGuestHost host) : IGuestCalls
+{
+    private readonly long begunAt = Stopwatch.GetTimestamp();
+
+    /// <summary>What the guest has asked for and not got yet.</summary>
+    public OperationTable Operations { get; } = new(run, host);
+
+    /// <summary>What becomes of the run.</summary>
+    public RunVerdict Verdict { get; } = new();
+
+    /// <inheritdoc/>
+    public bool Finished => Verdict.Outcome is not null;
+
+    /// <inheritdoc/>
+    public bool TracksRejections => true;
+
+    /// <inheritdoc/>
+    public double ElapsedMilliseconds => Stopwatch.GetElapsedTime(begunAt).TotalMilliseconds;
+
+    /// <inheritdoc/>
+    public void OnStart(int id, string name, ReadOnlyMemory<byte> arguments, ReadOnlyMemory<byte> payload) =>
+        Operations.Start(id, name, arguments, payload);
+
+    /// <inheritdoc/>
+    public void OnCancel(int id) => Operations.Cancel(id);
+
+    /// <inheritdoc/>
+    public void OnRespond(ReadOnlyMemory<byte> head, ReadOnlyMemory<byte> body)
+    {
+        if (Verdict.TryAnswer())
+            host.Respond(head, body);
+    }
+
+    /// <inheritdoc/>
+    public void OnFail(GuestError failure) => Verdict.Failed(failure);
+
+    /// <inheritdoc/>
+    public void OnDone(GuestError? background) => Verdict.Done(background);
+
+    /// <inheritdoc/>
+    public void OnLog(GuestLogLevel level, string message) => host.Log(level, message);
+}
