@@ -1,5 +1,6 @@
 using System.Globalization;
 using Functions.PgSidecar.Core.Registry;
+using Functions.PgSidecar.Postgres.Data;
 using Functions.PgSidecar.Sandbox.JavaScript;
 
 namespace Functions.PgSidecar.Core.Invocations;
@@ -7,9 +8,6 @@ namespace Functions.PgSidecar.Core.Invocations;
 /// <summary>Turns ends of runs and refusals into results: the one place that gives failures their codes, statuses and sentences.</summary>
 internal static class InvocationResults
 {
-    /// <summary>The code that the bindings give to errors of an unreachable database.</summary>
-    public const string DatabaseUnavailable = "PGFN0503";
-
     /// <summary>The result of a run that has ended.</summary>
     public static InvocationResult From(RunResult run, DeployedFunction function)
     {
@@ -17,8 +15,10 @@ internal static class InvocationResults
         return run.Outcome switch
         {
             RunOutcome.Succeeded => new InvocationResult(InvocationOutcome.Succeeded, default, default),
-            RunOutcome.Threw when run.Error?.Code == DatabaseUnavailable => Failure(
+            RunOutcome.Threw when run.Error?.Code == SqlErrorCodes.Unavailable => Failure(
                 InvocationOutcome.HostError, 503, "DATABASE_UNAVAILABLE", "The database can't be reached just now; try again.", retryAfter: 1),
+            RunOutcome.Threw when run.Error?.Code == SqlErrorCodes.RoleNotGranted => Failure(
+                InvocationOutcome.Threw, 403, "FORBIDDEN", function.Redactor.Redact(Message(run.Error))),
             RunOutcome.Threw => Failure(InvocationOutcome.Threw, 500, "FUNCTION_ERROR", function.Redactor.Redact(Message(run.Error))),
             RunOutcome.TimedOut => Failure(
                 InvocationOutcome.TimedOut, 504, "TIMEOUT", $"The function ran longer than its limit of {Milliseconds(options.Timeout)} ms (timeout_ms)."),

@@ -79,7 +79,12 @@ internal sealed class Invoker
         }
         catch (SidecarException e)
         {
-            return Close(entry, new InvocationResult(InvocationOutcome.HostError, default, default, e.Code, e.Message) { Status = e.Status });
+            var failure = new InvocationResult(InvocationOutcome.HostError, default, default, e.Code, e.Message)
+            {
+                Status = e.Status,
+                RetryAfter = e.Status == 503 ? 1 : null,
+            };
+            return Close(entry, failure);
         }
         finally
         {

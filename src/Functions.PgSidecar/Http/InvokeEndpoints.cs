@@ -50,7 +50,9 @@ internal sealed class InvokeEndpoints(FunctionCatalog catalog, Authenticator aut
         var result = await authenticator.AuthenticateAsync(headers.Authorization, headers["apikey"], context.RequestAborted);
         if (result.Caller is not { } caller)
         {
-            await Problem.WriteAsync(context, result.Refusal.Status(), result.Refusal.Code(), result.Refusal.Message());
+            var status = result.Refusal.Status();
+            await Problem.WriteAsync(
+                context, status, result.Refusal.Code(), result.Refusal.Message(), status == StatusCodes.Status503ServiceUnavailable ? 1 : null);
             return null;
         }
         // Browsers send preflights without credentials; the function answers them, as a stranger's.

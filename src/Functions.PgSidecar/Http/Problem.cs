@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Text.Encodings.Web;
 using System.Text.Json;
 using Microsoft.AspNetCore.WebUtilities;
 
@@ -10,6 +11,9 @@ namespace Functions.PgSidecar.Http;
 /// </summary>
 internal static class Problem
 {
+    /// <summary>Quotes and umlauts stay what they are: the answer is JSON by its content type, never part of a page.</summary>
+    private static readonly JsonWriterOptions Readable = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
     /// <summary>Writes the response; does nothing where it has begun already.</summary>
     /// <param name="context">The request.</param>
     /// <param name="status">The HTTP status.</param>
@@ -23,7 +27,7 @@ internal static class Problem
             return;
         var title = ReasonPhrases.GetReasonPhrase(status);
         var json = new ArrayBufferWriter<byte>(512);
-        using (var writer = new Utf8JsonWriter(json))
+        using (var writer = new Utf8JsonWriter(json, Readable))
         {
             writer.WriteStartObject();
             writer.WriteString("type", "about:blank");
