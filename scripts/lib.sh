@@ -20,6 +20,8 @@ postgres_bin() {
   [ -n "$best" ] && [ "$("$best/postgres" --version | grep -oE '[0-9]+' | head -1)" -ge 15 ] && echo "$best"
 }
 
+can_install() { is_root && command -v apt-get >/dev/null 2>&1; }
+
 # Runs apt-get for packages that are missing, where that is possible.
 install_packages() {
   command -v apt-get >/dev/null 2>&1 || die "install $* by hand: this machine has no apt-get"

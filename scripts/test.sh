@@ -9,6 +9,12 @@ results=$root/artifacts/test-results
 export PGFN_SHARED=${PGFN_SHARED:-$root/../shared}
 
 "$root/scripts/setup.sh"
+# The WebAssembly suite is text; wabt makes modules of it, binaryen makes random ones. Without them those tests are skipped, and say so.
+if [[ " ${suites[*]} " == *" Conformance "* ]]; then
+  for tool in wast2json:wabt wasm-opt:binaryen; do
+    command -v "${tool%%:*}" >/dev/null 2>&1 || ! can_install || install_packages "${tool##*:}"
+  done
+fi
 rm -rf "$results"; mkdir -p "$results"
 passed=0 failed=0 skipped=0
 

@@ -17,7 +17,7 @@ public sealed class LimitTests(SidecarFixture sidecar)
         "() => Iterator.from({ next: () => ({ done: false, value: 1 }) }).drop(2 ** 53 - 2).next()",
         "() => { let s = 'ab'.repeat(1 << 16); for (;;) s.replaceAll('a', 'c'); }",
         "async () => { for (;;) await null; }",
-        "() => new Promise(resolve => { const spin = () => Promise.resolve().then(spin); spin(); })",
+        "() => new Promise(resolve => { const spin = () => { Promise.resolve().then(spin); }; spin(); })",
         "() => new Promise(() => setInterval(() => {}, 1))",
         "() => new Promise(() => setTimeout(() => {}, 100000))",
         "() => db.query('select pg_sleep(60)')",
