@@ -97,4 +97,8 @@ public sealed class GuestOperation
 }
 
 /// <summary>The end of an operation, on its way into the guest.</summary>
-internal readonly record struct OperationEnd(int Id, bool Succeeded, ReadOnlyMemory<byte> Result, ReadOnlyMemory<byte> Payload);
+internal readonly record struct OperationEnd(int Id, bool Succeeded, ReadOnlyMemory<byte> Result, ReadOnlyMemory<byte> Payload)
+{
+    /// <summary>What it takes while it waits.</summary>
+    public long Bytes => (long)Result.Length + Payload.Length;
+}

@@ -10,6 +10,12 @@ namespace Functions.PgSidecar.Sandbox.JavaScript;
 /// </summary>
 internal sealed class GuestRun : ISandboxWork, IInterruptible
 {
+    /// <summary>Results that may wait for a guest that does not take them in; a single one may be larger.</summary>
+    private const long MaxInboxBytes = 64 << 20;
+
+    private static readonly byte[] NotTakenIn =
+        """{"name":"Error","message":"The result was dropped: more than 64 MB of results waited for the function to await them.","code":"PGFN4413"}"""u8.ToArray();
+
     private readonly Lock gate = new();
     private readonly JavaScriptProgram program;
     private readonly RunRequest request;
@@ -20,6 +26,7 @@ internal sealed class GuestRun : ISandboxWork, IInterruptible
     private readonly long postedAt = Stopwatch.GetTimestamp();
 
     private State state = State.Queued;
+    private long inboxBytes;
     private InterruptReason? stop;
     private QuickJs? guest;
     private Timer? alarm;
@@ -142,7 +149,10 @@ internal sealed class GuestRun : ISandboxWork, IInterruptible
         {
             if (state == State.Ended)
                 return;
+            if (inbox.Count > 0 && inboxBytes + end.Bytes > MaxInboxBytes)
+                end = new OperationEnd(end.Id, false, NotTakenIn, default);
             inbox.Enqueue(end);
+            inboxBytes += end.Bytes;
             if (state != State.Waiting)
                 return;
             state = State.Queued;
@@ -218,6 +228,7 @@ internal sealed class GuestRun : ISandboxWork, IInterruptible
         {
             if (!inbox.TryDequeue(out end))
                 return false;
+            inboxBytes -= end.Bytes;
         }
         if (calls.Operations.Remove(end.Id))
             Deliver(instance, end);

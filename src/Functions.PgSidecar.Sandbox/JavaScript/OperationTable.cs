@@ -1,3 +1,5 @@
+using System.Diagnostics.CodeAnalysis;
+
 namespace Functions.PgSidecar.Sandbox.JavaScript;
 
 /// <summary>
@@ -9,7 +11,11 @@ internal sealed class OperationTable(GuestRun run, IGuestHost host)
     /// <summary>Operations a guest may have under way; each holds memory of the host.</summary>
     private const int MaxOperations = 1_000;
 
+    /// <summary>What their arguments may take together: one string of the guest's can be the argument of a thousand operations.</summary>
+    private const long MaxBytes = 64 << 20;
+
     private readonly Dictionary<int, GuestOperation> operations = new(4);
+    private long bytes;
 
     /// <summary>Whether anything could still wake the guest up.</summary>
     public bool IsEmpty => operations.Count == 0;
@@ -17,15 +23,21 @@ internal sealed class OperationTable(GuestRun run, IGuestHost host)
     /// <summary>Begins what the guest asks for. A timer is the sandbox's own; everything else is the host's.</summary>
     public void Start(int id, string name, ReadOnlyMemory<byte> arguments, ReadOnlyMemory<byte> payload)
     {
-        var operation = new GuestOperation(run, id, name, arguments, payload);
+        var size = arguments.Length + payload.Length;
         if (operations.Count >= MaxOperations)
         {
-            operations[id] = operation;
-            operation.Fail("Error", $"More than {MaxOperations} operations are under way; await some of them first.", "PGFN4429");
+            Refuse(id, name, $"More than {MaxOperations} operations are under way; await some of them first.");
             return;
         }
+        if (bytes + size > MaxBytes)
+        {
+            Refuse(id, name, $"The arguments of the operations under way take more than {MaxBytes >> 20} MB; await some of them first.");
+            return;
+        }
+        var operation = new GuestOperation(run, id, name, arguments, payload);
         if (!operations.TryAdd(id, operation))
             return;
+        bytes += size;
         if (name == "timer")
             GuestTimer.Start(operation);
         else
@@ -34,12 +46,12 @@ internal sealed class OperationTable(GuestRun run, IGuestHost host)
 
     /// <summary>An operation has ended.</summary>
     /// <returns>False where the guest had given it up before.</returns>
-    public bool Remove(int id) => operations.Remove(id);
+    public bool Remove(int id) => TryTake(id, out _);
 
     /// <summary>The guest gives an operation up.</summary>
     public void Cancel(int id)
     {
-        if (operations.Remove(id, out var operation))
+        if (TryTake(id, out var operation))
             operation.Cancel();
     }
 
@@ -49,5 +61,25 @@ internal sealed class OperationTable(GuestRun run, IGuestHost host)
         foreach (var operation in operations.Values)
             operation.Cancel();
         operations.Clear();
+        bytes = 0;
+    }
+
+    /// <summary>Rejects the guest's promise. A guest that goes on without looking at any of its rejections is stopped.</summary>
+    private void Refuse(int id, string name, string why)
+    {
+        if (operations.Count >= 2 * MaxOperations)
+            throw new GuestException(new GuestError("Error", why, Code: "PGFN4429"));
+        // Without the arguments: it is them that there is no room for.
+        var refused = new GuestOperation(run, id, name, default, default);
+        if (operations.TryAdd(id, refused))
+            refused.Fail("Error", why, "PGFN4429");
+    }
+
+    private bool TryTake(int id, [NotNullWhen(true)] out GuestOperation? operation)
+    {
+        if (!operations.Remove(id, out operation))
+            return false;
+        bytes -= operation.Arguments.Length + operation.Payload.Length;
+        return true;
     }
 }
