@@ -35,6 +35,39 @@ public sealed class FetchTests(SidecarFixture sidecar)
         await served;
     }
 
+    [Fact]
+    public async Task Of_many_requests_of_one_invocation_six_are_on_their_way_at_once_and_all_arrive()
+    {
+        using var server = new HttpListener();
+        var port = FreePort();
+        server.Prefixes.Add($"http://127.0.0.1:{port}/");
+        server.Start();
+        var (open, most) = (0, 0);
+        var sixWait = new TaskCompletionSource();
+        async Task AnswerAsync(HttpListenerContext context)
+        {
+            lock (sixWait)
+            {
+                most = Math.Max(most, ++open);
+                if (open == 6)
+                    sixWait.TrySetResult();
+            }
+            // Nobody is answered before six have come: a seventh would have come with them.
+            await sixWait.Task;
+            await Task.Yield();
+            lock (sixWait)
+                open--;
+            context.Response.Close();
+        }
+        var served = Task.Run(async () => await Task.WhenAll(await Task.WhenAll(Enumerable.Range(0, 20).Select(async _ => AnswerAsync(await server.GetContextAsync())))));
+        var name = await sidecar.DeployAsync(
+            "export const handler = async e => (await Promise.all(Array.from({ length: 20 }, () => fetch(e.body.url)))).filter(r => r.status === 200).length;",
+            $$"""{"allow_hosts":["127.0.0.1:{{port}}"]}""");
+        Assert.Equal(20, (int)(await sidecar.CallAsync(name, $$"""{"url":"http://127.0.0.1:{{port}}/"}"""))!);
+        await served;
+        Assert.Equal(6, most);
+    }
+
     [Theory]
     [InlineData("https://example.com/")]
     [InlineData("http://169.254.169.254/latest/meta-data/")]

@@ -64,8 +64,14 @@ public sealed class JavaScriptProgram : IDisposable
         }
         catch
         {
+            bool isLast;
             lock (gate)
+            {
                 live--;
+                isLast = disposed && live == 0;
+            }
+            if (isLast)
+                snapshot.Dispose();
             throw;
         }
     }

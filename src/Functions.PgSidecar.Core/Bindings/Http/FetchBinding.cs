@@ -16,6 +16,12 @@ internal sealed class FetchBinding(OutboundHttp http) : IBinding
 
     private sealed class Session(OutboundHttp http, Invocation invocation) : IBindingSession
     {
+        /// <summary>Requests of one invocation that are on their way at the same time; the others wait. Workers' number.</summary>
+        private const int MaxParallel = 6;
+
+        // Never disposed: requests that are being aborted still give their places back, and it holds nothing of the system's.
+        private readonly SemaphoreSlim places = new(MaxParallel);
+
         public void Start(GuestOperation operation) => _ = FetchAsync(operation);
 
         public ValueTask DisposeAsync() => ValueTask.CompletedTask;
@@ -24,8 +30,11 @@ internal sealed class FetchBinding(OutboundHttp http) : IBinding
         {
             // Nothing of the request is worked out on the sandbox's thread.
             await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+            var admitted = false;
             try
             {
+                await places.WaitAsync(operation.Cancellation).ConfigureAwait(false);
+                admitted = true;
                 var function = invocation.Function;
                 using var response = await http.SendAsync(
                     FetchArguments.Read(operation), function.Hosts, function.Admission.OutboundRate, operation.Cancellation).ConfigureAwait(false);
@@ -43,6 +52,11 @@ internal sealed class FetchBinding(OutboundHttp http) : IBinding
             catch (Exception e) when (e is JsonException or InvalidOperationException or FormatException)
             {
                 operation.Fail("TypeError", "fetch was called with arguments that describe no request.", "PGFN5201");
+            }
+            finally
+            {
+                if (admitted)
+                    places.Release();
             }
         }
 
