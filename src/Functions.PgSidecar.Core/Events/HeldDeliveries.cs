@@ -13,6 +13,9 @@ internal sealed class HeldDeliveries(int maxRunning)
     /// <summary>Deliveries of one function held at once, so that a slow one leaves room for the others.</summary>
     private const int MaxOfFunction = 3000;
 
+    /// <summary>Deliveries of one function claimed at once.</summary>
+    private const int MaxClaim = 1000;
+
     private const long MaxBytes = 64L << 20;
 
     private readonly Lock gate = new();
@@ -64,8 +67,8 @@ internal sealed class HeldDeliveries(int maxRunning)
             {
                 var deliveries = Of(name);
                 var free = Math.Min(MaxOfFunction - deliveries.Held, MaxHeld - held);
-                // Claiming by handfuls, so that other sidecars find something as well.
-                free = Math.Min(free, Math.Max(deliveries.Limit * 2, 200));
+                // By handfuls, so that other sidecars find something as well.
+                free = Math.Min(free, MaxClaim);
                 if (free > 0 && deliveries.PausedUntil <= Environment.TickCount64)
                     room[name] = free;
             }
@@ -131,7 +134,7 @@ internal sealed class HeldDeliveries(int maxRunning)
                 deliveries.PausedUntil = Environment.TickCount64 + (long)pause.TotalMilliseconds;
             foreach (var delivery in batch)
                 Let(deliveries, delivery.Payload.Length);
-            return deliveries.Held <= deliveries.Limit;
+            return deliveries.Held <= MaxClaim / 2;
         }
     }
 

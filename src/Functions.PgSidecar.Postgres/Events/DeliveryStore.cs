@@ -86,7 +86,7 @@ public sealed class DeliveryStore(NpgsqlDataSource dataSource, Guid sidecar)
     {
         var command = new NpgsqlBatchCommand("""
             delete from functions_private.deliveries d using unnest($1, $2) c (id, token)
-            where d.event_id = c.id and d.claims = c.token and d.claimed_by = $3
+            where d.event_id = any ($1) and d.event_id = c.id and d.claims = c.token and d.claimed_by = $3
             """);
         command.Parameters.Add(new NpgsqlParameter { Value = outcomes.Select(outcome => outcome.Delivery.EventId).ToArray() });
         command.Parameters.Add(new NpgsqlParameter { Value = outcomes.Select(outcome => outcome.Delivery.Token).ToArray() });
