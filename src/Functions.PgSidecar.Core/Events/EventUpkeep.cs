@@ -15,6 +15,7 @@ internal sealed class EventUpkeep(
     TriggerCatalog triggers,
     EventDispatcher dispatcher,
     ReplicationWorker worker,
+    BackfillWorker backfills,
     EventMetrics metrics,
     TimeProvider time,
     ILogger<EventUpkeep> logger,
@@ -60,6 +61,8 @@ internal sealed class EventUpkeep(
             if (triggersChanged.CurrentCount == 0)
                 triggersChanged.Release();
         }
+        if (what is "backfills" or "triggers")
+            backfills.Wake();
         dispatcher.Wake();
     }
 
