@@ -31,7 +31,7 @@ internal sealed class Inbox(NpgsqlDataSource dataSource, Guid sidecar, long epoc
     public async Task<StoredChunks> StoreAsync(
         IReadOnlyList<InboxChunk> chunks, Func<InboxEvent, bool> reserve, CancellationToken cancellationToken)
     {
-        connection ??= await dataSource.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
+        connection ??= await OpenAsync(cancellationToken).ConfigureAwait(false);
         var ends = chunks[^1].EndsTransaction;
         if (!ends) open ??= await connection.BeginTransactionAsync(cancellationToken).ConfigureAwait(false);
 
@@ -60,6 +60,16 @@ internal sealed class Inbox(NpgsqlDataSource dataSource, Guid sidecar, long epoc
     {
         if (open is not null) await open.DisposeAsync().ConfigureAwait(false);
         if (connection is not null) await connection.DisposeAsync().ConfigureAwait(false);
+    }
+
+    /// <summary>What is acknowledged is gone from the WAL: here a commit is on disk, whatever the server's default is.</summary>
+    private async Task<NpgsqlConnection> OpenAsync(CancellationToken cancellationToken)
+    {
+        var opened = await dataSource.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
+        await using var command = new NpgsqlCommand(
+            "select set_config('synchronous_commit', 'on', false) where current_setting('synchronous_commit') = 'off'", opened);
+        await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
+        return opened;
     }
 
     private List<Delivery> AddEvents(NpgsqlBatch batch, IReadOnlyList<InboxChunk> chunks, Func<InboxEvent, bool> reserve)
