@@ -88,14 +88,13 @@ internal sealed class ScriptRunner(string commandsPath) : IDisposable
             Assert.True(expected[index].Matches(bits[index], functions[index]), $"expected {expected[index]}, got {bits[index]} (0x{bits[index]:x})");
     }
 
-    private (ulong[] Bits, FunctionReference[] Functions) Act(JsonElement action)
+    private (UInt128[] Bits, FunctionReference[] Functions) Act(JsonElement action)
     {
         var module = ModuleOf(action, "module");
         var field = action.GetProperty("field").GetString()!;
         if (action.GetProperty("type").GetString() == "get")
             return ([store.ReadGlobal(module, field)], [default]);
-        var (_, bits, functions) = store.Invoke(module, field, [.. action.GetProperty("args").EnumerateArray().Select(ScriptValue.Parse)]);
-        return (bits, functions);
+        return store.Invoke(module, field, [.. action.GetProperty("args").EnumerateArray().Select(ScriptValue.Parse)]);
     }
 
     /// <summary>The scripts name the trap or the link error in words that begin as ours, or the other way round.</summary>

@@ -1,6 +1,7 @@
 using Functions.PgSidecar.Sandbox.Compilation;
 using Functions.PgSidecar.Sandbox.Runtime;
 using Functions.PgSidecar.Sandbox.Wasm;
+using ValueType = Functions.PgSidecar.Sandbox.Wasm.ValueType;
 
 namespace Functions.PgSidecar.Tests.Conformance;
 
@@ -60,33 +61,33 @@ internal sealed unsafe class ScriptStore : IImportResolver, IDisposable
     }
 
     /// <summary>Calls an exported function; the results are cells of 16 bytes.</summary>
-    public (FunctionType Type, ulong[] Bits, FunctionReference[] Functions) Invoke(ModulePlacement module, string export, ScriptValue[] arguments)
+    public (UInt128[] Bits, FunctionReference[] Functions) Invoke(ModulePlacement module, string export, ScriptValue[] arguments)
     {
         var function = WasmInstance.Resolve(module, module.Module.ExportedFunction(export));
         var cells = stackalloc ulong[2 * Math.Max(arguments.Length, 1)];
         for (var index = 0; index < arguments.Length; index++)
         {
-            cells[2 * index] = arguments[index].Bits;
-            cells[2 * index + 1] = 0;
+            ((UInt128*)cells)[index] = arguments[index].Bits;
         }
 
         var first = stackalloc ulong[2];
         FunctionThunk.For(function.Type)(function.Code, (nint)instance.Mapping + function.ContextOffset!.Value, (nint)cells, (nint)first);
         var count = function.Type.Results.Length;
-        var bits = new ulong[count];
+        var bits = new UInt128[count];
         var functions = new FunctionReference[count];
         for (var index = 0; index < count; index++)
         {
             var cell = index == 0 ? (byte*)first : instance.Mapping + GroupHeader.ResultsOffset + index * 16;
-            bits[index] = *(ulong*)cell;
+            // What lies beyond a narrower value in its cell is not part of it.
+            bits[index] = function.Type.Results[index] == ValueType.V128 ? *(UInt128*)cell : *(ulong*)cell;
             functions[index] = *(FunctionReference*)cell;
         }
 
-        return (function.Type, bits, functions);
+        return (bits, functions);
     }
 
-    public ulong ReadGlobal(ModulePlacement module, string export) =>
-        *(ulong*)(instance.Mapping + module.GlobalOffset(module.Module.Definition.Exports[export].Index));
+    public UInt128 ReadGlobal(ModulePlacement module, string export) =>
+        *(UInt128*)(instance.Mapping + module.GlobalOffset(module.Module.Definition.Exports[export].Index));
 
     public ExternalFunction? Function(string module, string name, FunctionType type) =>
         Find(module, name, ExternalKind.Function, out var from, out var index) ? WasmInstance.Resolve(from, index) : null;

@@ -1,13 +1,13 @@
 namespace Functions.PgSidecar.Tests.Conformance;
 
-/// <summary>The specification's own scripts, but those for SIMD, which is not supported.</summary>
+/// <summary>The specification's own scripts, and those of the proposals that are supported.</summary>
 public sealed class SpecificationTests(SuiteTotals totals) : IClassFixture<SuiteTotals>
 {
     public static TheoryData<string> Scripts()
     {
         var scripts = SpecificationSuite.List("")
-            .Where(script => !script.StartsWith("simd_", StringComparison.Ordinal))
-            .Concat(SpecificationSuite.List("proposals/extended-const"));
+            .Concat(SpecificationSuite.List("proposals/extended-const"))
+            .Concat(SpecificationSuite.List("proposals/tail-call"));
         return [.. scripts.DefaultIfEmpty("none")];
     }
 

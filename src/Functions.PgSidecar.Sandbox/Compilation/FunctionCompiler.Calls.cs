@@ -12,15 +12,15 @@ internal sealed partial class FunctionCompiler
     /// <summary>The table element an indirect call is about to use.</summary>
     private LocalBuilder Element => element ??= cil.NewLocal(typeof(nint));
 
-    private void EmitCall(int function)
+    private void EmitCall(int function, bool isTail)
     {
         var type = module.Module.FunctionTypes[function];
-        stack.Load(type.Parameters.Length);
-        stack.Pop(type.Parameters.Length);
+        LoadArguments(type, isTail);
         var imports = module.Module.ImportedFunctions;
         if (function >= imports)
         {
             cil.Context();
+            MarkTail(isTail);
             cil.Call(module.Methods[function - imports]);
         }
         else
@@ -30,13 +30,44 @@ internal sealed partial class FunctionCompiler
             cil.LoadFromContext(slot + sizeof(long), OpCodes.Ldind_I);
             cil.Emit(OpCodes.Add);
             cil.LoadFromContext(slot, OpCodes.Ldind_I);
+            MarkTail(isTail);
             cil.CallIndirect(CilMethods.ResultType(type), CilMethods.ParameterTypes(type));
         }
 
-        PushResults(type);
+        EndCall(type, isTail);
     }
 
-    private void EmitCallIndirect(in Instruction instruction)
+    private void LoadArguments(FunctionType type, bool isTail)
+    {
+        // A tail call leaves the function with nothing but its arguments on the CIL stack.
+        if (isTail)
+            stack.LoadAlone(type.Parameters.Length);
+        else
+            stack.Load(type.Parameters.Length);
+        stack.Pop(type.Parameters.Length);
+    }
+
+    /// <summary>The runtime keeps the promise of the prefix whatever the two functions' types are: the caller's frame is gone before the call.</summary>
+    private void MarkTail(bool isTail)
+    {
+        if (isTail)
+            cil.Emit(OpCodes.Tailcall);
+    }
+
+    /// <summary>The callee of a tail call returns what this function returns, the results after the first in the same places.</summary>
+    private void EndCall(FunctionType type, bool isTail)
+    {
+        if (!isTail)
+        {
+            PushResults(type);
+            return;
+        }
+
+        cil.Emit(OpCodes.Ret);
+        EndReachable();
+    }
+
+    private void EmitCallIndirect(in Instruction instruction, bool isTail)
     {
         var type = module.Module.Types[instruction.Index];
         var table = module.Layout.Table(instruction.Index2);
@@ -60,14 +91,14 @@ internal sealed partial class FunctionCompiler
         LoadFromElement(FunctionReference.TypeIdOffset, OpCodes.Ldind_I4);
         cil.Integer(module.Signatures.IdOf(type));
         cil.Emit(OpCodes.Bne_Un, Trap(nameof(CompiledCode.TrapSignature)));
-        stack.Load(type.Parameters.Length);
-        stack.Pop(type.Parameters.Length);
+        LoadArguments(type, isTail);
         cil.LoadFromContext(ModuleContext.GroupOffset, OpCodes.Ldind_I);
         LoadFromElement(FunctionReference.ContextOffsetOffset, OpCodes.Ldind_I4);
         cil.Emit(OpCodes.Add);
         LoadFromElement(0, OpCodes.Ldind_I);
+        MarkTail(isTail);
         cil.CallIndirect(CilMethods.ResultType(type), CilMethods.ParameterTypes(type));
-        PushResults(type);
+        EndCall(type, isTail);
     }
 
     private void LoadFromElement(int offset, OpCode load)

@@ -18,6 +18,7 @@ internal sealed class ModuleCompiler
         Module = module;
         Signatures = signatures;
         Arithmetic = arithmetic;
+        Vectors = new CopiedMethods(type);
         this.type = type;
         Layout = new ModuleLayout(module);
         MinimumMemoryBytes = module.MemoryTypes.Length == 0 ? 0 : (ulong)module.MemoryTypes[0].Minimum * LinearMemory.PageBytes;
@@ -33,6 +34,9 @@ internal sealed class ModuleCompiler
     public SignatureTable Signatures { get; }
 
     public ArithmeticMethods Arithmetic { get; }
+
+    /// <summary>The vector instructions' methods.</summary>
+    public CopiedMethods Vectors { get; }
 
     public ModuleLayout Layout { get; }
 

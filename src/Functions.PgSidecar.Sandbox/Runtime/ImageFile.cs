@@ -11,7 +11,7 @@ namespace Functions.PgSidecar.Sandbox.Runtime;
 internal sealed record ImageFile(string EngineId, IReadOnlyList<(string Name, WasmModule Definition)> Modules)
 {
     /// <summary>Increase it whenever compiled code, contexts or snapshots change their form: it is part of the engine id.</summary>
-    private const int Version = 1;
+    private const int Version = 2;
 
     private const string Magic = "PGFN-WASM-IMAGE";
 
