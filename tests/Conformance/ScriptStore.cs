@@ -53,7 +53,7 @@ internal sealed unsafe class ScriptStore : IImportResolver, IDisposable
         var definition = WasmModule.Decode(bytes);
         signatures.AddAll(definition);
         var id = $"{Interlocked.Increment(ref images):x64}";
-        var module = CompiledImage.Compile(id[32..] + id[..32], ["main"], [definition], signatures).Modules[0];
+        var module = CompiledImage.Compile(id[32..] + id[..32], ["main"], [definition], signatures, CompilationOptions.Default).Modules[0];
         var placed = linker.Instantiate(module, this);
         linker.CopySegments(placed);
         linker.RunStart(placed);

@@ -16,6 +16,7 @@ internal sealed partial class FunctionCompiler
     {
         var type = module.Module.FunctionTypes[function];
         LoadArguments(type, isTail);
+        SaveFuel();
         var imports = module.Module.ImportedFunctions;
         if (function >= imports)
         {
@@ -59,6 +60,7 @@ internal sealed partial class FunctionCompiler
     {
         if (!isTail)
         {
+            LoadFuel();
             PushResults(type);
             return;
         }
@@ -92,6 +94,7 @@ internal sealed partial class FunctionCompiler
         cil.Integer(module.Signatures.IdOf(type));
         cil.Emit(OpCodes.Bne_Un, Trap(nameof(CompiledCode.TrapSignature)));
         LoadArguments(type, isTail);
+        SaveFuel();
         cil.LoadFromContext(ModuleContext.GroupOffset, OpCodes.Ldind_I);
         LoadFromElement(FunctionReference.ContextOffsetOffset, OpCodes.Ldind_I4);
         cil.Emit(OpCodes.Add);
@@ -183,6 +186,7 @@ internal sealed partial class FunctionCompiler
             cil.StoreCell(results[index]);
         }
 
+        SaveFuel();
         cil.Emit(OpCodes.Ret);
     }
 }

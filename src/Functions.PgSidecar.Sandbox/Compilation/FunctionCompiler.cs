@@ -46,6 +46,7 @@ internal sealed partial class FunctionCompiler
 
     private void EmitProlog(bool checkEntry)
     {
+        BeginFuel();
         if (checkEntry)
             EmitEntryCheck();
         locals.Clear();
@@ -76,7 +77,9 @@ internal sealed partial class FunctionCompiler
         {
             if (unreachable)
                 SkipUnreachable(code);
+            PayForRun();
             Emit(code[next++]);
+            beginsRun |= FuelPrices.EndsRun(code[next - 1].Opcode);
             if (cil.Length > WasmLimits.FunctionCilBytes)
                 throw new WasmFormatException("function too complex: it would become more than 16 MiB of intermediate code", 0);
         }
@@ -142,6 +145,7 @@ internal sealed partial class FunctionCompiler
         foreach (var (name, label) in traps)
         {
             cil.Mark(label);
+            SaveFuel();
             var method = CilMethods.Runtime(name);
             if (name == nameof(CompiledCode.TrapSignature))
                 cil.Load(Element);

@@ -13,11 +13,12 @@ internal sealed class ModuleCompiler
 
     private readonly TypeBuilder type;
 
-    private ModuleCompiler(WasmModule module, SignatureTable signatures, TypeBuilder type, ArithmeticMethods arithmetic)
+    private ModuleCompiler(WasmModule module, SignatureTable signatures, TypeBuilder type, CompilationOptions options)
     {
         Module = module;
+        Options = options;
         Signatures = signatures;
-        Arithmetic = arithmetic;
+        Arithmetic = new ArithmeticMethods(type);
         Vectors = new CopiedMethods(type);
         this.type = type;
         Layout = new ModuleLayout(module);
@@ -30,6 +31,8 @@ internal sealed class ModuleCompiler
     }
 
     public WasmModule Module { get; }
+
+    public CompilationOptions Options { get; }
 
     public SignatureTable Signatures { get; }
 
@@ -46,11 +49,11 @@ internal sealed class ModuleCompiler
     /// <summary>The methods of the functions the module defines.</summary>
     public MethodBuilder[] Methods { get; }
 
-    public static void Compile(WasmModule module, SignatureTable signatures, ModuleBuilder assembly, string className)
+    public static void Compile(WasmModule module, SignatureTable signatures, ModuleBuilder assembly, string className, CompilationOptions options)
     {
         const TypeAttributes Static = TypeAttributes.Public | TypeAttributes.Abstract | TypeAttributes.Sealed | TypeAttributes.BeforeFieldInit;
         var type = assembly.DefineType(className, Static);
-        var compiler = new ModuleCompiler(module, signatures, type, new ArithmeticMethods(type));
+        var compiler = new ModuleCompiler(module, signatures, type, options);
         var entryChecks = CallGraph.FindEntryChecks(module);
         for (var function = 0; function < module.Bodies.Length; function++)
             FunctionCompiler.Compile(compiler, module.Bodies[function], compiler.Methods[function], entryChecks[function]);

@@ -19,6 +19,8 @@ public static unsafe partial class CompiledCode
 
     public static Exception TrapUndefinedElement() => new WasmTrapException(TrapKind.UndefinedElement);
 
+    public static Exception TrapOutOfFuel() => new WasmTrapException(TrapKind.OutOfFuel);
+
     /// <summary>A side module called a function that nothing in its group defines.</summary>
     public static Exception TrapUnresolved(int import, nint context)
     {
