@@ -5,9 +5,8 @@ using Functions.PgSidecar.Sandbox.Wasm;
 namespace Functions.PgSidecar.Tests.Conformance;
 
 /// <summary>Runs the commands of one script and counts what passed, by kind of command.</summary>
-internal sealed class ScriptRunner(string commandsPath) : IDisposable
+internal sealed class ScriptRunner(string commandsPath, ScriptStore store) : IDisposable
 {
-    private readonly ScriptStore store = new();
     private readonly Dictionary<string, ModulePlacement> named = new(StringComparer.Ordinal);
     private ModulePlacement? last;
 

@@ -29,32 +29,33 @@ internal sealed unsafe class ScriptStore : IImportResolver, IDisposable
           (func (export "print_f64_f64") (param f64 f64)))
         """;
 
-    private static readonly Lazy<byte[]> SpecTestModule = new(() => SpecificationSuite.Assemble(SpecTest));
+    private static readonly Lazy<byte[]> AssembledSpecTest = new(() => SpecificationSuite.Assemble(SpecTest));
     private static int images;
 
     private readonly SignatureTable signatures = new();
+    private readonly Func<byte[], CompiledModule> compile;
     private readonly Dictionary<string, ModulePlacement> registered = new(StringComparer.Ordinal);
     private readonly WasmInstance instance;
     private readonly GroupLinker linker;
 
-    public ScriptStore()
+    /// <param name="compile">How modules become code; compiled in this process if there is none.</param>
+    public ScriptStore(Func<byte[], CompiledModule>? compile = null)
     {
+        this.compile = compile ?? CompileHere;
         var placement = new GroupPlacement(HostFunctions.None, HeaderBytes);
         instance = new WasmInstance(null!, placement, WasmLimits.MemoryPages);
         instance.CommitHeader();
         linker = new GroupLinker(instance);
-        Register("spectest", Instantiate(SpecTestModule.Value));
+        Register("spectest", Instantiate(SpecTestModule));
     }
+
+    public static byte[] SpecTestModule => AssembledSpecTest.Value;
 
     public void Register(string name, ModulePlacement module) => registered[name] = module;
 
     public ModulePlacement Instantiate(byte[] bytes)
     {
-        var definition = WasmModule.Decode(bytes);
-        signatures.AddAll(definition);
-        var id = $"{Interlocked.Increment(ref images):x64}";
-        var module = CompiledImage.Compile(id[32..] + id[..32], ["main"], [definition], signatures, CompilationOptions.Default).Modules[0];
-        var placed = linker.Instantiate(module, this);
+        var placed = linker.Instantiate(compile(bytes), this);
         linker.CopySegments(placed);
         linker.RunStart(placed);
         return placed;
@@ -104,6 +105,14 @@ internal sealed unsafe class ScriptStore : IImportResolver, IDisposable
             : null;
 
     public void Dispose() => instance.Dispose();
+
+    private CompiledModule CompileHere(byte[] bytes)
+    {
+        var definition = WasmModule.Decode(bytes);
+        signatures.AddAll(definition);
+        var id = $"{Interlocked.Increment(ref images):x64}";
+        return CompiledImage.Compile(id[32..] + id[..32], ["main"], [definition], signatures, CompilationOptions.Default).Modules[0];
+    }
 
     private bool Find(string module, string name, ExternalKind kind, out ModulePlacement from, out int index)
     {

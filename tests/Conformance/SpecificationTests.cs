@@ -16,7 +16,7 @@ public sealed class SpecificationTests(SuiteTotals totals) : IClassFixture<Suite
     public void Every_assertion_of_the_script_holds(string script)
     {
         Assert.SkipWhen(SpecificationSuite.WhyNot() is not null, SpecificationSuite.WhyNot() ?? "");
-        using var runner = new ScriptRunner(SpecificationSuite.Convert(script));
+        using var runner = new ScriptRunner(SpecificationSuite.Convert(script), new ScriptStore());
         GuestThread.Run(runner.Run);
         totals.Add(runner.Passed);
         Assert.True(runner.Failures.Count == 0, $"{runner.Failures.Count} failures\n{string.Join('\n', runner.Failures.Take(30))}");

@@ -39,10 +39,13 @@ internal static class CilMethods
         _ => typeof(FunctionReference),
     };
 
-    public static Type ResultType(FunctionType type) => type.Results.IsEmpty ? typeof(void) : ClrType(type.Results[0]);
+    /// <summary>How a value of a type travels to and from a function.</summary>
+    public static Type PassedType(ValueType type) => type == ValueType.V128 ? typeof(VectorBits) : ClrType(type);
+
+    public static Type ResultType(FunctionType type) => type.Results.IsEmpty ? typeof(void) : PassedType(type.Results[0]);
 
     /// <summary>The WebAssembly parameters, then the context.</summary>
-    public static Type[] ParameterTypes(FunctionType type) => [.. type.Parameters.Select(ClrType), typeof(nint)];
+    public static Type[] ParameterTypes(FunctionType type) => [.. type.Parameters.Select(PassedType), typeof(nint)];
 
     private static MethodInfo Find(Type type, string name, params Type[] parameters) =>
         type.GetMethod(name, parameters) ?? throw new MissingMethodException(type.Name, name);

@@ -25,9 +25,19 @@ internal sealed class CilWriter(ILGenerator il, int contextArgument)
 
     public void Emit(OpCode opcode, Type type) => il.Emit(opcode, type);
 
-    public void Switch(Label[] labels) => il.Emit(OpCodes.Switch, labels);
+    /// <summary>Jumps by the number on the stack; goes on where it is beyond the labels. An assembly that is saved may not hold a switch without any.</summary>
+    public void Switch(Label[] labels)
+    {
+        if (labels.Length == 0)
+            il.Emit(OpCodes.Pop);
+        else
+            il.Emit(OpCodes.Switch, labels);
+    }
 
     public void Call(MethodInfo method) => il.Emit(OpCodes.Call, method);
+
+    /// <summary>The address of a method's code.</summary>
+    public void LoadAddressOf(MethodInfo method) => il.Emit(OpCodes.Ldftn, method);
 
     public void CallIndirect(Type result, Type[] parameters) =>
         il.EmitCalli(OpCodes.Calli, CallingConventions.Standard, result, parameters, null);
@@ -37,6 +47,8 @@ internal sealed class CilWriter(ILGenerator il, int contextArgument)
     public void Store(LocalBuilder local) => il.Emit(OpCodes.Stloc, local);
 
     public void LoadAddress(LocalBuilder local) => il.Emit(OpCodes.Ldloca, local);
+
+    public void LoadArgumentAddress(int index) => il.Emit(OpCodes.Ldarga, (short)index);
 
     public void LoadArgument(int index)
     {
@@ -105,6 +117,10 @@ internal sealed class CilWriter(ILGenerator il, int contextArgument)
             il.Emit(OpCodes.Conv_U);
         }
     }
+
+    public void Single(float value) => il.Emit(OpCodes.Ldc_R4, value);
+
+    public void Double(double value) => il.Emit(OpCodes.Ldc_R8, value);
 
     public void Constant(ValueType type, ulong bits)
     {

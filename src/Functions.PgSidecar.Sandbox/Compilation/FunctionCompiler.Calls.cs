@@ -1,6 +1,7 @@
 using System.Reflection.Emit;
 using Functions.PgSidecar.Sandbox.Runtime;
 using Functions.PgSidecar.Sandbox.Wasm;
+using ValueType = Functions.PgSidecar.Sandbox.Wasm.ValueType;
 
 namespace Functions.PgSidecar.Sandbox.Compilation;
 
@@ -40,12 +41,28 @@ internal sealed partial class FunctionCompiler
 
     private void LoadArguments(FunctionType type, bool isTail)
     {
-        // A tail call leaves the function with nothing but its arguments on the CIL stack.
-        if (isTail)
-            stack.LoadAlone(type.Parameters.Length);
+        var count = type.Parameters.Length;
+        if (type.Parameters.Contains(ValueType.V128))
+        {
+            stack.SpillStack();
+            for (var index = stack.Count - count; index < stack.Count; index++)
+            {
+                stack.Read(index);
+                if (stack[index].Type == ValueType.V128)
+                    PackVector();
+            }
+        }
+        else if (isTail)
+        {
+            // A tail call leaves the function with nothing but its arguments on the CIL stack.
+            stack.LoadAlone(count);
+        }
         else
-            stack.Load(type.Parameters.Length);
-        stack.Pop(type.Parameters.Length);
+        {
+            stack.Load(count);
+        }
+
+        stack.Pop(count);
     }
 
     /// <summary>The runtime keeps the promise of the prefix whatever the two functions' types are: the caller's frame is gone before the call.</summary>
@@ -120,6 +137,8 @@ internal sealed partial class FunctionCompiler
     {
         if (type.Results.IsEmpty)
             return;
+        if (type.Results[0] == ValueType.V128)
+            UnpackVector();
         if (type.Results.Length == 1)
         {
             stack.Push(type.Results[0]);
@@ -186,6 +205,8 @@ internal sealed partial class FunctionCompiler
             cil.StoreCell(results[index]);
         }
 
+        if (!results.IsEmpty && results[0] == ValueType.V128)
+            PackVector();
         SaveFuel();
         cil.Emit(OpCodes.Ret);
     }

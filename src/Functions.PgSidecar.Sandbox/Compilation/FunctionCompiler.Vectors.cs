@@ -1,12 +1,18 @@
 using System.Reflection.Emit;
+using Functions.PgSidecar.Sandbox.Runtime;
 using Functions.PgSidecar.Sandbox.Wasm;
 using ValueType = Functions.PgSidecar.Sandbox.Wasm.ValueType;
 
 namespace Functions.PgSidecar.Sandbox.Compilation;
 
-/// <summary>Vector instructions: mostly a call of the method that bears their name, which is inlined.</summary>
+/// <summary>Vector instructions: mostly the code of the method that bears their name.</summary>
 internal sealed partial class FunctionCompiler
 {
+    private VectorSplicer? vectors;
+    private LocalBuilder? packed;
+
+    private VectorSplicer Vectors => vectors ??= new VectorSplicer(cil);
+
     private void EmitVector(in Instruction instruction)
     {
         var opcode = instruction.Opcode;
@@ -14,22 +20,22 @@ internal sealed partial class FunctionCompiler
         switch (shape)
         {
             case VectorShape.Unary or VectorShape.Binary or VectorShape.Ternary:
-                CallVector(opcode, 1 + (shape - VectorShape.Unary), ValueType.V128);
+                SpliceVector(opcode, 1 + (shape - VectorShape.Unary), ValueType.V128);
                 break;
             case VectorShape.Shift:
-                CallVector(opcode, 2, ValueType.V128);
+                SpliceVector(opcode, 2, ValueType.V128);
                 break;
             case VectorShape.Test:
-                CallVector(opcode, 1, ValueType.I32);
+                SpliceVector(opcode, 1, ValueType.I32);
                 break;
             case VectorShape.Splat:
-                CallVector(opcode, 1, ValueType.V128);
+                SpliceVector(opcode, 1, ValueType.V128);
                 break;
             case VectorShape.Extract:
-                CallVector(opcode, 1, VectorOpcodes.NumberOf(opcode), instruction.Index);
+                SpliceVector(opcode, 1, VectorOpcodes.NumberOf(opcode), instruction.Index);
                 break;
             case VectorShape.Replace:
-                CallVector(opcode, 2, ValueType.V128, instruction.Index);
+                SpliceVector(opcode, 2, ValueType.V128, instruction.Index);
                 break;
             case VectorShape.Shuffle:
                 EmitShuffle(instruction.Numbers!);
@@ -48,13 +54,13 @@ internal sealed partial class FunctionCompiler
         }
     }
 
-    private void CallVector(Opcode opcode, int operands, ValueType result, int? lane = null)
+    private void SpliceVector(Opcode opcode, int operands, ValueType result, int? lane = null)
     {
         stack.Load(operands);
         stack.Pop(operands);
         if (lane is { } index)
             cil.Integer(index);
-        cil.Call(module.Vectors.Of(opcode.ToString()));
+        Vectors.Splice(opcode.ToString());
         stack.Push(result);
     }
 
@@ -68,7 +74,7 @@ internal sealed partial class FunctionCompiler
         stack.Pop(2);
         cil.VectorConstant(LanesFrom(lanes, 0));
         cil.VectorConstant(LanesFrom(lanes, 16));
-        cil.Call(module.Vectors.Of(nameof(Opcode.I8x16Shuffle)));
+        Vectors.Splice(nameof(Opcode.I8x16Shuffle));
         stack.Push(ValueType.V128);
     }
 
@@ -92,30 +98,30 @@ internal sealed partial class FunctionCompiler
                 cil.LoadCell(ValueType.V128);
                 return;
             case Opcode.V128Load8Splat:
-                LoadAndCall(OpCodes.Ldind_U1, Opcode.I8x16Splat);
+                LoadAndSplice(OpCodes.Ldind_U1, Opcode.I8x16Splat);
                 return;
             case Opcode.V128Load16Splat:
-                LoadAndCall(OpCodes.Ldind_U2, Opcode.I16x8Splat);
+                LoadAndSplice(OpCodes.Ldind_U2, Opcode.I16x8Splat);
                 return;
             case Opcode.V128Load32Splat:
-                LoadAndCall(OpCodes.Ldind_I4, Opcode.I32x4Splat);
+                LoadAndSplice(OpCodes.Ldind_I4, Opcode.I32x4Splat);
                 return;
             case Opcode.V128Load64Splat:
-                LoadAndCall(OpCodes.Ldind_I8, Opcode.I64x2Splat);
+                LoadAndSplice(OpCodes.Ldind_I8, Opcode.I64x2Splat);
                 return;
             case Opcode.V128Load32Zero:
-                LoadAndCall(OpCodes.Ldind_I4, opcode);
+                LoadAndSplice(OpCodes.Ldind_I4, opcode);
                 return;
             default:
-                LoadAndCall(OpCodes.Ldind_I8, opcode);
+                LoadAndSplice(OpCodes.Ldind_I8, opcode);
                 return;
         }
     }
 
-    private void LoadAndCall(OpCode load, Opcode method)
+    private void LoadAndSplice(OpCode load, Opcode method)
     {
         cil.Emit(load);
-        cil.Call(module.Vectors.Of(method.ToString()));
+        Vectors.Splice(method.ToString());
     }
 
     /// <summary>Stores a vector or one of its lanes, or loads one lane into a vector: the address lies below the vector.</summary>
@@ -129,8 +135,24 @@ internal sealed partial class FunctionCompiler
         }
 
         cil.Integer(instruction.Index);
-        cil.Call(module.Vectors.Of(instruction.Opcode.ToString()));
+        Vectors.Splice(instruction.Opcode.ToString());
         if (shape == VectorShape.LoadLane)
             stack.Push(ValueType.V128);
+    }
+
+    /// <summary>Between functions vectors travel as plain bits: ahead-of-time compilation declines methods that have vectors in their signatures.</summary>
+    private void PackVector()
+    {
+        cil.Store(Scratch(ValueType.V128));
+        cil.LoadAddress(Scratch(ValueType.V128));
+        cil.Emit(OpCodes.Ldobj, typeof(VectorBits));
+    }
+
+    private void UnpackVector()
+    {
+        packed ??= cil.NewLocal(typeof(VectorBits));
+        cil.Store(packed);
+        cil.LoadAddress(packed);
+        cil.LoadCell(ValueType.V128);
     }
 }

@@ -49,7 +49,7 @@ internal sealed partial class FunctionCompiler
         BeginFuel();
         if (checkEntry)
             EmitEntryCheck();
-        locals.Clear();
+        locals.Begin();
         if (memoryBase is null)
             return;
         cil.LoadFromContext(ModuleContext.MemoryBaseOffset, OpCodes.Ldind_I);

@@ -19,7 +19,6 @@ internal sealed class ModuleCompiler
         Options = options;
         Signatures = signatures;
         Arithmetic = new ArithmeticMethods(type);
-        Vectors = new CopiedMethods(type);
         this.type = type;
         Layout = new ModuleLayout(module);
         MinimumMemoryBytes = module.MemoryTypes.Length == 0 ? 0 : (ulong)module.MemoryTypes[0].Minimum * LinearMemory.PageBytes;
@@ -37,9 +36,6 @@ internal sealed class ModuleCompiler
     public SignatureTable Signatures { get; }
 
     public ArithmeticMethods Arithmetic { get; }
-
-    /// <summary>The vector instructions' methods.</summary>
-    public CopiedMethods Vectors { get; }
 
     public ModuleLayout Layout { get; }
 
@@ -71,22 +67,22 @@ internal sealed class ModuleCompiler
             EmitUnresolvedStubs(targets);
 
         var method = type.DefineMethod(AddressMethod, MethodAttributes.Public | MethodAttributes.Static, typeof(nint), [typeof(int)]);
-        var il = method.GetILGenerator();
-        var none = il.DefineLabel();
+        var cil = new CilWriter(method.GetILGenerator(), contextArgument: 0);
+        var none = cil.NewLabel();
         var labels = Enumerable.Repeat(none, Module.FunctionTypes.Count).ToArray();
         foreach (var function in targets.Keys)
-            labels[function] = il.DefineLabel();
-        il.Emit(OpCodes.Ldarg_0);
-        il.Emit(OpCodes.Switch, labels);
-        il.MarkLabel(none);
-        il.Emit(OpCodes.Ldc_I4_0);
-        il.Emit(OpCodes.Conv_I);
-        il.Emit(OpCodes.Ret);
+            labels[function] = cil.NewLabel();
+        cil.LoadArgument(0);
+        cil.Switch(labels);
+        cil.Mark(none);
+        cil.Integer(0);
+        cil.Emit(OpCodes.Conv_I);
+        cil.Emit(OpCodes.Ret);
         foreach (var (function, target) in targets)
         {
-            il.MarkLabel(labels[function]);
-            il.Emit(OpCodes.Ldftn, target);
-            il.Emit(OpCodes.Ret);
+            cil.Mark(labels[function]);
+            cil.LoadAddressOf(target);
+            cil.Emit(OpCodes.Ret);
         }
     }
 

@@ -1,5 +1,4 @@
 using System.Runtime.Intrinsics;
-using System.Runtime.Intrinsics.X86;
 using V = System.Runtime.Intrinsics.Vector128<byte>;
 
 namespace Functions.PgSidecar.Sandbox.Runtime;
@@ -14,7 +13,7 @@ public static partial class CompiledVectors
     public static V I8x16Popcnt(V a) =>
         Vector128.Shuffle(BitsOfNibble(), a & LowNibble()) + Vector128.Shuffle(BitsOfNibble(), (a.AsUInt16() >>> 4).AsByte() & LowNibble());
 
-    public static int I8x16AllTrue(V a) => Vector128.EqualsAny(a.AsSByte(), Vector128<sbyte>.Zero) ? 0 : 1;
+    public static bool I8x16AllTrue(V a) => !Vector128.EqualsAny(a.AsSByte(), Vector128<sbyte>.Zero);
 
     public static int I8x16Bitmask(V a) => (int)Vector128.ExtractMostSignificantBits(a.AsSByte());
 
@@ -63,7 +62,7 @@ public static partial class CompiledVectors
             RoundedQ15(Vector128.WidenLower(a.AsInt16()), Vector128.WidenLower(b.AsInt16())),
             RoundedQ15(Vector128.WidenUpper(a.AsInt16()), Vector128.WidenUpper(b.AsInt16()))).AsByte();
 
-    public static int I16x8AllTrue(V a) => Vector128.EqualsAny(a.AsInt16(), Vector128<short>.Zero) ? 0 : 1;
+    public static bool I16x8AllTrue(V a) => !Vector128.EqualsAny(a.AsInt16(), Vector128<short>.Zero);
 
     public static int I16x8Bitmask(V a) => (int)Vector128.ExtractMostSignificantBits(a.AsInt16());
 
@@ -109,7 +108,7 @@ public static partial class CompiledVectors
 
     public static V I32x4Neg(V a) => (-a.AsInt32()).AsByte();
 
-    public static int I32x4AllTrue(V a) => Vector128.EqualsAny(a.AsInt32(), Vector128<int>.Zero) ? 0 : 1;
+    public static bool I32x4AllTrue(V a) => !Vector128.EqualsAny(a.AsInt32(), Vector128<int>.Zero);
 
     public static int I32x4Bitmask(V a) => (int)Vector128.ExtractMostSignificantBits(a.AsInt32());
 
@@ -145,7 +144,7 @@ public static partial class CompiledVectors
 
     public static V I64x2Neg(V a) => (-a.AsInt64()).AsByte();
 
-    public static int I64x2AllTrue(V a) => Vector128.EqualsAny(a.AsInt64(), Vector128<long>.Zero) ? 0 : 1;
+    public static bool I64x2AllTrue(V a) => !Vector128.EqualsAny(a.AsInt64(), Vector128<long>.Zero);
 
     public static int I64x2Bitmask(V a) => (int)Vector128.ExtractMostSignificantBits(a.AsInt64());
 
@@ -170,9 +169,8 @@ public static partial class CompiledVectors
     public static V I64x2ExtMulHighI32x4U(V a, V b) => (Vector128.WidenUpper(a.AsUInt32()) * Vector128.WidenUpper(b.AsUInt32())).AsByte();
 
     /// <summary>Products of neighbours, added: 16 bits to 32.</summary>
-    public static V I32x4DotI16x8S(V a, V b) => Sse2.IsSupported
-        ? Sse2.MultiplyAddAdjacent(a.AsInt16(), b.AsInt16()).AsByte()
-        : ((a.AsInt32() << 16 >> 16) * (b.AsInt32() << 16 >> 16) + (a.AsInt32() >> 16) * (b.AsInt32() >> 16)).AsByte();
+    public static V I32x4DotI16x8S(V a, V b) =>
+        ((a.AsInt32() << 16 >> 16) * (b.AsInt32() << 16 >> 16) + (a.AsInt32() >> 16) * (b.AsInt32() >> 16)).AsByte();
 
     private static V BitsOfNibble() => Vector128.Create((byte)0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4);
 

@@ -62,5 +62,5 @@ public static partial class CompiledVectors
 
     public static V V128Bitselect(V a, V b, V mask) => Vector128.ConditionalSelect(mask, a, b);
 
-    public static int V128AnyTrue(V a) => a == V.Zero ? 0 : 1;
+    public static bool V128AnyTrue(V a) => a != V.Zero;
 }
