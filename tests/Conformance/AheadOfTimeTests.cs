@@ -1,6 +1,5 @@
 using System.Runtime;
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
 
 namespace Functions.PgSidecar.Tests.Conformance;
 
@@ -36,21 +35,22 @@ public sealed class AheadOfTimeTests
         }
     }
 
-    /// <summary>Only explicit tail calls, which crossgen2 leaves to the just-in-time compiler, may be left.</summary>
+    /// <summary>crossgen2 leaves out what it cannot express; the runtime drops code for processors other than its own. Neither may happen.</summary>
     private static void AssertNothingIsCompiledAgain(AheadOfTimeScripts compiled)
     {
+        // The first call compiles what it needs itself.
+        RuntimeHelpers.PrepareMethod(compiled.Functions.First().MethodHandle);
         var before = JitInfo.GetCompiledMethodCount(currentThread: true);
         var left = new List<string>();
-        var vectors = 0;
         foreach (var function in compiled.Functions)
         {
-            vectors += function.GetParameters().Any(parameter => parameter.ParameterType == typeof(Vector128<byte>)) ? 1 : 0;
             RuntimeHelpers.PrepareMethod(function.MethodHandle);
             var after = JitInfo.GetCompiledMethodCount(currentThread: true);
             if (after != before)
                 left.Add($"{function.DeclaringType!.Name}.{function.Name}");
             before = after;
         }
-        Console.WriteLine($"{vectors} {left.Count} {string.Join(' ', left.Take(50))}");
+
+        Assert.Empty(left);
     }
 }

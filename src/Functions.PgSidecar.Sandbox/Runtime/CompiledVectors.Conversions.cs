@@ -44,11 +44,15 @@ public static partial class CompiledVectors
 
     public static V I32x4TruncSatF32x4S(V a) => Vector128.ConvertToInt32(a.AsSingle()).AsByte();
 
-    public static V I32x4TruncSatF32x4U(V a) => Vector128.ConvertToUInt32(a.AsSingle()).AsByte();
+    public static V I32x4TruncSatF32x4U(V a) => ToUnsigned(Vector128.ConditionalSelect(
+        Vector128.GreaterThan(a.AsSingle(), Vector128<float>.Zero), a.AsSingle(), Vector128<float>.Zero)).AsByte();
 
     public static V F32x4ConvertI32x4S(V a) => Vector128.ConvertToSingle(a.AsInt32()).AsByte();
 
-    public static V F32x4ConvertI32x4U(V a) => Vector128.ConvertToSingle(a.AsUInt32()).AsByte();
+    /// <summary>Both halves are exact as floats, so that only their sum is rounded.</summary>
+    public static V F32x4ConvertI32x4U(V a) => (
+        Vector128.ConvertToSingle((a.AsUInt32() >>> 16).AsInt32()) * Vector128.Create(65536f)
+        + Vector128.ConvertToSingle((a.AsUInt32() & Vector128.Create(0xFFFFu)).AsInt32())).AsByte();
 
     public static V I32x4TruncSatF64x2SZero(V a) =>
         Vector128.Create((int)a.AsDouble().GetElement(0), (int)a.AsDouble().GetElement(1), 0, 0).AsByte();
@@ -59,6 +63,12 @@ public static partial class CompiledVectors
     public static V F64x2ConvertLowI32x4S(V a) => Vector128.Create((double)a.AsInt32().GetElement(0), a.AsInt32().GetElement(1)).AsByte();
 
     public static V F64x2ConvertLowI32x4U(V a) => Vector128.Create((double)a.AsUInt32().GetElement(0), a.AsUInt32().GetElement(1)).AsByte();
+
+    /// <summary>What is beyond the signed range is converted without its highest bit, which is then put back.</summary>
+    private static Vector128<int> ToUnsigned(Vector128<float> positive) => Vector128.ConditionalSelect(
+        Vector128.GreaterThanOrEqual(positive, Vector128.Create(2147483648f)).AsInt32(),
+        Vector128.ConvertToInt32(positive - Vector128.Create(2147483648f)) ^ Vector128.Create(int.MinValue),
+        Vector128.ConvertToInt32(positive));
 
     private static Vector128<ushort> ToByteRange(V a) =>
         Vector128.Min(Vector128.Max(a.AsInt16(), Vector128<short>.Zero), Vector128.Create((short)byte.MaxValue)).AsUInt16();
