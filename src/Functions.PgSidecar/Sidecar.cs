@@ -1,6 +1,7 @@
 using System.Text;
 using Functions.PgSidecar.Core.Auth;
 using Functions.PgSidecar.Core.Bindings;
+using Functions.PgSidecar.Core.Bindings.Compression;
 using Functions.PgSidecar.Core.Bindings.Db;
 using Functions.PgSidecar.Core.Bindings.Http;
 using Functions.PgSidecar.Core.Configuration;
@@ -113,6 +114,7 @@ internal static class Sidecar
         services.AddSingleton(provider => new OutboundHttp(options.Http, provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton<IBinding, DbBinding>();
         services.AddSingleton<IBinding, FetchBinding>();
+        services.AddSingleton<IBinding, CompressionBinding>();
     }
 
     private static void AddInvocations(IServiceCollection services)

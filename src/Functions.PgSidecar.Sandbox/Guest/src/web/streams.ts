@@ -1,10 +1,20 @@
 // WHATWG streams, from web-streams-polyfill, and what the bodies need of them.
 import {
-  ByteLengthQueuingStrategy, CountQueuingStrategy, ReadableStream, TransformStream, WritableStream,
+  ByteLengthQueuingStrategy, CountQueuingStrategy, ReadableByteStreamController, ReadableStream, ReadableStreamBYOBReader,
+  ReadableStreamBYOBRequest, ReadableStreamDefaultController, ReadableStreamDefaultReader, TransformStream,
+  TransformStreamDefaultController, WritableStream, WritableStreamDefaultController, WritableStreamDefaultWriter,
 } from "web-streams-polyfill";
 import { Bytes, encodeUtf8 } from "../intrinsics";
+import { TextDecoder } from "./text-decoder";
 
-export { ByteLengthQueuingStrategy, CountQueuingStrategy, ReadableStream, TransformStream, WritableStream };
+export { ReadableStream, TransformStream, WritableStream };
+
+/** The classes of the Streams standard that have global names. */
+export const streamClasses = {
+  ByteLengthQueuingStrategy, CountQueuingStrategy, ReadableByteStreamController, ReadableStream, ReadableStreamBYOBReader,
+  ReadableStreamBYOBRequest, ReadableStreamDefaultController, ReadableStreamDefaultReader, TransformStream,
+  TransformStreamDefaultController, WritableStream, WritableStreamDefaultController, WritableStreamDefaultWriter,
+};
 
 /** A stream of one chunk; `onRead` runs when the chunk is taken. */
 export function streamOf(content: string | Uint8Array, onRead: () => void): ReadableStream<Uint8Array> {
@@ -49,15 +59,24 @@ export function concat(chunks: readonly Uint8Array[], length: number): Uint8Arra
   return all;
 }
 
-/** Text chunks to UTF-8 chunks. */
+/** Text chunks to UTF-8 chunks, also where a surrogate pair spans two of them. */
 export class TextEncoderStream {
   readonly encoding = "utf-8";
   readonly readable: ReadableStream<Uint8Array>;
   readonly writable: WritableStream<string>;
 
   constructor() {
+    let half = "";
     const { readable, writable } = new TransformStream<string, Uint8Array>({
-      transform: (chunk, controller) => controller.enqueue(encodeUtf8(String(chunk))),
+      transform(chunk, controller) {
+        const text = half + String(chunk);
+        half = /[\ud800-\udbff]$/.exec(text)?.[0] ?? "";
+        const whole = half === "" ? text : text.slice(0, -1);
+        if (whole !== "") controller.enqueue(encodeUtf8(whole));
+      },
+      flush(controller) {
+        if (half !== "") controller.enqueue(encodeUtf8(half));
+      },
     });
     this.readable = readable;
     this.writable = writable;
@@ -72,7 +91,7 @@ export class TextDecoderStream {
 
   constructor(label = "utf-8", options?: { fatal?: boolean; ignoreBOM?: boolean }) {
     const decoder = new TextDecoder(label, options);
-    this.encoding = label;
+    this.encoding = decoder.encoding;
     const { readable, writable } = new TransformStream<Uint8Array, string>({
       transform(chunk, controller) {
         const text = decoder.decode(chunk, { stream: true });
