@@ -161,16 +161,25 @@ internal sealed class EventDispatcher : BackgroundService
             metrics.CountRetried();
     }
 
-    /// <summary>What was behind an event of the same key may go now.</summary>
+    /// <summary>What was behind an event of the same key may go now; what is to be tried again before the next poll is looked for in time.</summary>
     private void OnRecorded(IReadOnlyList<DeliveryOutcome> outcomes)
     {
+        var soonest = PollInterval;
         foreach (var outcome in outcomes)
         {
-            if (triggers.Find(outcome.Delivery.TriggerId) is not { OrderBy.Count: > 0 })
-                continue;
-            Wake();
-            return;
+            if (outcome.RetryAfter is { } pause && pause < soonest)
+                soonest = pause;
+            if (triggers.Find(outcome.Delivery.TriggerId) is { OrderBy.Count: > 0 })
+                Wake();
         }
+        if (soonest < PollInterval)
+            _ = WakeLaterAsync(soonest);
+    }
+
+    private async Task WakeLaterAsync(TimeSpan pause)
+    {
+        await Task.Delay(pause, time).ConfigureAwait(false);
+        Wake();
     }
 
     /// <summary>
