@@ -16,15 +16,17 @@ language sql volatile set search_path = pg_catalog, pg_temp as $$
     ), ordered as materialized (
         select d.event_id from wanted w cross join lateral (
             select d.event_id from functions_private.deliveries d
-            where d.event_id in (select h from functions_private.ordered_heads(w.name, w.n) h) and d.claimed_by is null
+            where d.event_id = any (array(select h from functions_private.ordered_heads(w.name, w.n) h)) and d.claimed_by is null
             for update skip locked) d
     ), claimed as (
+        -- An array, and laterals below: a handful of rows by their keys, whatever the planner makes of a backlog's size.
         update functions_private.deliveries d set claimed_by = sidecar, claims = d.claims + 1
-        where d.event_id in (select u.event_id from unordered u union all select o.event_id from ordered o)
+        where d.event_id = any (array(select u.event_id from unordered u union all select o.event_id from ordered o))
         returning d.event_id, d.occurred_at, d.function, d.trigger_id, d.attempts, d.claims
     )
     select c.event_id, c.occurred_at, c.function, c.trigger_id, c.attempts, c.claims, e.kind, e.trigger, e.payload, e.caller, e.depth
-    from claimed c join functions_private.events e on e.occurred_at = c.occurred_at and e.id = c.event_id
+    from claimed c cross join lateral (
+        select * from functions_private.events e where e.occurred_at = c.occurred_at and e.id = c.event_id offset 0) e
     order by c.event_id
 $$;
 comment on function functions_private.claim_events(uuid, text[], integer[]) is 'Claims deliveries for a sidecar: at most so many of each function.';

@@ -10,21 +10,22 @@ language sql volatile set search_path = pg_catalog, pg_temp as $$
         update functions_private.deliveries d
         set claimed_by = null, attempts = f.attempts, last_error = f.message, run_at = now() + f.delay_ms * interval '1 millisecond'
         from failed f
-        where d.event_id = f.id and d.claimed_by = sidecar and d.claims = f.token and f.delay_ms is not null
+        where d.event_id = any (ids) and d.event_id = f.id and d.claimed_by = sidecar and d.claims = f.token and f.delay_ms is not null
     ), dead as (
         delete from functions_private.deliveries d using failed f
-        where d.event_id = f.id and d.claimed_by = sidecar and d.claims = f.token and f.delay_ms is null
+        where d.event_id = any (ids) and d.event_id = f.id and d.claimed_by = sidecar and d.claims = f.token and f.delay_ms is null
         returning d.event_id, d.occurred_at, d.trigger_id, f.code, f.message, f.attempts
+    ), letters as materialized (
+        select e.*, d.trigger_id, d.code, d.message, d.attempts from dead d cross join lateral (
+            select * from functions_private.events e where e.occurred_at = d.occurred_at and e.id = d.event_id offset 0) e
     ), failures as (
         insert into functions_private.results (event_id, function, status, error_code, error_message)
-        select e.id, e.function, 'failed', d.code, d.message
-        from dead d join functions_private.events e on e.occurred_at = d.occurred_at and e.id = d.event_id where e.kind = 'invoke'
+        select l.id, l.function, 'failed', l.code, l.message from letters l where l.kind = 'invoke'
         on conflict (event_id) do nothing
     )
     insert into functions_private.dead_letters (event_id, occurred_at, kind, function, trigger, trigger_id, payload, caller, depth, attempts,
         error_code, error_message)
-    select e.id, e.occurred_at, e.kind, e.function, e.trigger, d.trigger_id, e.payload, e.caller, e.depth, d.attempts, d.code, d.message
-    from dead d join functions_private.events e on e.occurred_at = d.occurred_at and e.id = d.event_id
+    select l.id, l.occurred_at, l.kind, l.function, l.trigger, l.trigger_id, l.payload, l.caller, l.depth, l.attempts, l.code, l.message from letters l
     on conflict (event_id) do nothing
 $$;
 comment on function functions_private.fail_deliveries(uuid, uuid[], integer[], text[], text[], bigint[], integer[]) is

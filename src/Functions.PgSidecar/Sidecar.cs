@@ -154,9 +154,13 @@ internal static class Sidecar
         services.AddSingleton(provider => new WalFeed(
             provider.GetRequiredService<NpgsqlDataSource>(), options.ConnectionString, provider.GetRequiredService<SidecarIdentity>().Id,
             provider.GetRequiredService<TimeProvider>()));
+        services.AddSingleton(static provider => new Backfill(
+            provider.GetRequiredService<NpgsqlDataSource>(), provider.GetRequiredService<TriggerStore>(), provider.GetRequiredService<SidecarIdentity>().Id));
         services.AddSingleton<ReplicationWorker>();
+        services.AddSingleton<BackfillWorker>();
         services.AddHostedService(static provider => provider.GetRequiredService<EventDispatcher>());
         services.AddHostedService(static provider => provider.GetRequiredService<ReplicationWorker>());
+        services.AddHostedService(static provider => provider.GetRequiredService<BackfillWorker>());
         services.AddHostedService<EventUpkeep>();
     }
 

@@ -26,14 +26,14 @@ internal static unsafe class FunctionThunk
             cil.LoadArgument(2);
             cil.Integer(index * 16);
             cil.Emit(OpCodes.Add);
-            cil.LoadCell(type.Parameters[index]);
+            cil.Emit(OpCodes.Ldobj, CilMethods.PassedType(type.Parameters[index]));
         }
 
         cil.Context();
         cil.LoadArgument(0);
         cil.CallIndirect(CilMethods.ResultType(type), CilMethods.ParameterTypes(type));
         if (!type.Results.IsEmpty)
-            cil.StoreCell(type.Results[0]);
+            cil.Emit(OpCodes.Stobj, CilMethods.PassedType(type.Results[0]));
         cil.Emit(OpCodes.Ret);
         return method.CreateDelegate<Invoker>();
     }

@@ -5,9 +5,8 @@ using Functions.PgSidecar.Sandbox.Wasm;
 namespace Functions.PgSidecar.Tests.Conformance;
 
 /// <summary>Runs the commands of one script and counts what passed, by kind of command.</summary>
-internal sealed class ScriptRunner(string commandsPath) : IDisposable
+internal sealed class ScriptRunner(string commandsPath, ScriptStore store) : IDisposable
 {
-    private readonly ScriptStore store = new();
     private readonly Dictionary<string, ModulePlacement> named = new(StringComparer.Ordinal);
     private ModulePlacement? last;
 
@@ -88,14 +87,13 @@ internal sealed class ScriptRunner(string commandsPath) : IDisposable
             Assert.True(expected[index].Matches(bits[index], functions[index]), $"expected {expected[index]}, got {bits[index]} (0x{bits[index]:x})");
     }
 
-    private (ulong[] Bits, FunctionReference[] Functions) Act(JsonElement action)
+    private (UInt128[] Bits, FunctionReference[] Functions) Act(JsonElement action)
     {
         var module = ModuleOf(action, "module");
         var field = action.GetProperty("field").GetString()!;
         if (action.GetProperty("type").GetString() == "get")
             return ([store.ReadGlobal(module, field)], [default]);
-        var (_, bits, functions) = store.Invoke(module, field, [.. action.GetProperty("args").EnumerateArray().Select(ScriptValue.Parse)]);
-        return (bits, functions);
+        return store.Invoke(module, field, [.. action.GetProperty("args").EnumerateArray().Select(ScriptValue.Parse)]);
     }
 
     /// <summary>The scripts name the trap or the link error in words that begin as ours, or the other way round.</summary>

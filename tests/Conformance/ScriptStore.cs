@@ -1,6 +1,7 @@
 using Functions.PgSidecar.Sandbox.Compilation;
 using Functions.PgSidecar.Sandbox.Runtime;
 using Functions.PgSidecar.Sandbox.Wasm;
+using ValueType = Functions.PgSidecar.Sandbox.Wasm.ValueType;
 
 namespace Functions.PgSidecar.Tests.Conformance;
 
@@ -28,65 +29,66 @@ internal sealed unsafe class ScriptStore : IImportResolver, IDisposable
           (func (export "print_f64_f64") (param f64 f64)))
         """;
 
-    private static readonly Lazy<byte[]> SpecTestModule = new(() => SpecificationSuite.Assemble(SpecTest));
+    private static readonly Lazy<byte[]> AssembledSpecTest = new(() => SpecificationSuite.Assemble(SpecTest));
     private static int images;
 
     private readonly SignatureTable signatures = new();
+    private readonly Func<byte[], CompiledModule> compile;
     private readonly Dictionary<string, ModulePlacement> registered = new(StringComparer.Ordinal);
     private readonly WasmInstance instance;
     private readonly GroupLinker linker;
 
-    public ScriptStore()
+    /// <param name="compile">How modules become code; compiled in this process if there is none.</param>
+    public ScriptStore(Func<byte[], CompiledModule>? compile = null)
     {
+        this.compile = compile ?? CompileHere;
         var placement = new GroupPlacement(HostFunctions.None, HeaderBytes);
         instance = new WasmInstance(null!, placement, WasmLimits.MemoryPages);
         instance.CommitHeader();
         linker = new GroupLinker(instance);
-        Register("spectest", Instantiate(SpecTestModule.Value));
+        Register("spectest", Instantiate(SpecTestModule));
     }
+
+    public static byte[] SpecTestModule => AssembledSpecTest.Value;
 
     public void Register(string name, ModulePlacement module) => registered[name] = module;
 
     public ModulePlacement Instantiate(byte[] bytes)
     {
-        var definition = WasmModule.Decode(bytes);
-        signatures.AddAll(definition);
-        var id = $"{Interlocked.Increment(ref images):x64}";
-        var module = CompiledImage.Compile(id[32..] + id[..32], ["main"], [definition], signatures).Modules[0];
-        var placed = linker.Instantiate(module, this);
+        var placed = linker.Instantiate(compile(bytes), this);
         linker.CopySegments(placed);
         linker.RunStart(placed);
         return placed;
     }
 
     /// <summary>Calls an exported function; the results are cells of 16 bytes.</summary>
-    public (FunctionType Type, ulong[] Bits, FunctionReference[] Functions) Invoke(ModulePlacement module, string export, ScriptValue[] arguments)
+    public (UInt128[] Bits, FunctionReference[] Functions) Invoke(ModulePlacement module, string export, ScriptValue[] arguments)
     {
         var function = WasmInstance.Resolve(module, module.Module.ExportedFunction(export));
         var cells = stackalloc ulong[2 * Math.Max(arguments.Length, 1)];
         for (var index = 0; index < arguments.Length; index++)
         {
-            cells[2 * index] = arguments[index].Bits;
-            cells[2 * index + 1] = 0;
+            ((UInt128*)cells)[index] = arguments[index].Bits;
         }
 
         var first = stackalloc ulong[2];
         FunctionThunk.For(function.Type)(function.Code, (nint)instance.Mapping + function.ContextOffset!.Value, (nint)cells, (nint)first);
         var count = function.Type.Results.Length;
-        var bits = new ulong[count];
+        var bits = new UInt128[count];
         var functions = new FunctionReference[count];
         for (var index = 0; index < count; index++)
         {
             var cell = index == 0 ? (byte*)first : instance.Mapping + GroupHeader.ResultsOffset + index * 16;
-            bits[index] = *(ulong*)cell;
+            // What lies beyond a narrower value in its cell is not part of it.
+            bits[index] = function.Type.Results[index] == ValueType.V128 ? *(UInt128*)cell : *(ulong*)cell;
             functions[index] = *(FunctionReference*)cell;
         }
 
-        return (function.Type, bits, functions);
+        return (bits, functions);
     }
 
-    public ulong ReadGlobal(ModulePlacement module, string export) =>
-        *(ulong*)(instance.Mapping + module.GlobalOffset(module.Module.Definition.Exports[export].Index));
+    public UInt128 ReadGlobal(ModulePlacement module, string export) =>
+        *(UInt128*)(instance.Mapping + module.GlobalOffset(module.Module.Definition.Exports[export].Index));
 
     public ExternalFunction? Function(string module, string name, FunctionType type) =>
         Find(module, name, ExternalKind.Function, out var from, out var index) ? WasmInstance.Resolve(from, index) : null;
@@ -103,6 +105,14 @@ internal sealed unsafe class ScriptStore : IImportResolver, IDisposable
             : null;
 
     public void Dispose() => instance.Dispose();
+
+    private CompiledModule CompileHere(byte[] bytes)
+    {
+        var definition = WasmModule.Decode(bytes);
+        signatures.AddAll(definition);
+        var id = $"{Interlocked.Increment(ref images):x64}";
+        return CompiledImage.Compile(id[32..] + id[..32], ["main"], [definition], signatures, CompilationOptions.Default).Modules[0];
+    }
 
     private bool Find(string module, string name, ExternalKind kind, out ModulePlacement from, out int index)
     {

@@ -40,7 +40,7 @@ internal static class SpecificationSuite
     {
         var output = Path.Combine(Scripts.Value, "json", script.Replace('/', '-'), "script.json");
         Directory.CreateDirectory(Path.GetDirectoryName(output)!);
-        Run("wast2json", "--enable-extended-const", Path.Combine(Scripts.Value, script + ".wast"), "-o", output);
+        Run("wast2json", "--enable-extended-const", "--enable-tail-call", Path.Combine(Scripts.Value, script + ".wast"), "-o", output);
         return output;
     }
 

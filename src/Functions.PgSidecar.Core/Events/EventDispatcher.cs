@@ -67,11 +67,15 @@ internal sealed class EventDispatcher : BackgroundService
                 held.Enqueue(delivery);
                 continue;
             }
+            held.Keep(delivery);
             unseen.Enqueue(delivery);
             Raise(unseenSignal);
         }
         StartWaiting();
     }
+
+    /// <summary>Whether an event is in this sidecar's hands.</summary>
+    public bool Holds(Guid eventId) => held.Holds(eventId);
 
     /// <summary>There may be something to claim.</summary>
     public void Wake() => Raise(signal);
@@ -161,16 +165,25 @@ internal sealed class EventDispatcher : BackgroundService
             metrics.CountRetried();
     }
 
-    /// <summary>What was behind an event of the same key may go now.</summary>
+    /// <summary>What was behind an event of the same key may go now; what is to be tried again before the next poll is looked for in time.</summary>
     private void OnRecorded(IReadOnlyList<DeliveryOutcome> outcomes)
     {
+        var soonest = PollInterval;
         foreach (var outcome in outcomes)
         {
-            if (triggers.Find(outcome.Delivery.TriggerId) is not { OrderBy.Count: > 0 })
-                continue;
-            Wake();
-            return;
+            if (outcome.RetryAfter is { } pause && pause < soonest)
+                soonest = pause;
+            if (triggers.Find(outcome.Delivery.TriggerId) is { OrderBy.Count: > 0 })
+                Wake();
         }
+        if (soonest < PollInterval)
+            _ = WakeLaterAsync(soonest);
+    }
+
+    private async Task WakeLaterAsync(TimeSpan pause)
+    {
+        await Task.Delay(pause, time).ConfigureAwait(false);
+        Wake();
     }
 
     /// <summary>

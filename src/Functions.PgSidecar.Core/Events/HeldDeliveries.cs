@@ -13,10 +13,14 @@ internal sealed class HeldDeliveries(int maxRunning)
     /// <summary>Deliveries of one function held at once, so that a slow one leaves room for the others.</summary>
     private const int MaxOfFunction = 3000;
 
+    /// <summary>Deliveries of one function claimed at once.</summary>
+    private const int MaxClaim = 1000;
+
     private const long MaxBytes = 64L << 20;
 
     private readonly Lock gate = new();
     private readonly Dictionary<string, FunctionDeliveries> functions = new(StringComparer.Ordinal);
+    private readonly HashSet<Guid> events = [];
     private int held;
     private long heldBytes;
     private int running;
@@ -64,8 +68,8 @@ internal sealed class HeldDeliveries(int maxRunning)
             {
                 var deliveries = Of(name);
                 var free = Math.Min(MaxOfFunction - deliveries.Held, MaxHeld - held);
-                // Claiming by handfuls, so that other sidecars find something as well.
-                free = Math.Min(free, Math.Max(deliveries.Limit * 2, 200));
+                // By handfuls, so that other sidecars find something as well.
+                free = Math.Min(free, MaxClaim);
                 if (free > 0 && deliveries.PausedUntil <= Environment.TickCount64)
                     room[name] = free;
             }
@@ -73,11 +77,28 @@ internal sealed class HeldDeliveries(int maxRunning)
         }
     }
 
+    /// <summary>Whether an event is held.</summary>
+    public bool Holds(Guid eventId)
+    {
+        lock (gate)
+            return events.Contains(eventId);
+    }
+
+    /// <summary>Takes one that has a place; it can't start yet.</summary>
+    public void Keep(Delivery delivery)
+    {
+        lock (gate)
+            events.Add(delivery.EventId);
+    }
+
     /// <summary>Puts one that has a place in line.</summary>
     public void Enqueue(Delivery delivery)
     {
         lock (gate)
+        {
+            events.Add(delivery.EventId);
             Of(delivery.Function).Waiting.Enqueue(delivery);
+        }
     }
 
     /// <summary>Puts claimed ones in line, place or not.</summary>
@@ -87,6 +108,7 @@ internal sealed class HeldDeliveries(int maxRunning)
         {
             var deliveries = Of(delivery.Function);
             Hold(deliveries, delivery.Payload.Length);
+            events.Add(delivery.EventId);
             deliveries.Waiting.Enqueue(delivery);
         }
     }
@@ -130,8 +152,11 @@ internal sealed class HeldDeliveries(int maxRunning)
             if (pauseFor is { } pause)
                 deliveries.PausedUntil = Environment.TickCount64 + (long)pause.TotalMilliseconds;
             foreach (var delivery in batch)
+            {
+                events.Remove(delivery.EventId);
                 Let(deliveries, delivery.Payload.Length);
-            return deliveries.Held <= deliveries.Limit;
+            }
+            return deliveries.Held <= MaxClaim / 2;
         }
     }
 

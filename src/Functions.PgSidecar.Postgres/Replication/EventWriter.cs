@@ -6,7 +6,11 @@ namespace Functions.PgSidecar.Postgres.Replication;
 
 /// <summary>What an event is about, besides the rows.</summary>
 internal readonly record struct EventSource(
-    Guid Id, WalTransaction Transaction, PublishedRelation Relation, RelationTrigger Trigger, CapturedContext? Context, long Ordinal);
+    Guid Id, WalTransaction Transaction, PublishedRelation Relation, RelationTrigger Trigger, CapturedContext? Context)
+{
+    /// <summary>Whether it tells of a row that was there before the trigger.</summary>
+    public bool IsBackfill { get; init; }
+}
 
 /// <summary>Writes the payloads of events: what the function gets, but for the number of the attempt.</summary>
 internal sealed class EventWriter : IDisposable
@@ -33,6 +37,7 @@ internal sealed class EventWriter : IDisposable
         json.WritePropertyName("claims"u8);
         if (source.Context?.ClaimsJson is { } claims) json.WriteRawValue(claims, skipInputValidation: true);
         else json.WriteNullValue();
+        if (source.IsBackfill) json.WriteBoolean("backfill"u8, true);
         json.WriteEndObject();
         json.Flush();
         return start..buffer.Length;

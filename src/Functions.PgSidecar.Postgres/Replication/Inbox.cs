@@ -11,21 +11,6 @@ namespace Functions.PgSidecar.Postgres.Replication;
 /// </summary>
 internal sealed class Inbox(NpgsqlDataSource dataSource, Guid sidecar, long epoch) : IAsyncDisposable
 {
-    private const string StoreSql = """
-        with given as materialized (
-            select * from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
-                as g (id, occurred_at, function, trigger, trigger_id, payload, caller, depth, order_key, claimed, xid)
-        ), stored as (
-            insert into functions_private.events (id, occurred_at, kind, function, trigger, payload, caller, depth)
-            select id, occurred_at, 'database', function, trigger, payload, caller, depth from given
-            on conflict do nothing
-            returning id
-        )
-        insert into functions_private.deliveries (event_id, occurred_at, function, trigger_id, order_key, run_at, claims, claimed_by, xid)
-        select g.id, g.occurred_at, g.function, g.trigger_id, g.order_key, g.occurred_at, g.claimed::integer, case when g.claimed then $12 end, g.xid
-        from given g where g.id in (select s.id from stored s)
-        """;
-
     private const string BurySql = """
         with event as (
             insert into functions_private.events (id, occurred_at, kind, function, trigger, payload, caller, depth)
@@ -46,7 +31,7 @@ internal sealed class Inbox(NpgsqlDataSource dataSource, Guid sidecar, long epoc
     public async Task<StoredChunks> StoreAsync(
         IReadOnlyList<InboxChunk> chunks, Func<InboxEvent, bool> reserve, CancellationToken cancellationToken)
     {
-        connection ??= await dataSource.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
+        connection ??= await OpenAsync(cancellationToken).ConfigureAwait(false);
         var ends = chunks[^1].EndsTransaction;
         if (!ends) open ??= await connection.BeginTransactionAsync(cancellationToken).ConfigureAwait(false);
 
@@ -77,6 +62,16 @@ internal sealed class Inbox(NpgsqlDataSource dataSource, Guid sidecar, long epoc
         if (connection is not null) await connection.DisposeAsync().ConfigureAwait(false);
     }
 
+    /// <summary>What is acknowledged is gone from the WAL: here a commit is on disk, whatever the server's default is.</summary>
+    private async Task<NpgsqlConnection> OpenAsync(CancellationToken cancellationToken)
+    {
+        var opened = await dataSource.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
+        await using var command = new NpgsqlCommand(
+            "select set_config('synchronous_commit', 'on', false) where current_setting('synchronous_commit') = 'off'", opened);
+        await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
+        return opened;
+    }
+
     private List<Delivery> AddEvents(NpgsqlBatch batch, IReadOnlyList<InboxChunk> chunks, Func<InboxEvent, bool> reserve)
     {
         var count = chunks.Sum(chunk => chunk.Events.Count);
@@ -98,7 +93,7 @@ internal sealed class Inbox(NpgsqlDataSource dataSource, Guid sidecar, long epoc
                 if (taken) claimed.Add(ToDelivery(stored, payload));
             }
         }
-        batch.BatchCommands.Add(rows.ToCommand(StoreSql, sidecar));
+        batch.BatchCommands.Add(rows.ToCommand(sidecar));
         return claimed;
     }
 

@@ -6,6 +6,21 @@ namespace Functions.PgSidecar.Postgres.Replication;
 /// <summary>Events as the columns in which they travel to the server: one array each.</summary>
 internal sealed class InboxRows(int capacity)
 {
+    private const string StoreSql = """
+        with given as materialized (
+            select * from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+                as g (id, occurred_at, function, trigger, trigger_id, payload, caller, depth, order_key, claimed, xid)
+        ), stored as (
+            insert into functions_private.events (id, occurred_at, kind, function, trigger, payload, caller, depth)
+            select id, occurred_at, 'database', function, trigger, payload, caller, depth from given
+            on conflict do nothing
+            returning id
+        )
+        insert into functions_private.deliveries (event_id, occurred_at, function, trigger_id, order_key, run_at, claims, claimed_by, xid)
+        select g.id, g.occurred_at, g.function, g.trigger_id, g.order_key, g.occurred_at, g.claimed::integer, case when g.claimed then $12 end, g.xid
+        from given g where g.id in (select s.id from stored s)
+        """;
+
     private readonly List<Guid> ids = new(capacity);
     private readonly List<DateTime> times = new(capacity);
     private readonly List<string> functions = new(capacity);
@@ -33,10 +48,14 @@ internal sealed class InboxRows(int capacity)
         transactions.Add(row.Xid);
     }
 
-    /// <summary>The statement with the columns as its first eleven parameters and the sidecar as the twelfth.</summary>
-    public NpgsqlBatchCommand ToCommand(string sql, Guid sidecar)
+    /// <summary>How many there are.</summary>
+    public int Count => ids.Count;
+
+    /// <summary>The statement that stores them.</summary>
+    /// <param name="sidecar">To whom the claimed ones belong.</param>
+    public NpgsqlBatchCommand ToCommand(Guid sidecar)
     {
-        var command = new NpgsqlBatchCommand(sql);
+        var command = new NpgsqlBatchCommand(StoreSql);
         Add(command, ids, NpgsqlDbType.Uuid);
         Add(command, times, NpgsqlDbType.TimestampTz);
         Add(command, functions, NpgsqlDbType.Text);

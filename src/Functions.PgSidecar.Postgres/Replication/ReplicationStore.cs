@@ -142,10 +142,11 @@ public sealed class ReplicationStore(NpgsqlDataSource dataSource)
     public async Task<(long Deliveries, long Bytes)> MeasureInboxAsync(CancellationToken cancellationToken)
     {
         await using var command = dataSource.CreateCommand("""
-            select d.n, (d.n * e.bytes / greatest(e.n, 1))::bigint
+            select d.n, (d.n * coalesce(e.bytes, 0))::bigint
             from (select count(*) as n from functions_private.deliveries) d
-            cross join (select coalesce(sum(pg_total_relation_size(c.oid)), 0) as bytes, coalesce(sum(greatest(c.reltuples, 0)), 0) as n
-                        from pg_partition_tree('functions_private.events') p join pg_class c on c.oid = p.relid where p.isleaf) e
+            cross join (select avg(pg_column_size(e.payload) + pg_column_size(e.caller) + 200) as bytes
+                        from (select occurred_at, event_id from functions_private.deliveries limit 100) w cross join lateral (
+                            select * from functions_private.events e where e.occurred_at = w.occurred_at and e.id = w.event_id offset 0) e) e
             """);
         await using var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
         await reader.ReadAsync(cancellationToken).ConfigureAwait(false);

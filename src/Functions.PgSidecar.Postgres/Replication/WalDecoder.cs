@@ -160,7 +160,7 @@ internal sealed class WalDecoder(TypeCatalog types, byte[] contextKey, ulong las
             if (!IsFor(trigger, message)) continue;
             var definition = trigger.Definition;
             var id = EventId.Create(transaction.CommitLsn, ordinal, definition.Id);
-            var payload = writer.Write(chunk.Buffer, new EventSource(id, transaction, relation, trigger, context, ordinal), message, change);
+            var payload = writer.Write(chunk.Buffer, new EventSource(id, transaction, relation, trigger, context), message, change);
             chunk.Events.Add(new InboxEvent(
                 id, transaction.CommittedAt, definition.Id, definition.Name, definition.Function,
                 trigger.OrderBy.Length > 0 ? change.Key(message, trigger.OrderBy, definition.Id) : null,

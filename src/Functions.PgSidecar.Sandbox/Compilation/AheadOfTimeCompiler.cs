@@ -16,17 +16,25 @@ public sealed class AheadOfTimeCompiler(string crossgenPath)
     /// <param name="sources">The modules with their names, the main module first.</param>
     /// <exception cref="WasmFormatException">A module is malformed, invalid, unsupported or beyond a limit.</exception>
     /// <exception cref="InvalidOperationException">crossgen2 failed; the message holds what it said.</exception>
+    public Task CompileAsync(
+        IReadOnlyList<(string Name, ReadOnlyMemory<byte> Bytes)> sources, string assemblyPath, CancellationToken cancellationToken = default) =>
+        CompileAsync(sources, assemblyPath, CompilationOptions.Default, cancellationToken);
+
+    /// <inheritdoc cref="CompileAsync(IReadOnlyList{ValueTuple{string, ReadOnlyMemory{byte}}}, string, CancellationToken)"/>
     public async Task CompileAsync(
-        IReadOnlyList<(string Name, ReadOnlyMemory<byte> Bytes)> sources, string assemblyPath, CancellationToken cancellationToken = default)
+        IReadOnlyList<(string Name, ReadOnlyMemory<byte> Bytes)> sources,
+        string assemblyPath,
+        CompilationOptions options,
+        CancellationToken cancellationToken = default)
     {
-        var engineId = ImageFile.ComputeEngineId(sources);
+        var engineId = ImageFile.ComputeEngineId(sources, options);
         var workFolder = Directory.CreateTempSubdirectory("pgfn-compile-");
         try
         {
             // crossgen2 takes the file's name for the module's, which must be the assembly's.
             var intermediate = Path.Combine(workFolder.FullName, ImageFile.AssemblyName(engineId) + ".dll");
             await using (var stream = File.Create(intermediate))
-                ImageCompiler.CompileTo(stream, ImageFile.AssemblyName(engineId), [.. sources.Select(source => WasmModule.Decode(source.Bytes))]);
+                ImageCompiler.CompileTo(stream, ImageFile.AssemblyName(engineId), [.. sources.Select(source => WasmModule.Decode(source.Bytes))], options);
             var finished = Path.Combine(workFolder.FullName, "finished.dll");
             await RunCrossgenAsync(intermediate, finished, cancellationToken);
             Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(assemblyPath))!);

@@ -61,9 +61,9 @@ internal sealed class CallGraph
             var found = new List<int>();
             foreach (ref readonly var instruction in module.Bodies[function].Instructions.AsSpan())
             {
-                if (instruction.Opcode == Opcode.Call && instruction.Index >= imports)
+                if (instruction.Opcode is Opcode.Call or Opcode.ReturnCall && instruction.Index >= imports)
                     found.Add(instruction.Index - imports);
-                else if (instruction.Opcode is Opcode.Call or Opcode.CallIndirect)
+                else if (instruction.Opcode is Opcode.Call or Opcode.CallIndirect or Opcode.ReturnCall or Opcode.ReturnCallIndirect)
                     found.Add(Anywhere);
             }
 
@@ -147,7 +147,9 @@ internal sealed class CallGraph
         }
 
         var body = module.Bodies[function];
-        var frame = 256 + 16L * (body.Locals.Length + body.Type.Parameters.Length) + 4L * body.Instructions.Length;
+        // Temporaries of numbers are often registers; those of vectors are larger, and there are fewer registers.
+        var vectors = body.Instructions.Count(instruction => instruction.Opcode >= Opcode.V128Load);
+        var frame = 256 + 16L * (body.Locals.Length + body.Type.Parameters.Length) + 4L * body.Instructions.Length + 12L * vectors;
         var total = (long)body.Instructions.Length;
         foreach (var callee in callees[function])
             total = Math.Min(total + Work(callee), MaximumUncheckedWork + 1);

@@ -1,5 +1,6 @@
 using System.Numerics;
 using System.Reflection;
+using System.Runtime.Intrinsics;
 using Functions.PgSidecar.Sandbox.Runtime;
 using Functions.PgSidecar.Sandbox.Wasm;
 using ValueType = Functions.PgSidecar.Sandbox.Wasm.ValueType;
@@ -13,6 +14,10 @@ internal static class CilMethods
     public static readonly MethodInfo Int64BitsToDouble = Find(typeof(BitConverter), nameof(BitConverter.Int64BitsToDouble), typeof(long));
     public static readonly MethodInfo SingleToInt32Bits = Find(typeof(BitConverter), nameof(BitConverter.SingleToInt32Bits), typeof(float));
     public static readonly MethodInfo DoubleToInt64Bits = Find(typeof(BitConverter), nameof(BitConverter.DoubleToInt64Bits), typeof(double));
+
+    public static readonly MethodInfo CreateVector = Find(typeof(Vector128), nameof(Vector128.Create), typeof(ulong), typeof(ulong));
+    public static readonly MethodInfo VectorAsBytes = typeof(Vector128).GetMethod(nameof(Vector128.AsByte))!.MakeGenericMethod(typeof(ulong));
+    public static readonly MethodInfo ZeroVector = typeof(Vector128<byte>).GetProperty(nameof(Vector128<>.Zero))!.GetMethod!;
 
     public static MethodInfo Bits(string name, params Type[] parameters) => Find(typeof(BitOperations), name, parameters);
 
@@ -30,13 +35,17 @@ internal static class CilMethods
         ValueType.I64 or ValueType.ExternRef => typeof(long),
         ValueType.F32 => typeof(float),
         ValueType.F64 => typeof(double),
+        ValueType.V128 => typeof(Vector128<byte>),
         _ => typeof(FunctionReference),
     };
 
-    public static Type ResultType(FunctionType type) => type.Results.IsEmpty ? typeof(void) : ClrType(type.Results[0]);
+    /// <summary>How a value of a type travels to and from a function.</summary>
+    public static Type PassedType(ValueType type) => type == ValueType.V128 ? typeof(VectorBits) : ClrType(type);
+
+    public static Type ResultType(FunctionType type) => type.Results.IsEmpty ? typeof(void) : PassedType(type.Results[0]);
 
     /// <summary>The WebAssembly parameters, then the context.</summary>
-    public static Type[] ParameterTypes(FunctionType type) => [.. type.Parameters.Select(ClrType), typeof(nint)];
+    public static Type[] ParameterTypes(FunctionType type) => [.. type.Parameters.Select(PassedType), typeof(nint)];
 
     private static MethodInfo Find(Type type, string name, params Type[] parameters) =>
         type.GetMethod(name, parameters) ?? throw new MissingMethodException(type.Name, name);

@@ -8,6 +8,8 @@ namespace Functions.PgSidecar.Sandbox.Compilation;
 /// <summary>Writes CIL in the shortest forms, in the vocabulary of this compiler: contexts, cells, WebAssembly types.</summary>
 internal sealed class CilWriter(ILGenerator il, int contextArgument)
 {
+    private readonly List<UInt128> vectors = [UInt128.Zero];
+
     /// <summary>Bytes written so far.</summary>
     public int Length => il.ILOffset;
 
@@ -23,9 +25,19 @@ internal sealed class CilWriter(ILGenerator il, int contextArgument)
 
     public void Emit(OpCode opcode, Type type) => il.Emit(opcode, type);
 
-    public void Switch(Label[] labels) => il.Emit(OpCodes.Switch, labels);
+    /// <summary>Jumps by the number on the stack; goes on where it is beyond the labels. An assembly that is saved may not hold a switch without any.</summary>
+    public void Switch(Label[] labels)
+    {
+        if (labels.Length == 0)
+            il.Emit(OpCodes.Pop);
+        else
+            il.Emit(OpCodes.Switch, labels);
+    }
 
     public void Call(MethodInfo method) => il.Emit(OpCodes.Call, method);
+
+    /// <summary>The address of a method's code.</summary>
+    public void LoadAddressOf(MethodInfo method) => il.Emit(OpCodes.Ldftn, method);
 
     public void CallIndirect(Type result, Type[] parameters) =>
         il.EmitCalli(OpCodes.Calli, CallingConventions.Standard, result, parameters, null);
@@ -35,6 +47,8 @@ internal sealed class CilWriter(ILGenerator il, int contextArgument)
     public void Store(LocalBuilder local) => il.Emit(OpCodes.Stloc, local);
 
     public void LoadAddress(LocalBuilder local) => il.Emit(OpCodes.Ldloca, local);
+
+    public void LoadArgumentAddress(int index) => il.Emit(OpCodes.Ldarga, (short)index);
 
     public void LoadArgument(int index)
     {
@@ -104,6 +118,10 @@ internal sealed class CilWriter(ILGenerator il, int contextArgument)
         }
     }
 
+    public void Single(float value) => il.Emit(OpCodes.Ldc_R4, value);
+
+    public void Double(double value) => il.Emit(OpCodes.Ldc_R8, value);
+
     public void Constant(ValueType type, ulong bits)
     {
         switch (type)
@@ -117,10 +135,36 @@ internal sealed class CilWriter(ILGenerator il, int contextArgument)
             case ValueType.F32:
                 FloatConstant((uint)bits);
                 break;
+            case ValueType.V128:
+                VectorConstant(vectors[(int)bits]);
+                break;
             default:
                 DoubleConstant(bits);
                 break;
         }
+    }
+
+    /// <summary>The number under which <see cref="Constant"/> knows a vector; 0 is the vector of zeros.</summary>
+    public ulong NumberOf(UInt128 vector)
+    {
+        if (vector == UInt128.Zero)
+            return 0;
+        vectors.Add(vector);
+        return (ulong)vectors.Count - 1;
+    }
+
+    public void VectorConstant(UInt128 vector)
+    {
+        if (vector == UInt128.Zero)
+        {
+            Call(CilMethods.ZeroVector);
+            return;
+        }
+
+        il.Emit(OpCodes.Ldc_I8, (long)(ulong)vector);
+        il.Emit(OpCodes.Ldc_I8, (long)(ulong)(vector >> 64));
+        Call(CilMethods.CreateVector);
+        Call(CilMethods.VectorAsBytes);
     }
 
     /// <summary>
@@ -178,7 +222,7 @@ internal sealed class CilWriter(ILGenerator il, int contextArgument)
             case ValueType.I32: il.Emit(OpCodes.Ldind_I4); break;
             case ValueType.F32: il.Emit(OpCodes.Ldind_R4); break;
             case ValueType.F64: il.Emit(OpCodes.Ldind_R8); break;
-            case ValueType.FuncRef: il.Emit(OpCodes.Ldobj, typeof(FunctionReference)); break;
+            case ValueType.V128 or ValueType.FuncRef: il.Emit(OpCodes.Ldobj, CilMethods.ClrType(type)); break;
             default: il.Emit(OpCodes.Ldind_I8); break;
         }
     }
@@ -191,7 +235,7 @@ internal sealed class CilWriter(ILGenerator il, int contextArgument)
             case ValueType.I32: il.Emit(OpCodes.Stind_I4); break;
             case ValueType.F32: il.Emit(OpCodes.Stind_R4); break;
             case ValueType.F64: il.Emit(OpCodes.Stind_R8); break;
-            case ValueType.FuncRef: il.Emit(OpCodes.Stobj, typeof(FunctionReference)); break;
+            case ValueType.V128 or ValueType.FuncRef: il.Emit(OpCodes.Stobj, CilMethods.ClrType(type)); break;
             default: il.Emit(OpCodes.Stind_I8); break;
         }
     }

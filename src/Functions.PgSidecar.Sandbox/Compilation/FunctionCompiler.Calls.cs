@@ -1,6 +1,7 @@
 using System.Reflection.Emit;
 using Functions.PgSidecar.Sandbox.Runtime;
 using Functions.PgSidecar.Sandbox.Wasm;
+using ValueType = Functions.PgSidecar.Sandbox.Wasm.ValueType;
 
 namespace Functions.PgSidecar.Sandbox.Compilation;
 
@@ -12,15 +13,16 @@ internal sealed partial class FunctionCompiler
     /// <summary>The table element an indirect call is about to use.</summary>
     private LocalBuilder Element => element ??= cil.NewLocal(typeof(nint));
 
-    private void EmitCall(int function)
+    private void EmitCall(int function, bool isTail)
     {
         var type = module.Module.FunctionTypes[function];
-        stack.Load(type.Parameters.Length);
-        stack.Pop(type.Parameters.Length);
+        LoadArguments(type, isTail);
+        SaveFuel();
         var imports = module.Module.ImportedFunctions;
         if (function >= imports)
         {
             cil.Context();
+            MarkTail(isTail);
             cil.Call(module.Methods[function - imports]);
         }
         else
@@ -30,13 +32,61 @@ internal sealed partial class FunctionCompiler
             cil.LoadFromContext(slot + sizeof(long), OpCodes.Ldind_I);
             cil.Emit(OpCodes.Add);
             cil.LoadFromContext(slot, OpCodes.Ldind_I);
+            MarkTail(isTail);
             cil.CallIndirect(CilMethods.ResultType(type), CilMethods.ParameterTypes(type));
         }
 
-        PushResults(type);
+        EndCall(type, isTail);
     }
 
-    private void EmitCallIndirect(in Instruction instruction)
+    private void LoadArguments(FunctionType type, bool isTail)
+    {
+        var count = type.Parameters.Length;
+        if (type.Parameters.Contains(ValueType.V128))
+        {
+            stack.SpillStack();
+            for (var index = stack.Count - count; index < stack.Count; index++)
+            {
+                stack.Read(index);
+                if (stack[index].Type == ValueType.V128)
+                    PackVector();
+            }
+        }
+        else if (isTail)
+        {
+            // A tail call leaves the function with nothing but its arguments on the CIL stack.
+            stack.LoadAlone(count);
+        }
+        else
+        {
+            stack.Load(count);
+        }
+
+        stack.Pop(count);
+    }
+
+    /// <summary>The runtime keeps the promise of the prefix whatever the two functions' types are: the caller's frame is gone before the call.</summary>
+    private void MarkTail(bool isTail)
+    {
+        if (isTail)
+            cil.Emit(OpCodes.Tailcall);
+    }
+
+    /// <summary>The callee of a tail call returns what this function returns, the results after the first in the same places.</summary>
+    private void EndCall(FunctionType type, bool isTail)
+    {
+        if (!isTail)
+        {
+            LoadFuel();
+            PushResults(type);
+            return;
+        }
+
+        cil.Emit(OpCodes.Ret);
+        EndReachable();
+    }
+
+    private void EmitCallIndirect(in Instruction instruction, bool isTail)
     {
         var type = module.Module.Types[instruction.Index];
         var table = module.Layout.Table(instruction.Index2);
@@ -60,14 +110,15 @@ internal sealed partial class FunctionCompiler
         LoadFromElement(FunctionReference.TypeIdOffset, OpCodes.Ldind_I4);
         cil.Integer(module.Signatures.IdOf(type));
         cil.Emit(OpCodes.Bne_Un, Trap(nameof(CompiledCode.TrapSignature)));
-        stack.Load(type.Parameters.Length);
-        stack.Pop(type.Parameters.Length);
+        LoadArguments(type, isTail);
+        SaveFuel();
         cil.LoadFromContext(ModuleContext.GroupOffset, OpCodes.Ldind_I);
         LoadFromElement(FunctionReference.ContextOffsetOffset, OpCodes.Ldind_I4);
         cil.Emit(OpCodes.Add);
         LoadFromElement(0, OpCodes.Ldind_I);
+        MarkTail(isTail);
         cil.CallIndirect(CilMethods.ResultType(type), CilMethods.ParameterTypes(type));
-        PushResults(type);
+        EndCall(type, isTail);
     }
 
     private void LoadFromElement(int offset, OpCode load)
@@ -86,6 +137,8 @@ internal sealed partial class FunctionCompiler
     {
         if (type.Results.IsEmpty)
             return;
+        if (type.Results[0] == ValueType.V128)
+            UnpackVector();
         if (type.Results.Length == 1)
         {
             stack.Push(type.Results[0]);
@@ -152,6 +205,9 @@ internal sealed partial class FunctionCompiler
             cil.StoreCell(results[index]);
         }
 
+        if (!results.IsEmpty && results[0] == ValueType.V128)
+            PackVector();
+        SaveFuel();
         cil.Emit(OpCodes.Ret);
     }
 }

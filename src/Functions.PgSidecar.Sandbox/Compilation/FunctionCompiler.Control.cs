@@ -42,17 +42,17 @@ internal sealed partial class FunctionCompiler
                 BranchIf(instruction, Condition.Plain);
                 break;
             case Opcode.BrTable:
-                BranchTable(instruction.Targets!);
+                BranchTable(instruction.Numbers!);
                 break;
             case Opcode.Return:
                 Branch(frames[0]);
                 EndReachable();
                 break;
-            case Opcode.Call:
-                EmitCall(instruction.Index);
+            case Opcode.Call or Opcode.ReturnCall:
+                EmitCall(instruction.Index, isTail: instruction.Opcode == Opcode.ReturnCall);
                 break;
             default:
-                EmitCallIndirect(instruction);
+                EmitCallIndirect(instruction, isTail: instruction.Opcode == Opcode.ReturnCallIndirect);
                 break;
         }
     }

@@ -31,21 +31,26 @@ internal sealed partial class FunctionCompiler
             return;
         }
 
+        EmitAddressBelow(instruction.Immediate, access.Bytes);
+        EmitStore(instruction.Opcode);
+    }
+
+    /// <summary>Puts a checked pointer and the value above it on the CIL stack, no longer announced.</summary>
+    private void EmitAddressBelow(ulong offset, int bytes)
+    {
         // The address must come first on the CIL stack: a value that is there already waits in its temporary.
         if (stack.Top().Place == OperandPlace.Stack)
             stack.SpillStack(stack.Count - 1);
         var value = stack.Top();
         var depth = stack.Count - 1;
         stack.Pop();
-        EmitAddress(instruction.Immediate, access.Bytes);
+        EmitAddress(offset, bytes);
         switch (value.Place)
         {
             case OperandPlace.Temporary: cil.Load(stack.Temporary(depth, value.Type)); break;
             case OperandPlace.Local: locals.Load(value.Local); break;
             default: cil.Constant(value.Type, value.Value); break;
         }
-
-        EmitStore(instruction.Opcode);
     }
 
     /// <summary>Replaces the address on top by a checked pointer on the CIL stack, no longer announced.</summary>

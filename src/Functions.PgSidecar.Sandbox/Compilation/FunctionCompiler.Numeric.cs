@@ -11,7 +11,7 @@ internal sealed partial class FunctionCompiler
 {
     private void EmitNumeric(Opcode opcode, NumericSignature signature)
     {
-        if (TryEmitDivision(opcode, signature.Result) || TryEmitShift(opcode) || TryReinterpretConstant(opcode, signature.Result))
+        if (TryEmitDivision(opcode, signature.Result) || TryEmitShift(opcode) || TryReinterpretConstant(opcode, signature.Result) || TryKeepIdentity(opcode))
             return;
         stack.Load(signature.Arity);
         stack.Pop(signature.Arity);
@@ -125,6 +125,50 @@ internal sealed partial class FunctionCompiler
         return true;
     }
 
+    /// <summary>
+    /// An operation that gives its other operand back, such as x * 1: the just-in-time compiler removes it, though it makes a signalling NaN quiet.
+    /// </summary>
+    private bool TryKeepIdentity(Opcode opcode)
+    {
+        if (opcode is not ((>= Opcode.F32Add and <= Opcode.F32Div) or (>= Opcode.F64Add and <= Opcode.F64Div)))
+            return false;
+        var (first, second) = (stack.Top(1), stack.Top());
+        if (IsIdentity(opcode, second, isSecond: true))
+        {
+            stack.Pop();
+            stack.Load(1);
+            stack.Pop();
+        }
+        else if (IsIdentity(opcode, first, isSecond: false))
+        {
+            stack.Load(1);
+            stack.Pop(2);
+        }
+        else
+        {
+            return false;
+        }
+
+        cil.Call(CilMethods.Runtime(first.Type == ValueType.F64 ? nameof(CompiledCode.QuietDouble) : nameof(CompiledCode.QuietSingle)));
+        stack.Push(first.Type);
+        return true;
+    }
+
+    private static bool IsIdentity(Opcode opcode, Operand operand, bool isSecond)
+    {
+        if (operand.Place != OperandPlace.Constant)
+            return false;
+        var isDouble = operand.Type == ValueType.F64;
+        var value = isDouble ? BitConverter.UInt64BitsToDouble(operand.Value) : BitConverter.UInt32BitsToSingle((uint)operand.Value);
+        return opcode switch
+        {
+            Opcode.F32Add or Opcode.F64Add => value == 0 && double.IsNegative(value),
+            Opcode.F32Sub or Opcode.F64Sub => isSecond && value == 0 && !double.IsNegative(value),
+            Opcode.F32Mul or Opcode.F64Mul => value == 1,
+            _ => isSecond && value == 1,
+        };
+    }
+
     private void EmitFloat(Opcode opcode, Type type)
     {
         var index = opcode - (opcode >= Opcode.F64Abs ? Opcode.F64Abs : Opcode.F32Abs);
@@ -172,7 +216,7 @@ internal sealed partial class FunctionCompiler
             case Opcode.F64ConvertI64U: EmitBoth(OpCodes.Conv_R_Un, OpCodes.Conv_R8); break;
             case Opcode.F64PromoteF32 when body.Instructions[next].Opcode == Opcode.F32DemoteF64:
                 // There and back again is not nothing, as the just-in-time compiler thinks: it makes a NaN quiet.
-                cil.Call(CilMethods.Runtime(nameof(CompiledCode.Quiet)));
+                cil.Call(CilMethods.Runtime(nameof(CompiledCode.QuietSingle)));
                 cil.Emit(OpCodes.Conv_R8);
                 break;
             case Opcode.F64ConvertI32S or Opcode.F64ConvertI64S or Opcode.F64PromoteF32: cil.Emit(OpCodes.Conv_R8); break;

@@ -10,6 +10,7 @@ internal sealed partial class FunctionCompiler
 {
     private void EmitTableOrBulk(in Instruction instruction)
     {
+        PayForCount(instruction.Opcode);
         switch (instruction.Opcode)
         {
             case Opcode.MemorySize:

@@ -32,7 +32,7 @@ internal sealed partial class FunctionCompiler
         cil = new CilWriter(method.GetILGenerator(Math.Max(64, body.Instructions.Length * 4)), parameters.Length);
         locals = new LocalVariables(cil, parameters, body.Locals);
         stack = new OperandStack(cil, locals);
-        if (body.Instructions.Any(instruction => instruction.Opcode is >= Opcode.I32Load and <= Opcode.I64Store32))
+        if (body.Instructions.Any(instruction => OpcodeTable.IsMemoryAccess(instruction.Opcode)))
             memoryBase = cil.NewLocal(typeof(nint));
     }
 
@@ -46,9 +46,10 @@ internal sealed partial class FunctionCompiler
 
     private void EmitProlog(bool checkEntry)
     {
+        BeginFuel();
         if (checkEntry)
             EmitEntryCheck();
-        locals.Clear();
+        locals.Begin();
         if (memoryBase is null)
             return;
         cil.LoadFromContext(ModuleContext.MemoryBaseOffset, OpCodes.Ldind_I);
@@ -76,7 +77,9 @@ internal sealed partial class FunctionCompiler
         {
             if (unreachable)
                 SkipUnreachable(code);
+            PayForRun();
             Emit(code[next++]);
+            beginsRun |= FuelPrices.EndsRun(code[next - 1].Opcode);
             if (cil.Length > WasmLimits.FunctionCilBytes)
                 throw new WasmFormatException("function too complex: it would become more than 16 MiB of intermediate code", 0);
         }
@@ -103,13 +106,15 @@ internal sealed partial class FunctionCompiler
     private void Emit(in Instruction instruction)
     {
         var opcode = instruction.Opcode;
-        if (Condition.IsComparison(opcode))
+        if (opcode >= Opcode.V128Load)
+            EmitVector(instruction);
+        else if (Condition.IsComparison(opcode))
             EmitComparison(opcode);
         else if (OpcodeTable.TryGetNumeric(opcode, out var signature))
             EmitNumeric(opcode, signature);
         else if (OpcodeTable.TryGetMemoryAccess(opcode, out var access))
             EmitMemoryAccess(instruction, access);
-        else if (opcode <= Opcode.CallIndirect)
+        else if (opcode <= Opcode.ReturnCallIndirect)
             EmitControl(instruction);
         else if (opcode is >= Opcode.Drop and <= Opcode.GlobalSet)
             EmitVariable(instruction);
@@ -140,6 +145,7 @@ internal sealed partial class FunctionCompiler
         foreach (var (name, label) in traps)
         {
             cil.Mark(label);
+            SaveFuel();
             var method = CilMethods.Runtime(name);
             if (name == nameof(CompiledCode.TrapSignature))
                 cil.Load(Element);

@@ -10,18 +10,19 @@ internal static class ImageCompiler
     public static string ClassName(int ordinal) => $"Module{ordinal}";
 
     /// <summary>Compiles modules into an assembly file's bytes.</summary>
-    public static void CompileTo(Stream destination, string assemblyName, IReadOnlyList<WasmModule> modules)
+    public static void CompileTo(Stream destination, string assemblyName, IReadOnlyList<WasmModule> modules, CompilationOptions options)
     {
         var assembly = new PersistedAssemblyBuilder(new AssemblyName(assemblyName), typeof(object).Assembly);
-        Compile(assembly.DefineDynamicModule(assemblyName), modules, Numbered(modules));
+        Compile(assembly.DefineDynamicModule(assemblyName), modules, Numbered(modules), options);
         assembly.Save(destination);
     }
 
     /// <summary>Compiles modules into this process. The code stays until it ends.</summary>
-    public static Assembly CompileHere(string assemblyName, IReadOnlyList<WasmModule> modules, SignatureTable signatures)
+    public static Assembly CompileHere(
+        string assemblyName, IReadOnlyList<WasmModule> modules, SignatureTable signatures, CompilationOptions options)
     {
         var assembly = AssemblyBuilder.DefineDynamicAssembly(new AssemblyName(assemblyName), AssemblyBuilderAccess.Run);
-        Compile(assembly.DefineDynamicModule(assemblyName), modules, signatures);
+        Compile(assembly.DefineDynamicModule(assemblyName), modules, signatures, options);
         return assembly;
     }
 
@@ -34,9 +35,9 @@ internal static class ImageCompiler
         return signatures;
     }
 
-    private static void Compile(ModuleBuilder target, IReadOnlyList<WasmModule> modules, SignatureTable signatures)
+    private static void Compile(ModuleBuilder target, IReadOnlyList<WasmModule> modules, SignatureTable signatures, CompilationOptions options)
     {
         for (var ordinal = 0; ordinal < modules.Count; ordinal++)
-            ModuleCompiler.Compile(modules[ordinal], signatures, target, ClassName(ordinal));
+            ModuleCompiler.Compile(modules[ordinal], signatures, target, ClassName(ordinal), options);
     }
 }

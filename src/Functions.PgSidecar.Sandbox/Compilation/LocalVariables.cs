@@ -5,13 +5,17 @@ using ValueType = Functions.PgSidecar.Sandbox.Wasm.ValueType;
 
 namespace Functions.PgSidecar.Sandbox.Compilation;
 
-/// <summary>A function's WebAssembly locals: the parameters are CIL arguments, the others CIL locals that begin as zero.</summary>
+/// <summary>
+/// A function's WebAssembly locals: the parameters are CIL arguments, those that are vectors are copied to CIL locals; the others are CIL locals that begin
+/// as zero.
+/// </summary>
 internal sealed class LocalVariables
 {
     private readonly CilWriter cil;
     private readonly ImmutableArray<ValueType> parameters;
     private readonly ImmutableArray<ValueType> declared;
     private readonly LocalBuilder[] variables;
+    private readonly Dictionary<int, LocalBuilder> vectorParameters = [];
 
     public LocalVariables(CilWriter cil, ImmutableArray<ValueType> parameters, ImmutableArray<ValueType> declared)
     {
@@ -25,7 +29,9 @@ internal sealed class LocalVariables
 
     public void Load(int index)
     {
-        if (index < parameters.Length)
+        if (vectorParameters.TryGetValue(index, out var vector))
+            cil.Load(vector);
+        else if (index < parameters.Length)
             cil.LoadArgument(index);
         else
             cil.Load(variables[index - parameters.Length]);
@@ -33,14 +39,33 @@ internal sealed class LocalVariables
 
     public void Store(int index)
     {
-        if (index < parameters.Length)
+        if (vectorParameters.TryGetValue(index, out var vector))
+            cil.Store(vector);
+        else if (index < parameters.Length)
             cil.StoreArgument(index);
         else
             cil.Store(variables[index - parameters.Length]);
     }
 
+    /// <summary>What the function begins with.</summary>
+    public void Begin()
+    {
+        for (var index = 0; index < parameters.Length; index++)
+        {
+            if (parameters[index] != ValueType.V128)
+                continue;
+            var copy = cil.NewLocal(CilMethods.ClrType(ValueType.V128));
+            cil.LoadArgumentAddress(index);
+            cil.LoadCell(ValueType.V128);
+            cil.Store(copy);
+            vectorParameters.Add(index, copy);
+        }
+
+        Clear();
+    }
+
     /// <summary>The compiled methods do not clear their locals themselves: that would clear every temporary too.</summary>
-    public void Clear()
+    private void Clear()
     {
         for (var index = 0; index < variables.Length; index++)
         {

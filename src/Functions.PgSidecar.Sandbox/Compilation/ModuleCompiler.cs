@@ -13,11 +13,12 @@ internal sealed class ModuleCompiler
 
     private readonly TypeBuilder type;
 
-    private ModuleCompiler(WasmModule module, SignatureTable signatures, TypeBuilder type, ArithmeticMethods arithmetic)
+    private ModuleCompiler(WasmModule module, SignatureTable signatures, TypeBuilder type, CompilationOptions options)
     {
         Module = module;
+        Options = options;
         Signatures = signatures;
-        Arithmetic = arithmetic;
+        Arithmetic = new ArithmeticMethods(type);
         this.type = type;
         Layout = new ModuleLayout(module);
         MinimumMemoryBytes = module.MemoryTypes.Length == 0 ? 0 : (ulong)module.MemoryTypes[0].Minimum * LinearMemory.PageBytes;
@@ -29,6 +30,8 @@ internal sealed class ModuleCompiler
     }
 
     public WasmModule Module { get; }
+
+    public CompilationOptions Options { get; }
 
     public SignatureTable Signatures { get; }
 
@@ -42,11 +45,11 @@ internal sealed class ModuleCompiler
     /// <summary>The methods of the functions the module defines.</summary>
     public MethodBuilder[] Methods { get; }
 
-    public static void Compile(WasmModule module, SignatureTable signatures, ModuleBuilder assembly, string className)
+    public static void Compile(WasmModule module, SignatureTable signatures, ModuleBuilder assembly, string className, CompilationOptions options)
     {
         const TypeAttributes Static = TypeAttributes.Public | TypeAttributes.Abstract | TypeAttributes.Sealed | TypeAttributes.BeforeFieldInit;
         var type = assembly.DefineType(className, Static);
-        var compiler = new ModuleCompiler(module, signatures, type, new ArithmeticMethods(type));
+        var compiler = new ModuleCompiler(module, signatures, type, options);
         var entryChecks = CallGraph.FindEntryChecks(module);
         for (var function = 0; function < module.Bodies.Length; function++)
             FunctionCompiler.Compile(compiler, module.Bodies[function], compiler.Methods[function], entryChecks[function]);
@@ -64,22 +67,22 @@ internal sealed class ModuleCompiler
             EmitUnresolvedStubs(targets);
 
         var method = type.DefineMethod(AddressMethod, MethodAttributes.Public | MethodAttributes.Static, typeof(nint), [typeof(int)]);
-        var il = method.GetILGenerator();
-        var none = il.DefineLabel();
+        var cil = new CilWriter(method.GetILGenerator(), contextArgument: 0);
+        var none = cil.NewLabel();
         var labels = Enumerable.Repeat(none, Module.FunctionTypes.Count).ToArray();
         foreach (var function in targets.Keys)
-            labels[function] = il.DefineLabel();
-        il.Emit(OpCodes.Ldarg_0);
-        il.Emit(OpCodes.Switch, labels);
-        il.MarkLabel(none);
-        il.Emit(OpCodes.Ldc_I4_0);
-        il.Emit(OpCodes.Conv_I);
-        il.Emit(OpCodes.Ret);
+            labels[function] = cil.NewLabel();
+        cil.LoadArgument(0);
+        cil.Switch(labels);
+        cil.Mark(none);
+        cil.Integer(0);
+        cil.Emit(OpCodes.Conv_I);
+        cil.Emit(OpCodes.Ret);
         foreach (var (function, target) in targets)
         {
-            il.MarkLabel(labels[function]);
-            il.Emit(OpCodes.Ldftn, target);
-            il.Emit(OpCodes.Ret);
+            cil.Mark(labels[function]);
+            cil.LoadAddressOf(target);
+            cil.Emit(OpCodes.Ret);
         }
     }
 

@@ -19,6 +19,8 @@ public static unsafe partial class CompiledCode
 
     public static Exception TrapUndefinedElement() => new WasmTrapException(TrapKind.UndefinedElement);
 
+    public static Exception TrapOutOfFuel() => new WasmTrapException(TrapKind.OutOfFuel);
+
     /// <summary>A side module called a function that nothing in its group defines.</summary>
     public static Exception TrapUnresolved(int import, nint context)
     {
@@ -69,7 +71,11 @@ public static unsafe partial class CompiledCode
 
     /// <summary>The same number; if it is NaN, a quiet one.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
-    public static float Quiet(float value) => float.IsNaN(value) ? value + value : value;
+    public static float QuietSingle(float value) => float.IsNaN(value) ? value + value : value;
+
+    /// <inheritdoc cref="QuietSingle"/>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public static double QuietDouble(double value) => double.IsNaN(value) ? value + value : value;
 
     /// <summary>Converts with one rounding, as the hardware would if it had the instruction.</summary>
     public static float UInt64ToSingle(long value)

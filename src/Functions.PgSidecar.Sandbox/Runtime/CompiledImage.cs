@@ -48,17 +48,22 @@ public sealed unsafe class CompiledImage
     /// Compiles modules into this process, without ahead-of-time compilation: for small modules and for tests. Large functions run slowly then.
     /// </summary>
     /// <exception cref="WasmFormatException">A module is malformed, invalid, unsupported or beyond a limit.</exception>
-    public static CompiledImage Compile(params IReadOnlyList<(string Name, ReadOnlyMemory<byte> Bytes)> sources)
+    public static CompiledImage Compile(params IReadOnlyList<(string Name, ReadOnlyMemory<byte> Bytes)> sources) =>
+        Compile(CompilationOptions.Default, sources);
+
+    /// <inheritdoc cref="Compile(IReadOnlyList{ValueTuple{string, ReadOnlyMemory{byte}}})"/>
+    public static CompiledImage Compile(CompilationOptions options, params IReadOnlyList<(string Name, ReadOnlyMemory<byte> Bytes)> sources)
     {
         var definitions = sources.Select(source => WasmModule.Decode(source.Bytes)).ToArray();
         var signatures = ImageCompiler.Numbered(definitions);
-        return Compile(ImageFile.ComputeEngineId(sources), sources.Select(source => source.Name), definitions, signatures);
+        return Compile(ImageFile.ComputeEngineId(sources, options), sources.Select(source => source.Name), definitions, signatures, options);
     }
 
     /// <summary>Compiles for a group that will be linked by the caller; all its modules must share one table of signatures.</summary>
-    internal static CompiledImage Compile(string engineId, IEnumerable<string> names, WasmModule[] definitions, SignatureTable signatures)
+    internal static CompiledImage Compile(
+        string engineId, IEnumerable<string> names, WasmModule[] definitions, SignatureTable signatures, CompilationOptions options)
     {
-        var assembly = ImageCompiler.CompileHere(ImageFile.AssemblyName(engineId), definitions, signatures);
+        var assembly = ImageCompiler.CompileHere(ImageFile.AssemblyName(engineId), definitions, signatures, options);
         return new CompiledImage(engineId, names.Select((name, ordinal) =>
             new CompiledModule(name, definitions[ordinal], signatures, assembly.GetType(ImageCompiler.ClassName(ordinal), throwOnError: true)!)));
     }

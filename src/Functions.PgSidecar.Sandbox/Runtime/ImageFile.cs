@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
+using Functions.PgSidecar.Sandbox.Compilation;
 using Functions.PgSidecar.Sandbox.Wasm;
 
 namespace Functions.PgSidecar.Sandbox.Runtime;
@@ -11,7 +12,7 @@ namespace Functions.PgSidecar.Sandbox.Runtime;
 internal sealed record ImageFile(string EngineId, IReadOnlyList<(string Name, WasmModule Definition)> Modules)
 {
     /// <summary>Increase it whenever compiled code, contexts or snapshots change their form: it is part of the engine id.</summary>
-    private const int Version = 1;
+    private const int Version = 2;
 
     private const string Magic = "PGFN-WASM-IMAGE";
 
@@ -21,11 +22,12 @@ internal sealed record ImageFile(string EngineId, IReadOnlyList<(string Name, Wa
     /// <summary>The name of the assembly that belongs to an engine id: the two cannot be confused.</summary>
     public static string AssemblyName(string engineId) => "wasm-" + engineId[..32];
 
-    /// <summary>The hash of the modules and of the compiler's version: 64 hex digits.</summary>
-    public static string ComputeEngineId(IEnumerable<(string Name, ReadOnlyMemory<byte> Bytes)> modules)
+    /// <summary>The hash of the modules, the way they are compiled, and of the compiler's version: 64 hex digits.</summary>
+    public static string ComputeEngineId(IEnumerable<(string Name, ReadOnlyMemory<byte> Bytes)> modules, CompilationOptions options)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         hash.AppendData(BitConverter.GetBytes(Version));
+        hash.AppendData([options.CountFuel ? (byte)1 : (byte)0]);
         foreach (var (name, bytes) in modules)
         {
             hash.AppendData(SHA256.HashData(Encoding.UTF8.GetBytes(name)));

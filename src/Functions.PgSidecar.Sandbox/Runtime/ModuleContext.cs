@@ -59,6 +59,8 @@ internal unsafe struct ModuleContext
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct GroupHeader
 {
+    public const int FuelOffset = 8;
+
     /// <summary>Where results after the first travel: 16 bytes each.</summary>
     public const int ResultsOffset = 64;
 
@@ -66,4 +68,7 @@ internal unsafe struct GroupHeader
 
     /// <summary>A GC handle of the <see cref="WasmInstance"/>.</summary>
     public nint Instance;
+
+    /// <summary>What is left of the instance's fuel; negative when a run could not be paid for.</summary>
+    public long Fuel;
 }

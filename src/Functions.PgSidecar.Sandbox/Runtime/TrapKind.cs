@@ -36,6 +36,9 @@ public enum TrapKind
     /// <summary>The host interrupted the run; see <see cref="WasmTrapException.InterruptReason"/>.</summary>
     Interrupted,
 
+    /// <summary>The instance has executed as many instructions as its fuel allowed; only in images that count it.</summary>
+    OutOfFuel,
+
     /// <summary>A function was called that no module of the group defines.</summary>
     UnresolvedSymbol,
 }

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using Functions.PgSidecar.Sandbox.Wasm;
 
 namespace Functions.PgSidecar.Sandbox.Runtime;
@@ -56,8 +57,11 @@ public sealed unsafe partial class WasmInstance
                 case Opcode.RefFunc:
                     *(FunctionReference*)cell = ReferenceTo(module, instruction.Index);
                     return;
-                case Opcode.GlobalGet when module.Module.Definition.GlobalTypes[instruction.Index].Value == Wasm.ValueType.FuncRef:
-                    *(FunctionReference*)cell = *(FunctionReference*)(mapping + module.GlobalOffset(instruction.Index));
+                case Opcode.V128Const:
+                    MemoryMarshal.AsBytes(instruction.Numbers).CopyTo(new Span<byte>(cell, 16));
+                    return;
+                case Opcode.GlobalGet when module.Module.Definition.GlobalTypes[instruction.Index].Value is Wasm.ValueType.FuncRef or Wasm.ValueType.V128:
+                    Unsafe.CopyBlockUnaligned(cell, mapping + module.GlobalOffset(instruction.Index), 16);
                     return;
                 case Opcode.GlobalGet:
                     numbers.Push(*(ulong*)(mapping + module.GlobalOffset(instruction.Index)));

@@ -57,6 +57,22 @@ public sealed unsafe partial class WasmInstance : IDisposable
     /// <summary>What the host attaches for its host functions to find; null again after <see cref="Reset"/>.</summary>
     public object? HostState { get; set; }
 
+    /// <summary>
+    /// How many instructions the guest may still execute, in an image compiled with <see cref="Compilation.CompilationOptions.CountFuel"/>; nothing else
+    /// looks at it. It is 0 until the host sets it, in the <c>created</c> call of <see cref="CompiledImage.Start"/> where that runs guest code, and again
+    /// after <see cref="Reset"/>. Host functions may read and set it; other threads may not while the guest runs. 0 once the guest has run out of it;
+    /// after any other trap, what was left when the function that trapped last made or returned from a call, or less.
+    /// </summary>
+    public long Fuel
+    {
+        get => Math.Max(((GroupHeader*)mapping)->Fuel, 0);
+        set
+        {
+            ArgumentOutOfRangeException.ThrowIfNegative(value);
+            ((GroupHeader*)mapping)->Fuel = value;
+        }
+    }
+
     /// <summary>The reason of the interrupt that is pending or has stopped the guest; 0 when there is none.</summary>
     public int InterruptReason => interruptReason;
 

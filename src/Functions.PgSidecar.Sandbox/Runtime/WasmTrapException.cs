@@ -32,6 +32,7 @@ public sealed class WasmTrapException : Exception
         TrapKind.IndirectCallTypeMismatch => "indirect call type mismatch",
         TrapKind.StackOverflow => "call stack exhausted",
         TrapKind.Interrupted => "interrupted",
+        TrapKind.OutOfFuel => "out of fuel",
         _ => "unresolved symbol",
     };
 }

@@ -41,6 +41,11 @@ internal sealed class ConstantExpression(Instruction[] instructions)
             case Opcode.F64Const:
                 stack.Push(ValueType.F64);
                 return new Instruction { Opcode = opcode, Immediate = reader.Bits64() };
+            case (Opcode)0xFD:
+                if (FunctionValidator.ReadPrefixed(ref reader, 0xFD00) != Opcode.V128Const)
+                    reader.Fail("constant expression required");
+                stack.Push(ValueType.V128);
+                return FunctionValidator.VectorConstant(ref reader);
             case Opcode.RefNull:
                 var type = ModuleDraft.ReadReferenceType(ref reader);
                 stack.Push(type);

@@ -28,7 +28,7 @@ internal sealed partial class FunctionValidator
                 stack.Pop(ref reader, stack.Function.Type.Results);
                 stack.SetUnreachable();
                 return new Instruction { Opcode = opcode };
-            case Opcode.Call or Opcode.CallIndirect:
+            case Opcode.Call or Opcode.CallIndirect or Opcode.ReturnCall or Opcode.ReturnCallIndirect:
                 return Call(ref reader, opcode);
             default:
                 reader.Fail($"illegal opcode {(int)opcode:x2}");
@@ -113,7 +113,7 @@ internal sealed partial class FunctionValidator
 
         stack.Pop(ref reader, stack.Label(ref reader, (uint)targets[^1]).LabelTypes);
         stack.SetUnreachable();
-        return new Instruction { Opcode = Opcode.BrTable, Targets = targets };
+        return new Instruction { Opcode = Opcode.BrTable, Numbers = targets };
     }
 
     /// <summary>Checks that the stack's top has these types, and puts back what was there: it may be more general in unreachable code.</summary>
@@ -131,7 +131,7 @@ internal sealed partial class FunctionValidator
         var table = 0;
         int index;
         FunctionType type;
-        if (opcode == Opcode.Call)
+        if (opcode is Opcode.Call or Opcode.ReturnCall)
         {
             index = module.ReadFunctionIndex(ref reader);
             type = module.FunctionTypes[index];
@@ -147,7 +147,18 @@ internal sealed partial class FunctionValidator
         }
 
         stack.Pop(ref reader, type.Parameters);
-        stack.Push(ref reader, type.Results);
+        if (opcode is Opcode.Call or Opcode.CallIndirect)
+            stack.Push(ref reader, type.Results);
+        else
+            LeaveFunction(ref reader, type);
         return new Instruction { Opcode = opcode, Index = index, Index2 = table };
+    }
+
+    /// <summary>A tail call returns what its callee returns, so that must be what the function returns.</summary>
+    private void LeaveFunction(ref ByteReader reader, FunctionType callee)
+    {
+        if (!callee.Results.AsSpan().SequenceEqual(stack.Function.Type.Results.AsSpan()))
+            reader.Fail("type mismatch: a tail call must return what the function returns");
+        stack.SetUnreachable();
     }
 }

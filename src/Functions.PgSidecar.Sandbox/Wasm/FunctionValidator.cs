@@ -26,9 +26,9 @@ internal sealed partial class FunctionValidator(ModuleDraft module)
     {
         var opcode = (Opcode)reader.Byte();
         if (opcode == (Opcode)0xFC)
-            opcode = (Opcode)(0xFC00 | Math.Min(reader.U32(), 0xFF));
+            opcode = ReadPrefixed(ref reader, 0xFC00);
         else if (opcode == (Opcode)0xFD)
-            reader.Fail("SIMD instructions are not supported");
+            return Vector(ref reader, ReadPrefixed(ref reader, 0xFD00));
 
         if (OpcodeTable.TryGetNumeric(opcode, out var signature))
         {
@@ -42,26 +42,41 @@ internal sealed partial class FunctionValidator(ModuleDraft module)
             return MemoryAccess(ref reader, opcode, access);
         return opcode switch
         {
-            <= Opcode.CallIndirect => Control(ref reader, opcode),
+            <= Opcode.ReturnCallIndirect => Control(ref reader, opcode),
             >= Opcode.LocalGet and <= Opcode.GlobalSet => Variable(ref reader, opcode),
             >= Opcode.I32Const and <= Opcode.F64Const => Constant(ref reader, opcode),
             _ => Other(ref reader, opcode),
         };
     }
 
+    /// <summary>The second number of an instruction behind a prefix.</summary>
+    public static Opcode ReadPrefixed(ref ByteReader reader, int prefix)
+    {
+        var number = reader.U32();
+        if (number > 0xFF)
+            reader.Fail($"illegal opcode {prefix >> 8:x2} {number:x}");
+        return (Opcode)(prefix | (int)number);
+    }
+
     private Instruction MemoryAccess(ref ByteReader reader, Opcode opcode, MemoryAccess access)
     {
-        var alignment = reader.U32();
-        module.RequireMemory(ref reader);
-        if (alignment >= 32 || 1u << (int)alignment > (uint)access.Bytes)
-            reader.Fail("alignment must not be larger than natural");
-        var offset = reader.U32();
+        var offset = ReadMemoryArgument(ref reader, access.Bytes);
         if (access.IsStore)
             stack.Pop(ref reader, access.Type);
         stack.Pop(ref reader, ValueType.I32);
         if (!access.IsStore)
             stack.Push(ref reader, access.Type);
         return new Instruction { Opcode = opcode, Immediate = offset };
+    }
+
+    /// <summary>Reads the alignment, which means nothing here, and the offset of an access to so many bytes.</summary>
+    private uint ReadMemoryArgument(ref ByteReader reader, int bytes)
+    {
+        var alignment = reader.U32();
+        module.RequireMemory(ref reader);
+        if (alignment >= 32 || 1u << (int)alignment > (uint)bytes)
+            reader.Fail("alignment must not be larger than natural");
+        return reader.U32();
     }
 
     private Instruction Variable(ref ByteReader reader, Opcode opcode)

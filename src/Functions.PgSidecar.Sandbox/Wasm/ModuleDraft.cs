@@ -122,12 +122,12 @@ internal sealed class ModuleDraft
     {
         var type = (ValueType)reader.Byte();
         if (!IsValueType((byte)type))
-            reader.Fail((byte)type == 0x7B ? "the type v128 (SIMD) is not supported" : "malformed value type");
+            reader.Fail("malformed value type");
         return type;
     }
 
     public static bool IsReference(ValueType type) => type is ValueType.FuncRef or ValueType.ExternRef;
 
     public static bool IsValueType(byte code) =>
-        (ValueType)code is ValueType.I32 or ValueType.I64 or ValueType.F32 or ValueType.F64 or ValueType.FuncRef or ValueType.ExternRef;
+        (ValueType)code is ValueType.I32 or ValueType.I64 or ValueType.F32 or ValueType.F64 or ValueType.V128 or ValueType.FuncRef or ValueType.ExternRef;
 }

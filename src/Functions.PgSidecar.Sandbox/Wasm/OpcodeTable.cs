@@ -80,6 +80,10 @@ internal static class OpcodeTable
         return access.Bytes != 0;
     }
 
+    /// <summary>Whether the instruction reads or writes linear memory through an address it takes.</summary>
+    public static bool IsMemoryAccess(Opcode opcode) =>
+        opcode is >= Opcode.I32Load and <= Opcode.I64Store32 || (opcode >= Opcode.V128Load && VectorOpcodes.IsMemoryAccess(opcode));
+
     private static NumericSignature Unary(ValueType operand, ValueType result) => new(operand, 1, result);
 
     private static NumericSignature Binary(ValueType operand, ValueType result) => new(operand, 2, result);

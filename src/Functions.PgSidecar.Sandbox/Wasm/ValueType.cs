@@ -9,6 +9,7 @@ public enum ValueType : byte
     I64 = 0x7E,
     F32 = 0x7D,
     F64 = 0x7C,
+    V128 = 0x7B,
     FuncRef = 0x70,
     ExternRef = 0x6F,
 }

@@ -86,7 +86,7 @@ internal static class BlockTypes
     private static readonly FunctionType Empty = new([], []);
 
     private static readonly FrozenDictionary<ValueType, FunctionType> OneResult =
-        new[] { ValueType.I32, ValueType.I64, ValueType.F32, ValueType.F64, ValueType.FuncRef, ValueType.ExternRef }
+        new[] { ValueType.I32, ValueType.I64, ValueType.F32, ValueType.F64, ValueType.V128, ValueType.FuncRef, ValueType.ExternRef }
             .ToFrozenDictionary(type => type, type => new FunctionType([], [type]));
 
     /// <summary>The type behind <see cref="Instruction.Index"/> of a block.</summary>

@@ -40,8 +40,12 @@ public sealed class DecoderLimitTests
         Assert.Contains("too complex", error.Reason, StringComparison.Ordinal);
     }
 
-    [Fact]
-    public void Simd_is_refused_by_name() => AssertRefused("SIMD", module => module.Function(0, 0, 0xFD, 12, 0x0B));
+    [Theory]
+    [InlineData(154)]
+    [InlineData(256)]
+    [InlineData(100_000)]
+    public void A_vector_instruction_that_does_not_exist_is_refused_by_number(int number) =>
+        AssertRefused("illegal opcode fd", module => module.Function(0, 0, [0xFD, .. Unsigned(number), 0x0B]));
 
     [Fact]
     public void The_error_tells_where() =>

@@ -1,0 +1,15 @@
+namespace Functions.PgSidecar.Sandbox.Compilation;
+
+/// <summary>How modules are compiled. The same modules compiled in different ways are different images, with different engine ids.</summary>
+public sealed record CompilationOptions
+{
+    /// <summary>Code that counts nothing.</summary>
+    public static CompilationOptions Default { get; } = new();
+
+    /// <summary>
+    /// Whether code counts the instructions it executes and stops with <see cref="Runtime.TrapKind.OutOfFuel"/> when <see cref="Runtime.WasmInstance.Fuel"/>
+    /// is used up: on every machine after the same instruction. Off by default; code compiled without pays nothing for it. The prices are in
+    /// docs/webassembly-engine.md.
+    /// </summary>
+    public bool CountFuel { get; init; }
+}

@@ -1,0 +1,56 @@
+using System.Runtime;
+using System.Runtime.CompilerServices;
+
+namespace Functions.PgSidecar.Tests.Conformance;
+
+/// <summary>
+/// crossgen2 compiles for a processor of its choice, other than the one the just-in-time compiler sees: the scripts of vectors and numbers must hold for
+/// its code too, and the runtime must use that code instead of compiling again.
+/// </summary>
+public sealed class AheadOfTimeTests
+{
+    private static readonly string[] Prefixes = ["simd_", "f32", "f64", "i32", "i64", "conversions", "float_", "int_", "select", "call", "global"];
+
+    [Fact]
+    public async Task Every_assertion_about_numbers_and_vectors_holds_for_code_compiled_ahead_of_time()
+    {
+        Assert.SkipWhen(SpecificationSuite.WhyNot() is not null, SpecificationSuite.WhyNot() ?? "");
+        var scripts = SpecificationSuite.List("").Where(script => Prefixes.Any(prefix => script.StartsWith(prefix, StringComparison.Ordinal)))
+            .Concat(SpecificationSuite.List("proposals/tail-call")).Select(SpecificationSuite.Convert).ToArray();
+        var folder = Directory.CreateTempSubdirectory("pgfn-ahead-");
+        try
+        {
+            var compiled = await AheadOfTimeScripts.CompileAsync(scripts, folder.FullName);
+            AssertNothingIsCompiledAgain(compiled);
+            foreach (var script in scripts)
+            {
+                using var runner = new ScriptRunner(script, new ScriptStore(compiled.Compile));
+                GuestThread.Run(runner.Run);
+                Assert.True(runner.Failures.Count == 0, $"{script}: {runner.Failures.Count} failures\n{string.Join('\n', runner.Failures.Take(30))}");
+            }
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
+
+    /// <summary>crossgen2 leaves out what it cannot express; the runtime drops code for processors other than its own. Neither may happen.</summary>
+    private static void AssertNothingIsCompiledAgain(AheadOfTimeScripts compiled)
+    {
+        // The first call compiles what it needs itself.
+        RuntimeHelpers.PrepareMethod(compiled.Functions.First().MethodHandle);
+        var before = JitInfo.GetCompiledMethodCount(currentThread: true);
+        var left = new List<string>();
+        foreach (var function in compiled.Functions)
+        {
+            RuntimeHelpers.PrepareMethod(function.MethodHandle);
+            var after = JitInfo.GetCompiledMethodCount(currentThread: true);
+            if (after != before)
+                left.Add($"{function.DeclaringType!.Name}.{function.Name}");
+            before = after;
+        }
+
+        Assert.Empty(left);
+    }
+}
