@@ -1,5 +1,5 @@
 -- functions_private.make_partition(parent, day) -> was it made
--- The partition of one UTC day of functions_private.invocations or .logs, unless it exists. Attached, not created in place: that asks for no
+-- The partition of one UTC day of functions_private.invocations, .logs or .events, unless it exists. Attached, not created in place: that asks for no
 -- exclusive lock on the parent, so that reading and writing go on. The lock taken is the makers' own queue.
 create or replace function functions_private.make_partition(parent text, day date) returns boolean
 language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -19,5 +19,5 @@ begin
     return true;
 end
 $$;
-comment on function functions_private.make_partition(text, date) is 'Makes the partition of one UTC day of invocations or logs unless it exists.';
+comment on function functions_private.make_partition(text, date) is 'Makes the partition of one UTC day of invocations, logs or events unless it exists.';
 revoke all on function functions_private.make_partition(text, date) from public;

@@ -1,17 +1,21 @@
 using System.Text;
 using Functions.PgSidecar.Core.Auth;
 using Functions.PgSidecar.Core.Bindings;
+using Functions.PgSidecar.Core.Bindings.Compression;
 using Functions.PgSidecar.Core.Bindings.Db;
 using Functions.PgSidecar.Core.Bindings.Http;
 using Functions.PgSidecar.Core.Configuration;
+using Functions.PgSidecar.Core.Events;
 using Functions.PgSidecar.Core.Invocations;
 using Functions.PgSidecar.Core.Observability;
 using Functions.PgSidecar.Core.Registry;
 using Functions.PgSidecar.Core.Secrets;
 using Functions.PgSidecar.Http;
 using Functions.PgSidecar.Postgres.Data;
+using Functions.PgSidecar.Postgres.Events;
 using Functions.PgSidecar.Postgres.Logs;
 using Functions.PgSidecar.Postgres.Registry;
+using Functions.PgSidecar.Postgres.Replication;
 using Functions.PgSidecar.Sandbox.JavaScript;
 using Npgsql;
 
@@ -37,7 +41,9 @@ internal static class Sidecar
         AddRegistry(builder.Services);
         var key = await AddSecretsAsync(builder.Services, options, dataSource, cancellationToken);
         AddBindings(builder.Services, options, key);
+        AddEventStores(builder.Services, options);
         AddInvocations(builder.Services);
+        AddEvents(builder.Services, options);
         AddAuth(builder.Services, options);
 
         var app = builder.Build();
@@ -78,7 +84,8 @@ internal static class Sidecar
         services.AddSingleton<RegistryStore>();
         services.AddSingleton<SidecarStore>();
         services.AddSingleton<SettingsStore>();
-        services.AddSingleton<ChangeListener>();
+        services.AddSingleton(static provider => new ChangeListener(
+            provider.GetRequiredService<NpgsqlDataSource>(), provider.GetRequiredService<ILogger<ChangeListener>>(), provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton<ProgramCache>();
         services.AddSingleton<DeployedFunctionFactory>();
         services.AddSingleton<FunctionCatalog>();
@@ -107,6 +114,7 @@ internal static class Sidecar
         services.AddSingleton(provider => new OutboundHttp(options.Http, provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton<IBinding, DbBinding>();
         services.AddSingleton<IBinding, FetchBinding>();
+        services.AddSingleton<IBinding, CompressionBinding>();
     }
 
     private static void AddInvocations(IServiceCollection services)
@@ -119,8 +127,41 @@ internal static class Sidecar
         services.AddSingleton<Invoker>();
         services.AddSingleton<InvokeEndpoints>();
         services.AddHostedService<InvocationLogWorker>();
-        // Last to start, first to stop.
+        // After everything that invocations need, so that it stops before that.
         services.AddHostedService<DrainWorker>();
+    }
+
+    /// <summary>What records the ends of deliveries outlives the invocations.</summary>
+    private static void AddEventStores(IServiceCollection services, SidecarOptions options)
+    {
+        services.AddSingleton(options.Events);
+        services.AddSingleton(static provider => new DeliveryStore(
+            provider.GetRequiredService<NpgsqlDataSource>(), provider.GetRequiredService<SidecarIdentity>().Id));
+        services.AddSingleton<ReplicationStore>();
+        services.AddSingleton<TriggerStore>();
+        services.AddSingleton<TriggerCatalog>();
+        services.AddSingleton<EventMetrics>();
+        services.AddSingleton<DeliveryCompleter>();
+        services.AddHostedService(static provider => provider.GetRequiredService<DeliveryCompleter>());
+    }
+
+    /// <summary>What starts deliveries: the last to start, the first to stop.</summary>
+    private static void AddEvents(IServiceCollection services, SidecarOptions options)
+    {
+        services.AddSingleton<EventInvoker>();
+        services.AddSingleton<EventDispatcher>();
+        services.AddSingleton<InboxRoom>();
+        services.AddSingleton(provider => new WalFeed(
+            provider.GetRequiredService<NpgsqlDataSource>(), options.ConnectionString, provider.GetRequiredService<SidecarIdentity>().Id,
+            provider.GetRequiredService<TimeProvider>()));
+        services.AddSingleton(static provider => new Backfill(
+            provider.GetRequiredService<NpgsqlDataSource>(), provider.GetRequiredService<TriggerStore>(), provider.GetRequiredService<SidecarIdentity>().Id));
+        services.AddSingleton<ReplicationWorker>();
+        services.AddSingleton<BackfillWorker>();
+        services.AddHostedService(static provider => provider.GetRequiredService<EventDispatcher>());
+        services.AddHostedService(static provider => provider.GetRequiredService<ReplicationWorker>());
+        services.AddHostedService(static provider => provider.GetRequiredService<BackfillWorker>());
+        services.AddHostedService<EventUpkeep>();
     }
 
     private static void AddAuth(IServiceCollection services, SidecarOptions options)

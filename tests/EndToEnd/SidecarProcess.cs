@@ -24,6 +24,9 @@ internal sealed partial class SidecarProcess : IAsyncDisposable
     /// <summary>Its process id.</summary>
     public int Id => process.Id;
 
+    /// <summary>Whether it has ended.</summary>
+    public bool HasExited => process.HasExited;
+
     /// <summary>Everything it has logged.</summary>
     public string Log
     {

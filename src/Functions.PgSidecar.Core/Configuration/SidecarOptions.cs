@@ -30,6 +30,9 @@ internal sealed record SidecarOptions
     /// <summary>What the process bears.</summary>
     public LimitsOptions Limits { get; init; } = new();
 
+    /// <summary>How events are delivered.</summary>
+    public EventsOptions Events { get; init; } = new();
+
     /// <summary>Reads and checks every setting.</summary>
     /// <returns>The options, or null and all that is wrong, one line each, beginning with the setting's name.</returns>
     public static SidecarOptions? TryLoad(IConfiguration configuration, out IReadOnlyList<string> errors) =>
@@ -46,6 +49,7 @@ internal sealed record SidecarOptions
             Secrets = ReadSecrets(reader),
             Http = ReadHttp(reader),
             Limits = ReadLimits(reader),
+            Events = ReadEvents(reader),
         };
         reader.FailMisspelt("PGFN_");
         errors = reader.Errors;
@@ -129,6 +133,18 @@ internal sealed record SidecarOptions
             MaxResponseBytes = (int)reader.Size("PGFN_HTTP_MAX_RESPONSE_SIZE", defaults.MaxResponseBytes, 1024, 256 << 20),
             RequestsPerSecond = reader.Number("PGFN_HTTP_RATE_LIMIT", defaults.RequestsPerSecond, 1, 100_000),
             Timeout = reader.Duration("PGFN_HTTP_TIMEOUT", defaults.Timeout, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(300)),
+        };
+    }
+
+    private static EventsOptions ReadEvents(SettingReader reader)
+    {
+        var defaults = new EventsOptions();
+        return new EventsOptions
+        {
+            InboxMaxEvents = reader.Number("PGFN_INBOX_MAX_EVENTS", defaults.InboxMaxEvents, 1, int.MaxValue),
+            InboxMaxBytes = reader.Size("PGFN_INBOX_MAX_SIZE", defaults.InboxMaxBytes, 1 << 20, 1L << 50),
+            MaxEventBytes = (int)reader.Size("PGFN_MAX_EVENT_SIZE", defaults.MaxEventBytes, 1024, 256 << 20),
+            MaxDepth = reader.Number("PGFN_MAX_TRIGGER_DEPTH", defaults.MaxDepth, 1, 1000),
         };
     }
 

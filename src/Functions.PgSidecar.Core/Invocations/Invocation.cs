@@ -1,4 +1,5 @@
 using Functions.PgSidecar.Core.Auth;
+using Functions.PgSidecar.Core.Bindings.Bodies;
 using Functions.PgSidecar.Core.Registry;
 
 namespace Functions.PgSidecar.Core.Invocations;
@@ -8,6 +9,18 @@ internal enum TriggerKind
 {
     /// <summary>A request to the invoke endpoint.</summary>
     Http,
+
+    /// <summary>A committed change of a row.</summary>
+    Database,
+
+    /// <summary><c>functions.invoke</c> or <c>functions.call</c>, in SQL.</summary>
+    Invoke,
+
+    /// <summary>A schedule's time has come.</summary>
+    Schedule,
+
+    /// <summary>An accepted webhook.</summary>
+    Webhook,
 }
 
 /// <summary>
@@ -36,6 +49,15 @@ internal sealed record Invocation
     /// <summary>UTF-8 JSON that the guest makes its event or request of.</summary>
     public required ReadOnlyMemory<byte> Envelope { get; init; }
 
+    /// <summary>A wall-clock limit instead of the function's own, or <see langword="null"/>.</summary>
+    public TimeSpan? Timeout { get; init; }
+
+    /// <summary>How many functions stand between the first cause and this invocation; what it writes fires functions one deeper.</summary>
+    public int Depth { get; init; }
+
     /// <summary>The raw body.</summary>
     public ReadOnlyMemory<byte> Body { get; init; }
+
+    /// <summary>The body where it is still arriving, in place of <see cref="Body"/>; the envelope says so with <c>"streams":true</c>.</summary>
+    public RequestStream? BodyStream { get; init; }
 }

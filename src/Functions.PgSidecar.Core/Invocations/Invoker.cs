@@ -127,7 +127,7 @@ internal sealed class Invoker
         var invocation = entry.Invocation;
         var options = invocation.Function.Options;
         var host = new InvocationHost(invocation, bindings, log);
-        var limits = new GuestLimits(options.Timeout, (long)options.MemoryMb << 20, options.Cpu);
+        var limits = new GuestLimits(invocation.Timeout ?? options.Timeout, (long)options.MemoryMb << 20, options.Cpu);
         var run = engine.RunAsync(program.Program, new RunRequest(invocation.Envelope, invocation.Body, limits), host, abandon);
         _ = FinishAsync(entry, program, host, run);
         return host.Answer;

@@ -1,12 +1,13 @@
 using System.Globalization;
 using System.Text;
+using Functions.PgSidecar.Core.Events;
 using Functions.PgSidecar.Core.Invocations;
 using Functions.PgSidecar.Sandbox.JavaScript;
 
 namespace Functions.PgSidecar.Core.Observability;
 
 /// <summary>Everything that is measured, in Prometheus' text format 0.0.4. Names of functions are plain identifiers and need no escaping.</summary>
-internal sealed class MetricsReport(InvocationMetrics metrics, InvocationLog log, Invoker invoker, JavaScriptEngine engine)
+internal sealed class MetricsReport(InvocationMetrics metrics, InvocationLog log, Invoker invoker, JavaScriptEngine engine, EventMetrics events)
 {
     /// <summary>The report of this moment.</summary>
     public string Write()
@@ -23,7 +24,22 @@ internal sealed class MetricsReport(InvocationMetrics metrics, InvocationLog log
         Single(text, "functions_sandbox_threads", "gauge", "Threads that run guest code.", engine.ThreadCount);
         Single(text, "functions_log_lines_dropped_total", "counter", "Log lines that could not be kept.", log.DroppedLines);
         Single(text, "functions_log_invocations_dropped_total", "counter", "Invocation records that could not be kept.", log.DroppedRecords);
+        WriteEvents(text);
         return text.ToString();
+    }
+
+    private void WriteEvents(StringBuilder text)
+    {
+        Single(text, "functions_events_delivered_total", "counter", "Events that were delivered by this sidecar.", events.Delivered);
+        Single(text, "functions_events_retried_total", "counter", "Deliveries that failed and are tried again.", events.Retried);
+        Single(text, "functions_events_dead_total", "counter", "Events that this sidecar gave up.", events.Dead);
+        Single(text, "functions_replication_leader", "gauge", "1 where this sidecar reads the WAL.", events.Leads ? 1 : 0);
+        var figures = events.Figures;
+        Single(text, "functions_events_pending", "gauge", "Events that wait in the inbox, at the last look.", figures.Pending);
+        Single(text, "functions_events_oldest_seconds", "gauge", "Age of the oldest event that is not done.", (long)figures.OldestSeconds);
+        Single(text, "functions_dead_letters", "gauge", "Dead letters that nobody has seen to.", figures.DeadLetters);
+        Single(text, "functions_replication_lag_bytes", "gauge", "WAL that was written and not acknowledged.", figures.LagBytes);
+        Single(text, "functions_replication_incidents", "gauge", "Incidents that are open.", figures.OpenIncidents);
     }
 
     private static void WriteOutcomes(StringBuilder text, List<KeyValuePair<string, FunctionMetrics>> functions)

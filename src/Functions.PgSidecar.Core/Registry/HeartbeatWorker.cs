@@ -11,6 +11,14 @@ internal sealed class HeartbeatWorker(
     : BackgroundService
 {
     /// <inheritdoc/>
+    public override async Task StartAsync(CancellationToken cancellationToken)
+    {
+        // What this sidecar takes is given back when nothing is heard of it: it has to be heard of before it takes anything.
+        await BeatAsync(cancellationToken).ConfigureAwait(false);
+        await base.StartAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <inheritdoc/>
     public override async Task StopAsync(CancellationToken cancellationToken)
     {
         await base.StopAsync(cancellationToken).ConfigureAwait(false);
@@ -28,17 +36,19 @@ internal sealed class HeartbeatWorker(
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         using var timer = new PeriodicTimer(SidecarStore.HeartbeatInterval, time);
-        do
+        while (await timer.WaitForNextTickAsync(stoppingToken).ConfigureAwait(false))
+            await BeatAsync(stoppingToken).ConfigureAwait(false);
+    }
+
+    private async Task BeatAsync(CancellationToken cancellationToken)
+    {
+        try
         {
-            try
-            {
-                await store.HeartbeatAsync(identity.Id, engine.EngineId, Environment.MachineName, stoppingToken).ConfigureAwait(false);
-            }
-            catch (Exception e) when (!stoppingToken.IsCancellationRequested)
-            {
-                RegistryLog.HeartbeatFailed(logger, e.Message);
-            }
+            await store.HeartbeatAsync(identity.Id, engine.EngineId, Environment.MachineName, cancellationToken).ConfigureAwait(false);
         }
-        while (await timer.WaitForNextTickAsync(stoppingToken).ConfigureAwait(false));
+        catch (Exception e) when (!cancellationToken.IsCancellationRequested)
+        {
+            RegistryLog.HeartbeatFailed(logger, e.Message);
+        }
     }
 }

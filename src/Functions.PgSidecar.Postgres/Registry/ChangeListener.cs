@@ -4,15 +4,23 @@ using Npgsql;
 namespace Functions.PgSidecar.Postgres.Registry;
 
 /// <summary>
-/// Hears of changed functions on the channel <c>functions_changed</c>, over one connection that it opens again, with backoff, whenever it is
+/// Hears of changes on a notification channel (of functions, on <c>functions_changed</c>), over one connection that it opens again, with backoff, whenever it is
 /// lost. Notifications of the time in between are lost with it: on every "connected" the listener's owner must load everything anew, and while
 /// it is not connected poll.
 /// </summary>
 /// <param name="dataSource">The sidecar's own data source.</param>
 /// <param name="logger">Where a lost connection is reported.</param>
 /// <param name="time">The clock of the backoff.</param>
-public sealed partial class ChangeListener(NpgsqlDataSource dataSource, ILogger<ChangeListener> logger, TimeProvider time)
+/// <param name="channel">The channel; a plain identifier.</param>
+public sealed partial class ChangeListener(
+    NpgsqlDataSource dataSource, ILogger<ChangeListener> logger, TimeProvider time, string channel = ChangeListener.FunctionsChanged)
 {
+    /// <summary>Tells the names of functions whose definitions changed.</summary>
+    public const string FunctionsChanged = "functions_changed";
+
+    /// <summary>Tells that there are new <c>deliveries</c>, <c>triggers</c> or <c>backfills</c>.</summary>
+    public const string FunctionsEvents = "functions_events";
+
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan ProbeInterval = TimeSpan.FromSeconds(15);
@@ -21,7 +29,7 @@ public sealed partial class ChangeListener(NpgsqlDataSource dataSource, ILogger<
     public bool IsConnected { get; private set; }
 
     /// <summary>Listens until cancelled.</summary>
-    /// <param name="changed">Called with the function's name for each change; with an empty name when roles changed. Must not block.</param>
+    /// <param name="changed">Called with each notification's payload (a function's name; empty when roles changed). Must not block.</param>
     /// <param name="connectionChanged">Called with true when listening has begun (also again) and with false when it is lost. Must not block.</param>
     /// <param name="cancellationToken">Ends it.</param>
     public async Task RunAsync(Action<string> changed, Action<bool> connectionChanged, CancellationToken cancellationToken)
@@ -67,7 +75,7 @@ public sealed partial class ChangeListener(NpgsqlDataSource dataSource, ILogger<
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
         connection.Notification += (_, notification) => changed(notification.Payload);
-        await using (var listen = new NpgsqlCommand("listen functions_changed", connection))
+        await using (var listen = new NpgsqlCommand("listen " + channel, connection))
         {
             await listen.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
         }
@@ -84,6 +92,6 @@ public sealed partial class ChangeListener(NpgsqlDataSource dataSource, ILogger<
         }
     }
 
-    [LoggerMessage(4101, LogLevel.Warning, "Listening for changed functions failed ({Reason}); trying again in {PauseMs} ms, polling meanwhile.")]
+    [LoggerMessage(4101, LogLevel.Warning, "Listening for changes failed ({Reason}); trying again in {PauseMs} ms, polling meanwhile.")]
     private static partial void ListeningFailed(ILogger logger, string reason, double pauseMs);
 }

@@ -9,5 +9,8 @@ public sealed record CallerContext(string Role, string? Subject, string ClaimsJs
     /// <summary>The role that bypasses policies and may change the schema.</summary>
     public const string ServiceRole = "service_role";
 
+    /// <summary>How many functions stand between the first cause and this one; what it writes fires functions one deeper.</summary>
+    public int Depth { get; init; }
+
     internal bool IsService => Role == ServiceRole;
 }

@@ -15,20 +15,13 @@ internal sealed class ContextSigner
     /// <summary>How long a context outlives its deadline: the clocks of the sidecar and of the server may differ by as much.</summary>
     private static readonly TimeSpan ClockTolerance = TimeSpan.FromMinutes(1);
 
-    private const byte InnerPad = 0x36;
     private readonly byte[] key;
 
     private ContextSigner(byte[] key) => this.key = key;
 
-    /// <summary>Reads the database's key.</summary>
-    public static async Task<ContextSigner> LoadAsync(NpgsqlDataSource owner, CancellationToken cancellationToken)
-    {
-        await using var command = owner.CreateCommand("select inner_pad from functions_private.context_key");
-        var key = (byte[])(await command.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false)
-            ?? throw new InvalidOperationException("functions_private.context_key is empty: the migration 0001_registry.sql fills it."));
-        for (var i = 0; i < key.Length; i++) key[i] ^= InnerPad;
-        return new ContextSigner(key);
-    }
+    /// <summary>A signer with the database's key.</summary>
+    public static async Task<ContextSigner> LoadAsync(NpgsqlDataSource owner, CancellationToken cancellationToken) =>
+        new(await ContextKey.LoadAsync(owner, cancellationToken).ConfigureAwait(false));
 
     /// <summary>The value of <c>functions.context</c> for a caller on a backend: 64 hexadecimal digits of HMAC-SHA256, then the payload.</summary>
     public string Sign(CallerContext caller, int backend, DateTimeOffset deadline)
@@ -40,6 +33,7 @@ internal sealed class ContextSigner
             json.WriteNumber("exp"u8, (deadline + ClockTolerance).ToUnixTimeMilliseconds());
             json.WriteNumber("pid"u8, backend);
             json.WriteString("role"u8, caller.Role);
+            if (caller.Depth > 0) json.WriteNumber("depth"u8, caller.Depth);
             json.WritePropertyName("claims"u8);
             json.WriteRawValue(caller.ClaimsJson);
             json.WriteEndObject();

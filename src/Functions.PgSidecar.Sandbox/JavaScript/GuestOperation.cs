@@ -1,5 +1,3 @@
-using System.Text.Json;
-
 namespace Functions.PgSidecar.Sandbox.JavaScript;
 
 /// <summary>An asynchronous operation that a guest has asked of its host, and the promise that waits for it.</summary>
@@ -72,20 +70,7 @@ public sealed class GuestOperation
     /// <param name="name">The error's class.</param>
     /// <param name="message">What happened and what to do.</param>
     /// <param name="code">A stable code.</param>
-    public void Fail(string name, string message, string? code = null)
-    {
-        var json = new System.Buffers.ArrayBufferWriter<byte>(256);
-        using (var writer = new Utf8JsonWriter(json))
-        {
-            writer.WriteStartObject();
-            writer.WriteString("name", name);
-            writer.WriteString("message", message);
-            if (code is not null)
-                writer.WriteString("code", code);
-            writer.WriteEndObject();
-        }
-        Fail(json.WrittenMemory);
-    }
+    public void Fail(string name, string message, string? code = null) => Fail(GuestError.ToJson(name, message, code));
 
     /// <summary>The guest does not want the operation any more; what it still answers is dropped.</summary>
     internal void Cancel()

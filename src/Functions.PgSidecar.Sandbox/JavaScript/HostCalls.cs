@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Functions.PgSidecar.Sandbox.JavaScript.Cryptography;
 using Functions.PgSidecar.Sandbox.Runtime;
 
 namespace Functions.PgSidecar.Sandbox.JavaScript;
@@ -25,6 +26,7 @@ internal static class HostCalls
         Done = 5,
         Log = 6,
         Now = 7,
+        Compute = 8,
     }
 
     /// <summary><c>__pgfn_host(op, ...)</c>: see docs/javascript.md, "The protocol".</summary>
@@ -63,8 +65,23 @@ internal static class HostCalls
                 break;
             case Op.Now:
                 return guest.NewNumber(calls.ElapsedMilliseconds);
+            case Op.Compute:
+                return Compute(guest, Shorten(guest.GetText(Argument(1))), guest.GetUtf8(Argument(2)), guest.GetBody(Argument(3)));
         }
         return guest.NewUndefined();
+    }
+
+    /// <summary>The result's bytes; a text where there is none: the error's JSON.</summary>
+    private static int Compute(QuickJs guest, string name, byte[] arguments, byte[] payload)
+    {
+        try
+        {
+            return guest.NewArray(GuestCrypto.ComputeLight(name, arguments, payload));
+        }
+        catch (CryptoException e)
+        {
+            return guest.NewString(GuestError.ToJson(e.Name, e.Message, null).Span);
+        }
     }
 
     /// <summary>A promise was rejected without a handler, or got its handler late.</summary>

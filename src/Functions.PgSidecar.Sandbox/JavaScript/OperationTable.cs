@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using Functions.PgSidecar.Sandbox.JavaScript.Cryptography;
 
 namespace Functions.PgSidecar.Sandbox.JavaScript;
 
@@ -15,12 +16,13 @@ internal sealed class OperationTable(GuestRun run, IGuestHost host)
     private const long MaxBytes = 64 << 20;
 
     private readonly Dictionary<int, GuestOperation> operations = new(4);
+    private CryptoWork? crypto;
     private long bytes;
 
     /// <summary>Whether anything could still wake the guest up.</summary>
     public bool IsEmpty => operations.Count == 0;
 
-    /// <summary>Begins what the guest asks for. A timer is the sandbox's own; everything else is the host's.</summary>
+    /// <summary>Begins what the guest asks for. Timers and cryptography are the sandbox's own; everything else is the host's.</summary>
     public void Start(int id, string name, ReadOnlyMemory<byte> arguments, ReadOnlyMemory<byte> payload)
     {
         var size = arguments.Length + payload.Length;
@@ -40,6 +42,8 @@ internal sealed class OperationTable(GuestRun run, IGuestHost host)
         bytes += size;
         if (name == "timer")
             GuestTimer.Start(operation);
+        else if (name.StartsWith(GuestCrypto.Prefix, StringComparison.Ordinal))
+            (crypto ??= new CryptoWork()).Start(operation);
         else
             host.Start(operation);
     }

@@ -129,10 +129,11 @@ internal sealed unsafe class QuickJs : IDisposable
     }
 
     /// <summary>A Uint8Array, or undefined for no bytes.</summary>
-    public int NewBytes(ReadOnlySpan<byte> bytes)
+    public int NewBytes(ReadOnlySpan<byte> bytes) => bytes.IsEmpty ? Handles.Undefined : NewArray(bytes);
+
+    /// <summary>A Uint8Array.</summary>
+    public int NewArray(ReadOnlySpan<byte> bytes)
     {
-        if (bytes.IsEmpty)
-            return Handles.Undefined;
         var address = Copy(bytes, terminate: false);
         var value = js.NewBytes(address, bytes.Length, Context);
         js.Free(address, Context);

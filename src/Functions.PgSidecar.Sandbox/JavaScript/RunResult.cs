@@ -1,3 +1,6 @@
+using System.Buffers;
+using System.Text.Json;
+
 namespace Functions.PgSidecar.Sandbox.JavaScript;
 
 /// <summary>How a run ended.</summary>
@@ -33,7 +36,23 @@ public enum RunOutcome
 /// <param name="Message">Its message.</param>
 /// <param name="Stack">The guest's stack, one frame a line, or <see langword="null"/>.</param>
 /// <param name="Code">The error's <c>code</c> member where it has one (an SQLSTATE, a host code).</param>
-public sealed record GuestError(string Name, string Message, string? Stack = null, string? Code = null);
+public sealed record GuestError(string Name, string Message, string? Stack = null, string? Code = null)
+{
+    /// <summary>An error on its way into the guest: UTF-8 JSON.</summary>
+    internal static ReadOnlyMemory<byte> ToJson(string name, string message, string? code)
+    {
+        var json = new ArrayBufferWriter<byte>(256);
+        using var writer = new Utf8JsonWriter(json);
+        writer.WriteStartObject();
+        writer.WriteString("name"u8, name);
+        writer.WriteString("message"u8, message);
+        if (code is not null)
+            writer.WriteString("code"u8, code);
+        writer.WriteEndObject();
+        writer.Flush();
+        return json.WrittenMemory;
+    }
+}
 
 /// <summary>What a run came to.</summary>
 /// <param name="Outcome">How it ended.</param>

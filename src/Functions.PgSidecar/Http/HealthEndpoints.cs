@@ -1,8 +1,9 @@
+using Functions.PgSidecar.Core.Events;
 using Npgsql;
 
 namespace Functions.PgSidecar.Http;
 
-/// <summary><c>/health/live</c>: the process answers. <c>/health/ready</c>: it can serve functions, the database included.</summary>
+/// <summary><c>/health/live</c>: the process answers. <c>/health/ready</c>: it can serve functions, the database included, and row changes fire them.</summary>
 internal static class HealthEndpoints
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
@@ -23,6 +24,11 @@ internal static class HealthEndpoints
         {
             await using var command = database.CreateCommand("select 1");
             await command.ExecuteNonQueryAsync(patience.Token);
+            if (context.RequestServices.GetRequiredService<EventMetrics>().Incident is { } incident)
+            {
+                await Problem.WriteAsync(context, StatusCodes.Status503ServiceUnavailable, "PGFN6503", incident);
+                return;
+            }
             await WriteAsync(context, StatusCodes.Status200OK, "ready");
         }
         catch (Exception e) when (e is NpgsqlException or OperationCanceledException)

@@ -138,7 +138,8 @@ public sealed class MigratorTests
             select string_agg(p.oid::regprocedure::text, ', ') from pg_proc p join pg_namespace n on n.oid = p.pronamespace
             where n.nspname in ('functions', 'auth')
               and (obj_description(p.oid, 'pg_proc') is null
-                   or n.nspname = 'functions' and not exists (select from unnest(p.proconfig) c where c ~ '^search_path=pg_catalog, .*pg_temp$'))
+                   -- A procedure that commits can't have settings of its own; functions.call does nothing but call what has.
+                   or n.nspname = 'functions' and p.proname <> 'call' and not exists (select from unnest(p.proconfig) c where c ~ '^search_path=pg_catalog, .*pg_temp$'))
             """);
         Assert.Null(offenders);
     }

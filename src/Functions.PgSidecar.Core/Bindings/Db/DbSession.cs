@@ -90,7 +90,10 @@ internal sealed class DbSession(FunctionDatabase database, Invocation invocation
     }
 
     private CallerContext Caller => caller ??= new CallerContext(
-        invocation.Caller.Role, invocation.Caller.Subject, Encoding.UTF8.GetString(invocation.Caller.ClaimsJson.Span));
+        invocation.Caller.Role, invocation.Caller.Subject, Encoding.UTF8.GetString(invocation.Caller.ClaimsJson.Span))
+    {
+        Depth = invocation.Depth,
+    };
 
     /// <summary>
     /// When PostgreSQL itself ends a statement. The invocation's own end, which cancels what is under way, comes first; this stands

@@ -5,6 +5,7 @@ declare class TextEncoder {
 }
 
 declare class TextDecoder {
+  get encoding(): string;
   constructor(label?: string, options?: { fatal?: boolean; ignoreBOM?: boolean });
   decode(bytes?: ArrayBuffer | ArrayBufferView, options?: { stream?: boolean }): string;
 }

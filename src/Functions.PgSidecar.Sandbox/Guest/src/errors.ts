@@ -58,6 +58,9 @@ function errorNamed(name: string, message: string): Error {
     case "AbortError":
     case "TimeoutError":
     case "NetworkError":
+    case "OperationError":
+    case "DataError":
+    case "NotSupportedError":
       return new DOMException(message, name);
     default: {
       const error = new Error(message);

@@ -8,19 +8,23 @@ import { log, logUncaught } from "./logging/log";
 import { AbortController, AbortSignal } from "./web/abort";
 import { Blob, File } from "./web/blob";
 import { performance } from "./web/clock";
-import { completeSubtleCrypto } from "./web/crypto/subtle";
-import { CustomEvent, Event, EventTarget } from "./web/events";
+import { CompressionStream, DecompressionStream } from "./web/compression";
+import { Crypto, crypto } from "./web/crypto/crypto";
+import { CryptoKey } from "./web/crypto/crypto-key";
+import { SubtleCrypto } from "./web/crypto/subtle";
+import { CustomEvent, ErrorEvent, Event, EventTarget } from "./web/events";
 import { fetch } from "./web/fetch";
 import { FormData } from "./web/form-data";
 import { Headers } from "./web/headers";
+import { MessageChannel, MessageEvent, MessagePort } from "./web/messages";
 import { Request } from "./web/request";
 import { Response } from "./web/response";
-import {
-  ByteLengthQueuingStrategy, CountQueuingStrategy, ReadableStream, TextDecoderStream, TextEncoderStream, TransformStream,
-  WritableStream,
-} from "./web/streams";
+import { streamClasses, TextDecoderStream, TextEncoderStream } from "./web/streams";
+import { refuseToClone, structuredClone } from "./web/structured-clone";
+import { TextDecoder } from "./web/text-decoder";
 import { clearTimeout, run, setInterval, setTimeout } from "./web/timers";
 import { URL, URLSearchParams } from "./web/url";
+import { URLPattern } from "./web/url-pattern";
 
 /** The engine's own queueMicrotask would lose what the callback throws. */
 function queueMicrotask(callback: unknown): void {
@@ -39,6 +43,7 @@ const globals = {
   env,
   http: { fetch },
   console,
+  crypto,
   performance,
   navigator: { userAgent: "Functions.PgSidecar" },
   fetch,
@@ -48,30 +53,38 @@ const globals = {
   setInterval,
   clearTimeout,
   clearInterval: clearTimeout,
+  structuredClone,
   self: globalThis,
 };
 
 const classes = {
+  ...streamClasses,
   AbortController,
   AbortSignal,
   Blob,
-  ByteLengthQueuingStrategy,
-  CountQueuingStrategy,
+  CompressionStream,
+  Crypto,
+  CryptoKey,
   CustomEvent,
+  DecompressionStream,
+  ErrorEvent,
   Event,
   EventTarget,
   File,
   FormData,
   Headers,
-  ReadableStream,
+  MessageChannel,
+  MessageEvent,
+  MessagePort,
   Request,
   Response,
+  SubtleCrypto,
+  TextDecoder,
   TextDecoderStream,
   TextEncoderStream,
-  TransformStream,
   URL,
+  URLPattern,
   URLSearchParams,
-  WritableStream,
 };
 
 /** Defines the globals as the platform's are: replaceable, and left out when the global object is enumerated. */
@@ -79,7 +92,7 @@ export function installGlobals(): void {
   for (const [name, value] of Object.entries({ ...globals, ...classes })) {
     Object.defineProperty(globalThis, name, { value, writable: true, configurable: true, enumerable: false });
   }
-  completeSubtleCrypto();
+  refuseToClone([...Object.values(classes), Promise, WeakMap, WeakSet, WeakRef] as (new () => object)[]);
   // The bundler renames classes that refer to themselves; users see the names in logs.
   for (const [name, value] of Object.entries({ ...classes, D1PreparedStatement })) {
     Object.defineProperty(value, "name", { value: name });

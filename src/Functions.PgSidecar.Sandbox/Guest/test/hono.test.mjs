@@ -67,12 +67,8 @@ describe("Hono's middleware and helpers", () => {
         resolveDir: path("."),
         contents: `
           import { Hono } from "hono";
-          import { basicAuth } from "hono/basic-auth";
-          import { bearerAuth } from "hono/bearer-auth";
-          import { etag } from "hono/etag";
           import { getCookie, setCookie } from "hono/cookie";
           import { html } from "hono/html";
-          import { jwt, sign } from "hono/jwt";
           import { logger } from "hono/logger";
           import { secureHeaders } from "hono/secure-headers";
           import { stream, streamText } from "hono/streaming";
@@ -80,13 +76,7 @@ describe("Hono's middleware and helpers", () => {
           const app = new Hono();
           app.use("/log/*", logger());
           app.use("/safe/*", secureHeaders());
-          app.use("/basic/*", basicAuth({ username: "u", password: "p" }));
-          app.use("/bearer/*", bearerAuth({ token: "t" }));
-          app.use("/jwt/*", jwt({ secret: "s", alg: "HS256" }));
-          app.use("/etag/*", etag());
           app.use("/slow/*", timeout(20));
-          app.get("/token", async (c) => c.text(await sign({ sub: "u1" }, "s", "HS256")));
-          app.get("/jwt/x", (c) => c.json(c.get("jwtPayload")));
           app.get("/slow/x", async (c) => { await new Promise((r) => setTimeout(r, 1000)); return c.text("late") });
           app.get("/cookie", (c) => { setCookie(c, "a", "1"); setCookie(c, "b", "2"); return c.text(getCookie(c, "in") ?? "none") });
           app.get("/html", (c) => c.html(html\`<p>\${"<x>"}</p>\`));
@@ -103,28 +93,15 @@ describe("Hono's middleware and helpers", () => {
   const get = (route, headers = [], more = {}) =>
     invoke(app, { request: { method: more.method ?? "GET", url: `http://h${route}`, headers } }, { bytes: more.bytes });
 
-  test("authentication middleware", async () => {
-    assert.equal((await get("/basic/x")).status, 401);
-    assert.equal((await get("/basic/x", [["authorization", `Basic ${btoa("u:p")}`]])).text, "/basic/x");
-    assert.equal((await get("/bearer/x")).status, 401);
-    assert.equal((await get("/bearer/x", [["authorization", "Bearer t"]])).text, "/bearer/x");
-    const token = (await get("/token")).text;
-    assert.equal((await get("/jwt/x", [["authorization", `Bearer ${token}`]])).json.sub, "u1");
-    assert.equal((await get("/jwt/x", [["authorization", `Bearer ${token}x`]])).status, 401);
-  });
-
   test("cookies in and out", async () => {
     const answer = await get("/cookie", [["cookie", "in=value"]]);
     assert.equal(answer.text, "value");
     assert.deepEqual(answer.headers.filter(([name]) => name === "set-cookie").map(([, value]) => value), ["a=1; Path=/", "b=2; Path=/"]);
   });
 
-  test("html escapes, streaming collects, etags match", async () => {
+  test("html escapes, streaming collects", async () => {
     assert.equal((await get("/html")).text, "<p>&lt;x&gt;</p>");
     assert.equal((await get("/stream")).text, "ab");
-    const tag = (await get("/etag/x")).header("etag");
-    assert.match(tag, /^"[0-9a-f]{40}"$/);
-    assert.equal((await get("/etag/x", [["if-none-match", tag]])).status, 304);
   });
 
   test("a multipart form is parsed", async () => {

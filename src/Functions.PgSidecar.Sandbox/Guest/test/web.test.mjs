@@ -118,10 +118,9 @@ cases("Timers, clock and the rest", [
   ["[performance.now(), performance.timeOrigin]", [12.5, 1800000000000]],
   ["[typeof self, self === globalThis, navigator.userAgent]", ["object", true, "Functions.PgSidecar"]],
   ["atob(btoa('hello'))", "hello"],
-  ["(async () => (await crypto.subtle.digest('SHA-256', new TextEncoder().encode('abc'))).byteLength)()", 32],
   ["crypto.randomUUID()", /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/],
   ["structuredClone(new Map([['a', { b: [1] }]])).get('a')", { b: [1] }],
-  ["[typeof WebSocket, typeof CompressionStream, typeof process, typeof require, typeof __pgfn_host]", ["undefined", "undefined", "undefined", "undefined", "undefined"]],
+  ["[typeof WebSocket, typeof Intl, typeof process, typeof require, typeof __pgfn_host]", ["undefined", "undefined", "undefined", "undefined", "undefined"]],
   ["(async () => { const { readable, writable } = new TransformStream({ transform(c, k) { k.enqueue(c * 2) } }); const w = writable.getWriter(); w.write(21); w.close(); const out = []; for await (const x of readable) out.push(x); return out })()", [42]],
   ["(async () => { const s = new Response('aüb').body.pipeThrough(new TextDecoderStream()).pipeThrough(new TextEncoderStream()); return new Response(s).text() })()", "aüb"],
 ]);

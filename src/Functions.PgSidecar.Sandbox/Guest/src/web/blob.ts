@@ -12,6 +12,12 @@ interface BlobOptions {
 /** A blob's bytes, without the copy that `bytes()` makes. */
 export let blobBytes: (blob: Blob) => Uint8Array;
 
+/** Another object for the same content: blobs never change. */
+export function cloneBlob(blob: Blob): Blob {
+  const { type } = blob;
+  return blob instanceof File ? new File([blob], blob.name, { type, lastModified: blob.lastModified }) : new Blob([blob], { type });
+}
+
 function normalType(type: unknown): string {
   const text = type === undefined ? "" : String(type);
   return /[^\x20-\x7e]/.test(text) ? "" : text.toLowerCase();
@@ -26,6 +32,7 @@ export class Blob {
   }
 
   constructor(parts?: Iterable<BlobPart>, options?: BlobOptions) {
+    if (parts !== undefined && (typeof parts !== "object" || parts === null)) throw new TypeError("A blob's parts must be an iterable.");
     const chunks: Uint8Array[] = [];
     let length = 0;
     for (const part of parts ?? []) {
@@ -55,7 +62,7 @@ export class Blob {
   }
 
   slice(start?: number, end?: number, type?: string): Blob {
-    return new Blob([this.#bytes.slice(start, end)], type === undefined ? {} : { type });
+    return new Blob([this.#bytes.subarray(start, end)], type === undefined ? {} : { type });
   }
 
   async bytes(): Promise<Uint8Array> {

@@ -11,9 +11,13 @@ interface EventInit {
 /** Begins a dispatch; the result tells whether a listener asked to stop. */
 let startDispatch: (event: Event, target: EventTarget) => () => boolean;
 
+let endDispatch: (event: Event) => void;
+
 export class Event {
   static readonly NONE = 0;
+  static readonly CAPTURING_PHASE = 1;
   static readonly AT_TARGET = 2;
+  static readonly BUBBLING_PHASE = 3;
   readonly type: string;
   readonly bubbles: boolean;
   readonly cancelable: boolean;
@@ -23,11 +27,17 @@ export class Event {
   #target: EventTarget | null = null;
   #prevented = false;
   #stopped = false;
+  #dispatching = false;
 
   static {
     startDispatch = (event, target) => {
       event.#target = target;
+      event.#dispatching = true;
       return () => event.#stopped;
+    };
+    endDispatch = (event) => {
+      event.#dispatching = false;
+      event.#stopped = false;
     };
   }
 
@@ -42,8 +52,25 @@ export class Event {
     return this.#target;
   }
 
-  get currentTarget(): EventTarget | null {
+  get srcElement(): EventTarget | null {
     return this.#target;
+  }
+
+  /** Null when no dispatch is under way. */
+  get currentTarget(): EventTarget | null {
+    return this.#dispatching ? this.#target : null;
+  }
+
+  get eventPhase(): number {
+    return this.#dispatching ? Event.AT_TARGET : Event.NONE;
+  }
+
+  get returnValue(): boolean {
+    return !this.#prevented;
+  }
+
+  set returnValue(value: boolean) {
+    if (!value) this.preventDefault();
   }
 
   get defaultPrevented(): boolean {
@@ -61,7 +88,7 @@ export class Event {
   }
 
   composedPath(): EventTarget[] {
-    return this.#target ? [this.#target] : [];
+    return this.#dispatching && this.#target ? [this.#target] : [];
   }
 
   get [Symbol.toStringTag](): string {
@@ -75,6 +102,40 @@ export class CustomEvent<T = unknown> extends Event {
   constructor(type: string, init: EventInit & { detail?: T } = {}) {
     super(type, init);
     this.detail = init.detail ?? null;
+  }
+
+  override get [Symbol.toStringTag](): string {
+    return "CustomEvent";
+  }
+}
+
+interface ErrorEventInit extends EventInit {
+  message?: string;
+  filename?: string;
+  lineno?: number;
+  colno?: number;
+  error?: unknown;
+}
+
+/** The event of an error (HTML standard, 8.1.4.7). */
+export class ErrorEvent extends Event {
+  readonly message: string;
+  readonly filename: string;
+  readonly lineno: number;
+  readonly colno: number;
+  readonly error: unknown;
+
+  constructor(type: string, init: ErrorEventInit = {}) {
+    super(type, init);
+    this.message = String(init.message ?? "");
+    this.filename = String(init.filename ?? "");
+    this.lineno = Number(init.lineno ?? 0);
+    this.colno = Number(init.colno ?? 0);
+    this.error = init.error;
+  }
+
+  override get [Symbol.toStringTag](): string {
+    return "ErrorEvent";
   }
 }
 
@@ -131,6 +192,7 @@ export class EventTarget {
       }
       if (isStopped()) break;
     }
+    endDispatch(event);
     return !event.defaultPrevented;
   }
 

@@ -1,24 +1,69 @@
 // WHATWG streams, from web-streams-polyfill, and what the bodies need of them.
 import {
-  ByteLengthQueuingStrategy, CountQueuingStrategy, ReadableStream, TransformStream, WritableStream,
+  ByteLengthQueuingStrategy, CountQueuingStrategy, ReadableByteStreamController, ReadableStream, ReadableStreamBYOBReader,
+  ReadableStreamBYOBRequest, ReadableStreamDefaultController, ReadableStreamDefaultReader, TransformStream,
+  TransformStreamDefaultController, WritableStream, WritableStreamDefaultController, WritableStreamDefaultWriter,
 } from "web-streams-polyfill";
 import { Bytes, encodeUtf8 } from "../intrinsics";
+import { TextDecoder } from "./text-decoder";
 
-export { ByteLengthQueuingStrategy, CountQueuingStrategy, ReadableStream, TransformStream, WritableStream };
+export { ReadableStream, TransformStream, WritableStream };
+
+/** The classes of the Streams standard that have global names. */
+export const streamClasses = {
+  ByteLengthQueuingStrategy, CountQueuingStrategy, ReadableByteStreamController, ReadableStream, ReadableStreamBYOBReader,
+  ReadableStreamBYOBRequest, ReadableStreamDefaultController, ReadableStreamDefaultReader, TransformStream,
+  TransformStreamDefaultController, WritableStream, WritableStreamDefaultController, WritableStreamDefaultWriter,
+};
+
+/** What a stream of one chunk keeps in sight of the bodies, so that content which was only passed on need not flow. */
+const whole = Symbol("a stream's whole content");
+
+interface Whole {
+  content: string | Uint8Array;
+  isTaken: boolean;
+  onRead: () => void;
+}
+
+type WithWhole = ReadableStream<Uint8Array> & { [whole]?: Whole };
 
 /** A stream of one chunk; `onRead` runs when the chunk is taken. */
 export function streamOf(content: string | Uint8Array, onRead: () => void): ReadableStream<Uint8Array> {
-  return new ReadableStream<Uint8Array>(
+  const state: Whole = { content, isTaken: false, onRead };
+  const stream: WithWhole = new ReadableStream<Uint8Array>(
     {
       pull(controller) {
+        state.isTaken = true;
         onRead();
         const bytes = typeof content === "string" ? encodeUtf8(content) : content;
         if (bytes.length > 0) controller.enqueue(bytes);
         controller.close();
       },
+      cancel() {
+        state.isTaken = true;
+      },
     },
     { highWaterMark: 0 },
   );
+  stream[whole] = state;
+  return stream;
+}
+
+/** The content of a stream that nobody has read of; undefined where it has to flow. */
+export function peekWhole(stream: ReadableStream<Uint8Array>): string | Uint8Array | undefined {
+  const state = (stream as WithWhole)[whole];
+  return state === undefined || state.isTaken || stream.locked ? undefined : state.content;
+}
+
+/** `peekWhole`, after which the stream counts as read, and is locked. */
+export function takeWhole(stream: ReadableStream<Uint8Array>): string | Uint8Array | undefined {
+  const content = peekWhole(stream);
+  if (content === undefined) return undefined;
+  const state = (stream as WithWhole)[whole]!;
+  state.isTaken = true;
+  state.onRead();
+  stream.getReader();
+  return content;
 }
 
 /** Every chunk of a stream, as one array; a chunk that is not bytes is a TypeError. */
@@ -49,15 +94,24 @@ export function concat(chunks: readonly Uint8Array[], length: number): Uint8Arra
   return all;
 }
 
-/** Text chunks to UTF-8 chunks. */
+/** Text chunks to UTF-8 chunks, also where a surrogate pair spans two of them. */
 export class TextEncoderStream {
   readonly encoding = "utf-8";
   readonly readable: ReadableStream<Uint8Array>;
   readonly writable: WritableStream<string>;
 
   constructor() {
+    let half = "";
     const { readable, writable } = new TransformStream<string, Uint8Array>({
-      transform: (chunk, controller) => controller.enqueue(encodeUtf8(String(chunk))),
+      transform(chunk, controller) {
+        const text = half + String(chunk);
+        half = /[\ud800-\udbff]$/.exec(text)?.[0] ?? "";
+        const whole = half === "" ? text : text.slice(0, -1);
+        if (whole !== "") controller.enqueue(encodeUtf8(whole));
+      },
+      flush(controller) {
+        if (half !== "") controller.enqueue(encodeUtf8(half));
+      },
     });
     this.readable = readable;
     this.writable = writable;
@@ -72,7 +126,7 @@ export class TextDecoderStream {
 
   constructor(label = "utf-8", options?: { fatal?: boolean; ignoreBOM?: boolean }) {
     const decoder = new TextDecoder(label, options);
-    this.encoding = label;
+    this.encoding = decoder.encoding;
     const { readable, writable } = new TransformStream<Uint8Array, string>({
       transform(chunk, controller) {
         const text = decoder.decode(chunk, { stream: true });

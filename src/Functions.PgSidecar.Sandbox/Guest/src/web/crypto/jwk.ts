@@ -1,9 +1,12 @@
-// JSON Web Keys (RFC 7517, 7518) to the engine's bare keys and back.
+// JSON Web Keys (RFC 7517, 7518, 8037) to bare keys and back.
+import { registered, type Algorithm } from "./algorithms";
+import type { KeyAlgorithm, KeyUsage } from "./crypto-key";
 import { encode, encodeInteger, integer, sequence, Tag } from "./der";
-import { coordinateSize, familyOf, point } from "./key-encodings";
+import { coordinateSize, point } from "./key-encodings";
 
 export interface Jwk {
   kty?: string;
+  use?: string;
   ext?: boolean;
   key_ops?: string[];
   alg?: string;
@@ -17,17 +20,12 @@ export interface Jwk {
   [member: string]: unknown;
 }
 
-/** A bare key and the engine's name for its format. */
+/** A bare key and the format that it would have with its algorithm around it. */
 export interface BareKey {
   format: "raw" | "spki" | "pkcs8";
   bytes: Uint8Array;
-}
-
-interface KeyAlgorithm {
-  name: string;
-  length?: number;
-  namedCurve?: string;
-  hash?: { name: string };
+  /** The public point that a private key came with. */
+  point?: Uint8Array;
 }
 
 /** The numbers of an RSA private key, in PKCS #1's order. */
@@ -53,20 +51,46 @@ function textOf(bytes: Uint8Array): string {
   return bytes.toBase64().replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 }
 
-/** The bare key of a JWK for an algorithm; a DataError when it is of another kind. */
-export function fromJwk(jwk: Jwk, algorithm: KeyAlgorithm): BareKey {
-  const family = familyOf(algorithm.name);
-  const expected = family === "X25519" ? "OKP" : (family ?? "oct");
+/** The bare key of a JWK for an algorithm; a DataError when it is of another kind, or for something else. */
+export function fromJwk(jwk: Jwk, algorithm: Algorithm, extractable: boolean, usages: readonly KeyUsage[]): BareKey {
+  const { family } = registered(algorithm.name);
+  const expected = family === undefined ? "oct" : family === "RSA" || family === "EC" ? family : "OKP";
   if (typeof jwk !== "object" || jwk === null || jwk.kty !== expected) throw invalid(`is not of the type "${expected}"`);
+  checkPurpose(jwk, algorithm, extractable, usages);
   if (family === undefined) return { format: "raw", bytes: bytesOf(jwk, "k") };
   if (family === "RSA") return rsaKey(jwk);
-  const curve = family === "EC" ? algorithm.namedCurve! : "X25519";
+  const curve = family === "EC" ? algorithm.namedCurve! : family;
   if (jwk.crv !== curve) throw invalid(`is not of the curve ${curve}`);
-  if (jwk.d !== undefined) return { format: "pkcs8", bytes: bytesOf(jwk, "d") };
-  if (family === "X25519") return { format: "spki", bytes: bytesOf(jwk, "x") };
+  const publicKey = family === "EC" ? ecPoint(jwk, curve) : bytesOf(jwk, "x");
+  if (jwk.d === undefined) return { format: "spki", bytes: publicKey };
+  const scalar = bytesOf(jwk, "d");
+  if (scalar.length !== (coordinateSize[curve] ?? 32)) throw invalid("has a private key of a wrong size");
+  return { format: "pkcs8", bytes: scalar, point: publicKey };
+}
+
+function ecPoint(jwk: Jwk, curve: string): Uint8Array {
   const [x, y] = [bytesOf(jwk, "x"), bytesOf(jwk, "y")];
   if (x.length !== coordinateSize[curve] || y.length !== coordinateSize[curve]) throw invalid("has coordinates of a wrong size");
-  return { format: "spki", bytes: point(x, y) };
+  return point(x, y);
+}
+
+function checkPurpose(jwk: Jwk, algorithm: Algorithm, extractable: boolean, usages: readonly KeyUsage[]): void {
+  if (jwk.ext === false && extractable) throw invalid("is not extractable");
+  const operations = jwk.key_ops;
+  if (operations !== undefined && !(Array.isArray(operations) && usages.every((usage) => operations.includes(usage)))) {
+    throw invalid("is not for these usages");
+  }
+  const purpose = usages.some((usage) => usage === "sign" || usage === "verify") ? "sig" : "enc";
+  if (jwk.use !== undefined && usages.length > 0 && jwk.use !== purpose) throw invalid(`is for "${jwk.use}", not for "${purpose}"`);
+  const { alg } = jwk;
+  const wanted = algorithmName(algorithm);
+  if (alg !== undefined && wanted !== undefined && alg !== wanted) throw invalid(`is for ${alg}, not for ${wanted}`);
+}
+
+/** The JWK name of an algorithm as far as it is known before the key is: not of AES, whose names count the key's bits. */
+function algorithmName(algorithm: Algorithm): string | undefined {
+  if (algorithm.name === "HMAC") return `HS${digestSize(algorithm)}`;
+  return registered(algorithm.name).family === "RSA" ? rsaAlgorithm(algorithm) : undefined;
 }
 
 function rsaKey(jwk: Jwk): BareKey {
@@ -85,7 +109,7 @@ export function secretJwk(bytes: Uint8Array, algorithm: KeyAlgorithm): Jwk {
   return jwk;
 }
 
-function digestSize({ hash }: KeyAlgorithm): string {
+function digestSize({ hash }: { hash?: { name: string } }): string {
   return hash?.name.replace("SHA-", "") ?? "";
 }
 
@@ -99,7 +123,7 @@ export function rsaJwk(bytes: Uint8Array, algorithm: KeyAlgorithm, isPrivate: bo
   return jwk;
 }
 
-function rsaAlgorithm(algorithm: KeyAlgorithm): string {
+function rsaAlgorithm(algorithm: { name: string; hash?: { name: string } }): string {
   const size = digestSize(algorithm);
   if (algorithm.name === "RSA-OAEP") return size === "1" ? "RSA-OAEP" : `RSA-OAEP-${size}`;
   return (algorithm.name === "RSA-PSS" ? "PS" : "RS") + size;
@@ -108,9 +132,10 @@ function rsaAlgorithm(algorithm: KeyAlgorithm): string {
 /** The members that hold a curve's key: its point, and the scalar of a private one. */
 export function curveJwk(publicKey: Uint8Array, scalar: Uint8Array | undefined, algorithm: KeyAlgorithm): Jwk {
   const curve = algorithm.namedCurve;
-  const jwk: Jwk = { kty: curve === undefined ? "OKP" : "EC", crv: curve ?? "X25519" };
+  const jwk: Jwk = { kty: curve === undefined ? "OKP" : "EC", crv: curve ?? algorithm.name };
   if (curve === undefined) {
     jwk.x = textOf(publicKey);
+    if (algorithm.name === "Ed25519") jwk.alg = "Ed25519";
   } else {
     const size = coordinateSize[curve]!;
     jwk.x = textOf(publicKey.subarray(1, 1 + size));

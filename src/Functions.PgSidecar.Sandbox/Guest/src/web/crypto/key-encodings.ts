@@ -1,12 +1,14 @@
-// SubjectPublicKeyInfo (RFC 5280) and PKCS #8 (RFC 5958) around the bare keys that the engine reads and writes: for RSA the
-// PKCS #1 structures (RFC 8017, A.1), for the curves the point and the scalar.
+// SubjectPublicKeyInfo (RFC 5280) and PKCS #8 (RFC 5958) around bare keys: for RSA the PKCS #1 structures (RFC 8017, A.1),
+// for the curves the point and the scalar.
 import { concat } from "../streams";
+import type { KeyFamily } from "./algorithms";
 import { contentOf, elements, encode, encodeInteger, sequence, Tag } from "./der";
 
 const objectIds: Record<string, string> = {
   RSA: "2a864886f70d010101",
   EC: "2a8648ce3d0201",
   X25519: "2b656e",
+  Ed25519: "2b6570",
   "P-256": "2a8648ce3d030107",
   "P-384": "2b81040022",
   "P-521": "2b81040023",
@@ -15,22 +17,13 @@ const objectIds: Record<string, string> = {
 /** The bytes of a curve's coordinates and scalar. */
 export const coordinateSize: Record<string, number> = { "P-256": 32, "P-384": 48, "P-521": 66 };
 
-export type KeyFamily = "RSA" | "EC" | "X25519";
-
-/** The family of an algorithm's asymmetric keys; undefined where its keys are plain bytes. */
-export function familyOf(algorithm: string): KeyFamily | undefined {
-  if (/^RSA/i.test(algorithm)) return "RSA";
-  if (/^ECD/i.test(algorithm)) return "EC";
-  return /^X25519$/i.test(algorithm) ? "X25519" : undefined;
-}
-
 function objectId(name: string): Uint8Array {
   return encode(Tag.oid, Uint8Array.fromHex(objectIds[name]!));
 }
 
 function algorithmIdentifier(family: KeyFamily, curve: string | undefined): Uint8Array {
   if (family === "RSA") return encode(Tag.sequence, objectId("RSA"), encode(Tag.null));
-  return family === "EC" ? encode(Tag.sequence, objectId("EC"), objectId(curve!)) : encode(Tag.sequence, objectId("X25519"));
+  return family === "EC" ? encode(Tag.sequence, objectId("EC"), objectId(curve!)) : encode(Tag.sequence, objectId(family));
 }
 
 function checkAlgorithm(identifier: Uint8Array, family: KeyFamily, curve: string | undefined): void {
@@ -59,13 +52,13 @@ export function unwrapPrivate(pkcs8: Uint8Array, family: KeyFamily, curve: strin
   checkAlgorithm(contentOf(identifier, Tag.sequence), family, curve);
   const inner = contentOf(key, Tag.octetString);
   if (family === "RSA") return inner;
-  if (family === "X25519") return contentOf(elements(inner)[0], Tag.octetString);
+  if (family !== "EC") return contentOf(elements(inner)[0], Tag.octetString);
   const [, scalar] = sequence(inner);
   return contentOf(scalar, Tag.octetString);
 }
 
 export function wrapPrivate(key: Uint8Array, family: KeyFamily, curve: string | undefined): Uint8Array {
-  const inner = { RSA: () => key, X25519: () => encode(Tag.octetString, key), EC: () => ecPrivateKey(key) }[family]();
+  const inner = family === "RSA" ? key : family === "EC" ? ecPrivateKey(key) : encode(Tag.octetString, key);
   const version = encodeInteger(Uint8Array.of(0));
   return encode(Tag.sequence, version, algorithmIdentifier(family, curve), encode(Tag.octetString, inner));
 }

@@ -1,0 +1,23 @@
+-- functions.backfill(trigger, where_clause) -> the backfill's id
+-- Fires a trigger for the rows that exist (that meet the condition), as INSERTs with "backfill": true. A sidecar does it after the commit;
+-- functions.backfills shows how far it is. A row that changes meanwhile may fire twice: once from the backfill, once for the change.
+create or replace function functions.backfill(trigger text, where_clause text default null) returns bigint
+language plpgsql set search_path = pg_catalog, functions, pg_temp as $$
+declare
+    wanted functions_private.triggers := functions_private.require_trigger(backfill.trigger);
+    new_id bigint;
+begin
+    if where_clause is not null then
+        begin
+            execute format('select from %s where (%s) limit 0', functions_private.qualified_name(wanted.relation), where_clause);
+        exception when others then
+            raise exception 'where_clause: %', sqlerrm using errcode = sqlstate;
+        end;
+    end if;
+    insert into functions_private.backfills (trigger_id, where_clause) values (wanted.id, backfill.where_clause) returning id into new_id;
+    perform pg_notify('functions_events', 'backfills');
+    return new_id;
+end
+$$;
+comment on function functions.backfill(text, text) is 'Fires a trigger for the rows that exist (that meet the condition). functions.backfills shows how far it is.';
+revoke all on function functions.backfill(text, text) from public;

@@ -1,0 +1,69 @@
+-- functions.create_trigger(trigger, function, table, operations, options)
+-- From the moment this commits, committed changes of the table's rows fire the function. Called again for a trigger that exists, it changes it
+-- (options that are not given go back to their defaults). Does what is needed: the replication slot, the table's place in the publication, its replica identity.
+--   operations  of {INSERT, UPDATE, DELETE, TRUNCATE}
+--   columns     an UPDATE fires when one of these columns changed
+--   when        an SQL condition over the rows old and new; what does not meet it is not stored
+--   order_by    columns: events that are equal in them are delivered one after another, in the order of commits
+--   batch_size 1-1000 (1), retries 0-100 (the function's, else 5), backoff_ms (1000) and max_backoff_ms (300000), timeout_ms 1000-300000
+--   role        as whom the function runs (the writer; service_role where the writer is no role of functions)
+--   include_old true: whole old rows (REPLICA IDENTITY FULL); start "now" or "backfill": fire for the rows that exist as well
+create or replace function functions.create_trigger(
+    trigger text, function text, "table" regclass, operations text[] default '{INSERT,UPDATE,DELETE}', options jsonb default '{}')
+returns void
+language plpgsql set search_path = pg_catalog, functions, pg_temp as $$
+declare
+    wanted text[];
+    with_old boolean;
+    former functions_private.triggers;
+    new_id integer;
+begin
+    if trigger is null or trigger !~ '^[a-z][a-z0-9_-]{0,63}$' then
+        raise exception '% is not a trigger name', coalesce(to_json(left(trigger, 80))::text, 'null') using errcode = 'invalid_name',
+            hint = 'A name starts with a letter, has lower-case letters, digits, _ and -, and at most 64 of them.';
+    end if;
+    select array_agg(distinct upper(o) order by upper(o)) into wanted from unnest(operations) o;
+    if wanted is null or not wanted <@ array['INSERT', 'UPDATE', 'DELETE', 'TRUNCATE'] then
+        raise exception 'operations must be of {INSERT,UPDATE,DELETE,TRUNCATE}, not %', coalesce(operations::text, 'null') using errcode = 'invalid_parameter_value';
+    end if;
+    perform functions_private.validate_trigger_table("table");
+    perform functions_private.validate_trigger_options(options, "table");
+    with_old := coalesce((options ->> 'include_old')::boolean, true);
+    if not with_old and options ->> 'columns' is not null and wanted && array['UPDATE'] then
+        raise exception 'option columns needs old rows to compare with' using errcode = 'invalid_parameter_value', hint = 'Leave include_old true.';
+    end if;
+
+    lock table functions_private.triggers in share row exclusive mode;
+    perform functions_private.ensure_slot();
+    perform functions_private.require_function(create_trigger.function);
+    select t.* into former from functions_private.triggers t where t.name = trigger;
+    perform functions_private.publish_table("table", with_old and (wanted && array['UPDATE', 'DELETE'] or not functions_private.has_key("table")));
+
+    insert into functions_private.triggers as t
+        (name, function, relation, operations, columns, condition, order_by, batch_size, retries, backoff_ms, max_backoff_ms, timeout_ms, role,
+         include_old, created_lsn)
+    values (trigger, create_trigger.function, "table", wanted,
+        (select array_agg(c) from functions_private.text_list(options -> 'columns') c where c is not null), options ->> 'when',
+        (select array_agg(c) from functions_private.text_list(options -> 'order_by') c where c is not null),
+        coalesce((options ->> 'batch_size')::integer, 1), (options ->> 'retries')::integer, coalesce((options ->> 'backoff_ms')::integer, 1000),
+        coalesce((options ->> 'max_backoff_ms')::integer, 300000), (options ->> 'timeout_ms')::integer, options ->> 'role', with_old,
+        pg_current_wal_insert_lsn())
+    on conflict (name) do update set function = excluded.function, relation = excluded.relation, operations = excluded.operations,
+        columns = excluded.columns, condition = excluded.condition, order_by = excluded.order_by, batch_size = excluded.batch_size,
+        retries = excluded.retries, backoff_ms = excluded.backoff_ms, max_backoff_ms = excluded.max_backoff_ms, timeout_ms = excluded.timeout_ms,
+        role = excluded.role, include_old = excluded.include_old, updated_at = now(),
+        created_lsn = case when t.relation = excluded.relation then t.created_lsn else excluded.created_lsn end
+    returning t.id into new_id;
+    perform functions_private.create_condition(new_id, "table", options ->> 'when');
+    if former.relation is distinct from "table"::oid and former.relation is not null then
+        perform functions_private.unpublish_table(former.relation);
+    end if;
+    if options ->> 'start' = 'backfill' then
+        perform functions.backfill(trigger);
+    end if;
+    perform pg_notify('functions_events', 'triggers');
+end
+$$;
+comment on function functions.create_trigger(text, text, regclass, text[], jsonb) is
+    'Fires a function for committed changes of a table''s rows. Called again, it changes the trigger. See docs/triggers.md for the options.';
+revoke all on function functions.create_trigger(text, text, regclass, text[], jsonb) from public;

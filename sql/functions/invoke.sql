@@ -1,0 +1,71 @@
+-- functions.invoke(function, payload, options) -> the event's id
+-- Runs a function after this transaction has committed, at least once, as whoever calls this. A function that does not exist is an error now.
+--   run_at (a timestamp) or delay_ms 0-31536000000: not before then
+--   idempotency_key: of several calls with the same key only the first counts; the others return its id (kept as long as events are)
+--   role: as whom (only for roles that own the installation)
+-- The function gets {"trigger": "invoke", "payload": ..., "event_id", "timestamp", "attempt"}; what it returns is in functions.results.
+create or replace function functions.invoke(function text, payload jsonb default '{}', options jsonb default '{}') returns uuid
+language plpgsql security definer set search_path = pg_catalog, functions, pg_temp as $$
+declare
+    new_id uuid := gen_random_uuid();
+    existing uuid;
+    run_at timestamptz;
+    caller jsonb := functions_private.caller();
+    unknown text;
+begin
+    if jsonb_typeof(options) is distinct from 'object' then
+        raise exception 'options must be a JSON object, not %', coalesce(jsonb_typeof(options), 'null') using errcode = 'invalid_parameter_value';
+    end if;
+    select k into unknown from jsonb_object_keys(options) k where k not in ('run_at', 'delay_ms', 'idempotency_key', 'role') limit 1;
+    if found then
+        raise exception 'unknown option %', to_json(unknown) using errcode = 'invalid_parameter_value',
+            hint = 'The options are run_at, delay_ms, idempotency_key, role.';
+    end if;
+    if not exists (select from functions_private.functions f where f.name = invoke.function) then
+        raise exception 'No function named % is deployed.', coalesce(to_json(function)::text, 'null') using errcode = 'undefined_object',
+            hint = 'select name from functions.functions;';
+    end if;
+    if octet_length(payload::text) > 10 * 1024 * 1024 then
+        raise exception 'payload has % bytes; 10 MiB is the most', octet_length(payload::text) using errcode = 'program_limit_exceeded';
+    end if;
+    if options ->> 'delay_ms' is not null and (options ->> 'delay_ms' !~ '^[0-9]{1,11}$' or (options ->> 'delay_ms')::bigint > 31536000000) then
+        raise exception 'option delay_ms must be a whole number from 0 to 31536000000, not %', left(options ->> 'delay_ms', 60)
+            using errcode = 'invalid_parameter_value';
+    end if;
+    run_at := coalesce((options ->> 'run_at')::timestamptz, now() + (options ->> 'delay_ms')::bigint * interval '1 millisecond', now());
+    if options ->> 'role' is not null then
+        -- Not the session's user: inside a security definer function that would be anybody's.
+        if not pg_has_role(coalesce(nullif(current_setting('role', true), 'none'), session_user), current_user, 'usage') then
+            raise exception 'option role is for the owner of the installation' using errcode = 'insufficient_privilege';
+        elsif not exists (select from functions_private.roles r where r.role = options ->> 'role') then
+            raise exception 'option role: functions may not run as %', options -> 'role' using errcode = 'invalid_parameter_value';
+        end if;
+        caller := coalesce(caller, '{}') || jsonb_build_object('role', options ->> 'role');
+    end if;
+
+    if options ->> 'idempotency_key' is not null then
+        insert into functions_private.idempotency_keys (function, key, event_id)
+        values (invoke.function, options ->> 'idempotency_key', new_id)
+        on conflict on constraint idempotency_keys_pkey do nothing;
+        if not found then
+            select k.event_id into existing from functions_private.idempotency_keys k
+            where k.function = invoke.function and k.key = options ->> 'idempotency_key';
+            return existing;
+        end if;
+    end if;
+
+    insert into functions_private.events (id, occurred_at, kind, function, payload, caller, depth)
+    values (new_id, now(), 'invoke', invoke.function,
+        json_build_object('trigger', 'invoke', 'event_id', new_id, 'payload', coalesce(payload, 'null'),
+            'timestamp', to_char(now() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')),
+        (caller - 'depth')::json, coalesce((caller ->> 'depth')::integer, 0));
+    insert into functions_private.deliveries (event_id, occurred_at, function, run_at) values (new_id, now(), invoke.function, run_at);
+    perform pg_notify('functions_events', 'deliveries');
+    return new_id;
+end
+$$;
+comment on function functions.invoke(text, jsonb, jsonb) is
+    'Runs a function after the commit, at least once, as the caller. Options: run_at, delay_ms, idempotency_key, role. Its result: functions.results.';
+revoke all on function functions.invoke(text, jsonb, jsonb) from public;
+grant execute on function functions.invoke(text, jsonb, jsonb) to service_role;
+grant usage on schema functions to service_role;

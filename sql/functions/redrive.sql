@@ -1,0 +1,29 @@
+-- functions.redrive(filter) -> how many dead letters are tried again, with all their attempts
+-- The filter's members are all to be met: id, function, trigger, error_code, since and until (of died_at). '{}' is every dead letter.
+create or replace function functions.redrive(dead_letter_filter jsonb) returns bigint
+language plpgsql set search_path = pg_catalog, functions, pg_temp as $$
+declare
+    moved bigint;
+begin
+    perform functions_private.validate_letter_filter(dead_letter_filter);
+    perform functions_private.make_partition('events', d) from (
+        select distinct (l.occurred_at at time zone 'UTC')::date as d from functions_private.dead_letters l
+        where functions_private.letter_matches(l, dead_letter_filter)) days;
+    with taken as (
+        delete from functions_private.dead_letters l where functions_private.letter_matches(l, dead_letter_filter) returning l.*
+    ), kept as ( -- the event's day may have been dropped
+        insert into functions_private.events (id, occurred_at, kind, function, trigger, payload, caller, depth)
+        select t.event_id, t.occurred_at, t.kind, t.function, t.trigger, t.payload, t.caller, 0 from taken t
+        on conflict (occurred_at, id) do update set depth = 0
+    )
+    insert into functions_private.deliveries (event_id, occurred_at, function, trigger_id)
+    select t.event_id, t.occurred_at, t.function, t.trigger_id from taken t
+    on conflict do nothing;
+    get diagnostics moved = row_count;
+    perform pg_notify('functions_events', 'deliveries');
+    return moved;
+end
+$$;
+comment on function functions.redrive(jsonb) is
+    'Tries dead letters again. Filter by id, function, trigger, error_code, since, until; ''{}'' is every one.';
+revoke all on function functions.redrive(jsonb) from public;

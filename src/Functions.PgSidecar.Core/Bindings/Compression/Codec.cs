@@ -1,0 +1,126 @@
+namespace Functions.PgSidecar.Core.Bindings.Compression;
+
+/// <summary>
+/// One CompressionStream or DecompressionStream of a guest's: chunks are put in by the one side and taken out by the other, each of which waits for
+/// the other. Of the data it holds one chunk; a bomb goes off where its fragments are collected, in the guest.
+/// </summary>
+internal sealed class Codec(string format, bool compresses) : IDisposable
+{
+    /// <summary>The most that is given out at once.</summary>
+    private const int OutputBytes = 64 * 1024;
+
+    private readonly Lock gate = new();
+    private readonly Zlib zlib = new(format, compresses);
+    private readonly SemaphoreSlim reading = new(1);
+    private readonly SemaphoreSlim writing = new(1);
+    private readonly SemaphoreSlim arrived = new(0);
+    private readonly CancellationTokenSource closed = new();
+    private ReadOnlyMemory<byte> chunk;
+    private TaskCompletionSource? taken;
+    private bool isLast;
+    private bool complete;
+
+    /// <summary>Puts a chunk in; completes when all of it has been worked on.</summary>
+    /// <exception cref="InvalidDataException">The data had ended before.</exception>
+    public async Task WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
+    {
+        await writing.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            TaskCompletionSource whenTaken;
+            lock (gate)
+            {
+                if (complete)
+                    throw AfterEnd();
+                taken = whenTaken = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+                chunk = bytes;
+            }
+            arrived.Release();
+            await whenTaken.Task.WaitAsync(cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            writing.Release();
+        }
+    }
+
+    /// <summary>No chunk follows.</summary>
+    public void End()
+    {
+        isLast = true;
+        arrived.Release();
+    }
+
+    /// <summary>The next bytes; none at the end.</summary>
+    /// <exception cref="InvalidDataException">The data is none of the format, is cut off, or has something behind its end.</exception>
+    public async Task<ReadOnlyMemory<byte>> ReadAsync(CancellationToken cancellationToken)
+    {
+        await reading.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, closed.Token);
+            return await StepAsync(either.Token).ConfigureAwait(false);
+        }
+        catch (InvalidDataException e)
+        {
+            taken?.TrySetException(e);
+            throw;
+        }
+        finally
+        {
+            reading.Release();
+        }
+    }
+
+    /// <summary>Lets go of everything, once nobody reads any more.</summary>
+    public void Dispose()
+    {
+        closed.Cancel();
+        taken?.TrySetCanceled();
+        _ = FreeAsync();
+    }
+
+    private async Task FreeAsync()
+    {
+        await reading.WaitAsync().ConfigureAwait(false);
+        zlib.Dispose();
+    }
+
+    private async Task<ReadOnlyMemory<byte>> StepAsync(CancellationToken cancellationToken)
+    {
+        var output = new byte[OutputBytes];
+        while (true)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            lock (gate)
+            {
+                if (Step(output) is { Length: > 0 } produced)
+                    return produced;
+                taken?.TrySetResult();
+                if (isLast)
+                    return complete ? default(ReadOnlyMemory<byte>) : throw new InvalidDataException($"The {format} data is cut off.");
+            }
+            await arrived.WaitAsync(cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Works on the chunk; where it gives no output, nothing of the chunk is left.</summary>
+    private ReadOnlyMemory<byte> Step(byte[] output)
+    {
+        while (!complete)
+        {
+            var (consumed, produced, status) = zlib.Step(chunk.Span, output, isLast);
+            chunk = chunk[consumed..];
+            complete = status == ZlibStatus.End;
+            if (!complete && status is not (ZlibStatus.Ok or ZlibStatus.Stuck))
+                throw new InvalidDataException($"The data is not valid {format}.");
+            if (produced > 0)
+                return output.AsMemory(0, produced);
+            if (!complete && consumed == 0)
+                break;
+        }
+        return complete && !chunk.IsEmpty ? throw AfterEnd() : default(ReadOnlyMemory<byte>);
+    }
+
+    private InvalidDataException AfterEnd() => new($"There is data behind the end of the {format} data.");
+}

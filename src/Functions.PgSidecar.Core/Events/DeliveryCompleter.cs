@@ -1,0 +1,80 @@
+using System.Threading.Channels;
+using Functions.PgSidecar.Postgres.Events;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace Functions.PgSidecar.Core.Events;
+
+/// <summary>
+/// Records what became of deliveries, as many as have come together while the last ones were recorded. Starts before those who deliver and ends
+/// after them; what it can't record is delivered again.
+/// </summary>
+internal sealed class DeliveryCompleter(DeliveryStore store, TimeProvider time, ILogger<DeliveryCompleter> logger) : BackgroundService
+{
+    private const int MaxBatch = 1000;
+    private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(50);
+    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
+
+    // Not bounded: each entry is an event that was held already, and their number is.
+    private readonly Channel<DeliveryOutcome> outcomes = Channel.CreateUnbounded<DeliveryOutcome>(new UnboundedChannelOptions { SingleReader = true });
+
+    /// <summary>Called after outcomes were recorded.</summary>
+    public Action<IReadOnlyList<DeliveryOutcome>>? Recorded { get; set; }
+
+    /// <summary>A delivery has ended.</summary>
+    public void Add(in DeliveryOutcome outcome) => outcomes.Writer.TryWrite(outcome);
+
+    /// <inheritdoc/>
+    public override async Task StopAsync(CancellationToken cancellationToken)
+    {
+        outcomes.Writer.TryComplete();
+        await base.StopAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            await store.ReleaseAllAsync(cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception e)
+        {
+            EventsLog.UpkeepFailed(logger, e.Message);
+        }
+    }
+
+    /// <inheritdoc/>
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        // Ends with the channel; from then on with patience only.
+        using var giveUp = new CancellationTokenSource();
+        await using var ending = stoppingToken.Register(() => giveUp.CancelAfter(Patience)).ConfigureAwait(false);
+        var batch = new List<DeliveryOutcome>();
+        while (await outcomes.Reader.WaitToReadAsync(CancellationToken.None).ConfigureAwait(false))
+        {
+            while (batch.Count < MaxBatch && outcomes.Reader.TryRead(out var outcome)) batch.Add(outcome);
+            await RecordAsync(batch, giveUp.Token).ConfigureAwait(false);
+            batch.Clear();
+        }
+    }
+
+    private async Task RecordAsync(List<DeliveryOutcome> batch, CancellationToken giveUp)
+    {
+        for (var pause = FirstPause; ; pause = TimeSpan.FromTicks(Math.Min(pause.Ticks * 2, LongestPause.Ticks)))
+        {
+            try
+            {
+                await store.CompleteAsync(batch, giveUp).ConfigureAwait(false);
+                Recorded?.Invoke(batch);
+                return;
+            }
+            catch (Exception e)
+            {
+                if (giveUp.IsCancellationRequested)
+                {
+                    EventsLog.CompletionLost(logger, batch.Count);
+                    return;
+                }
+                EventsLog.CompletionFailed(logger, batch.Count, pause, e.Message);
+                await Task.Delay(pause, time, giveUp).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+        }
+    }
+}

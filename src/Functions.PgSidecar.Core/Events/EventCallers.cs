@@ -1,0 +1,39 @@
+using System.Collections.Concurrent;
+using System.Text;
+using System.Text.Json;
+using Functions.PgSidecar.Core.Auth;
+using Functions.PgSidecar.Postgres.Sessions;
+
+namespace Functions.PgSidecar.Core.Events;
+
+/// <summary>Whose work an event is, read from what the inbox keeps. The same few callers come again and again.</summary>
+internal sealed class EventCallers
+{
+    private const int MaxKnown = 1000;
+
+    private static readonly Caller Nobody = new(CallerContext.ServiceRole, null, "null"u8.ToArray(), null);
+
+    private readonly ConcurrentDictionary<string, Caller> known = new(StringComparer.Ordinal);
+
+    /// <summary>The caller of <c>{role, sub, claims}</c>; the service role for an event that is nobody's.</summary>
+    public Caller Find(string? json)
+    {
+        if (json is null)
+            return Nobody;
+        if (known.TryGetValue(json, out var caller))
+            return caller;
+        if (known.Count >= MaxKnown)
+            known.Clear();
+        return known[json] = Parse(json);
+    }
+
+    private static Caller Parse(string json)
+    {
+        using var document = JsonDocument.Parse(json);
+        var root = document.RootElement;
+        var claims = root.TryGetProperty("claims"u8, out var given) ? given.GetRawText() : "null";
+        return new Caller(
+            root.TryGetProperty("role"u8, out var role) && role.GetString() is { } name ? name : CallerContext.ServiceRole,
+            root.TryGetProperty("sub"u8, out var sub) ? sub.GetString() : null, Encoding.UTF8.GetBytes(claims), null);
+    }
+}

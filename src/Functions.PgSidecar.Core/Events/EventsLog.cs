@@ -1,0 +1,58 @@
+using Microsoft.Extensions.Logging;
+
+namespace Functions.PgSidecar.Core.Events;
+
+/// <summary>The sidecar's own log of replication and deliveries, event ids 3000 to 3999.</summary>
+internal static partial class EventsLog
+{
+    [LoggerMessage(3001, LogLevel.Information, "This sidecar reads the WAL now (slot {Slot}, epoch {Epoch})")]
+    public static partial void Leading(ILogger logger, string slot, long epoch);
+
+    [LoggerMessage(3002, LogLevel.Information, "Another sidecar reads the WAL; this one stands by")]
+    public static partial void Following(ILogger logger);
+
+    [LoggerMessage(3003, LogLevel.Warning, "Reading the WAL ended, trying again in {Pause}: {Reason}")]
+    public static partial void FeedEnded(ILogger logger, TimeSpan pause, string reason);
+
+    [LoggerMessage(3004, LogLevel.Error, "Incident {Kind}: {Message}")]
+    public static partial void Incident(ILogger logger, string kind, string message);
+
+    [LoggerMessage(3005, LogLevel.Warning, "The reader of the WAL has been silent for {Patience}; its connection (backend {Pid}) is ended")]
+    public static partial void TakingOver(ILogger logger, TimeSpan patience, int pid);
+
+    [LoggerMessage(3006, LogLevel.Warning, "The inbox is full ({Events} events, about {Bytes} bytes wait): the WAL is not read on until fewer do (PGFN_INBOX_MAX_EVENTS, PGFN_INBOX_MAX_SIZE)")]
+    public static partial void InboxFull(ILogger logger, long events, long bytes);
+
+    [LoggerMessage(3007, LogLevel.Information, "The inbox has room again ({Events} events wait)")]
+    public static partial void InboxHasRoom(ILogger logger, long events);
+
+    [LoggerMessage(3008, LogLevel.Information, "No trigger is left: the replication slot was dropped")]
+    public static partial void SlotDropped(ILogger logger);
+
+    [LoggerMessage(3010, LogLevel.Warning, "Events can't be claimed, trying again: {Reason}")]
+    public static partial void ClaimFailed(ILogger logger, string reason);
+
+    [LoggerMessage(3011, LogLevel.Warning, "What became of {Count} events can't be recorded, trying again in {Pause}: {Reason}")]
+    public static partial void CompletionFailed(ILogger logger, int count, TimeSpan pause, string reason);
+
+    [LoggerMessage(3012, LogLevel.Error, "What became of {Count} events could not be recorded before the end: they will be delivered again")]
+    public static partial void CompletionLost(ILogger logger, int count);
+
+    [LoggerMessage(3013, LogLevel.Error, "Event {EventId} of function '{Function}' could not be delivered")]
+    public static partial void DeliveryFailed(ILogger logger, Exception exception, string function, Guid eventId);
+
+    [LoggerMessage(3014, LogLevel.Information, "{Count} events of sidecars that are gone were given back")]
+    public static partial void OrphansReleased(ILogger logger, int count);
+
+    [LoggerMessage(3018, LogLevel.Information, "{Count} events whose claims went astray with a connection were given back")]
+    public static partial void LostReleased(ILogger logger, int count);
+
+    [LoggerMessage(3015, LogLevel.Warning, "The upkeep of events failed, trying again: {Reason}")]
+    public static partial void UpkeepFailed(ILogger logger, string reason);
+
+    [LoggerMessage(3016, LogLevel.Information, "Backfill {Id} of trigger '{Trigger}': {Rows} rows")]
+    public static partial void BackfillDone(ILogger logger, long id, string trigger, long rows);
+
+    [LoggerMessage(3017, LogLevel.Error, "Backfill {Id} failed: {Reason}")]
+    public static partial void BackfillFailed(ILogger logger, long id, string reason);
+}

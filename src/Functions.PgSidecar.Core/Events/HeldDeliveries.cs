@@ -1,0 +1,226 @@
+using Functions.PgSidecar.Postgres.Events;
+
+namespace Functions.PgSidecar.Core.Events;
+
+/// <summary>
+/// The deliveries that this sidecar holds: how many it may take, which wait, and which may start. Every member may be called by any thread.
+/// </summary>
+internal sealed class HeldDeliveries(int maxRunning)
+{
+    /// <summary>Deliveries held at once.</summary>
+    private const int MaxHeld = 6000;
+
+    /// <summary>Deliveries of one function held at once, so that a slow one leaves room for the others.</summary>
+    private const int MaxOfFunction = 3000;
+
+    /// <summary>Deliveries of one function claimed at once.</summary>
+    private const int MaxClaim = 1000;
+
+    private const long MaxBytes = 64L << 20;
+
+    private readonly Lock gate = new();
+    private readonly Dictionary<string, FunctionDeliveries> functions = new(StringComparer.Ordinal);
+    private readonly HashSet<Guid> events = [];
+    private int held;
+    private long heldBytes;
+    private int running;
+    private bool closed;
+
+    /// <summary>How many are held.</summary>
+    public int Count
+    {
+        get
+        {
+            lock (gate)
+                return held;
+        }
+    }
+
+    /// <summary>Takes a place for one that will be stored or claimed.</summary>
+    public bool TryReserve(string function, int bytes)
+    {
+        lock (gate)
+        {
+            var deliveries = Of(function);
+            if (closed || held >= MaxHeld || deliveries.Held >= MaxOfFunction || heldBytes + bytes > MaxBytes || deliveries.PausedUntil > Environment.TickCount64)
+                return false;
+            Hold(deliveries, bytes);
+            return true;
+        }
+    }
+
+    /// <summary>Gives places back that were taken in vain.</summary>
+    public void Release(string function, int bytes)
+    {
+        lock (gate)
+            Let(Of(function), bytes);
+    }
+
+    /// <summary>How many more of each function may be claimed; those that can't be called are not among them.</summary>
+    public Dictionary<string, int> Room(IEnumerable<string> names)
+    {
+        lock (gate)
+        {
+            var room = new Dictionary<string, int>(StringComparer.Ordinal);
+            if (closed || heldBytes >= MaxBytes)
+                return room;
+            foreach (var name in names)
+            {
+                var deliveries = Of(name);
+                var free = Math.Min(MaxOfFunction - deliveries.Held, MaxHeld - held);
+                // By handfuls, so that other sidecars find something as well.
+                free = Math.Min(free, MaxClaim);
+                if (free > 0 && deliveries.PausedUntil <= Environment.TickCount64)
+                    room[name] = free;
+            }
+            return room;
+        }
+    }
+
+    /// <summary>Whether an event is held.</summary>
+    public bool Holds(Guid eventId)
+    {
+        lock (gate)
+            return events.Contains(eventId);
+    }
+
+    /// <summary>Takes one that has a place; it can't start yet.</summary>
+    public void Keep(Delivery delivery)
+    {
+        lock (gate)
+            events.Add(delivery.EventId);
+    }
+
+    /// <summary>Puts one that has a place in line.</summary>
+    public void Enqueue(Delivery delivery)
+    {
+        lock (gate)
+        {
+            events.Add(delivery.EventId);
+            Of(delivery.Function).Waiting.Enqueue(delivery);
+        }
+    }
+
+    /// <summary>Puts claimed ones in line, place or not.</summary>
+    public void Claimed(Delivery delivery)
+    {
+        lock (gate)
+        {
+            var deliveries = Of(delivery.Function);
+            Hold(deliveries, delivery.Payload.Length);
+            events.Add(delivery.EventId);
+            deliveries.Waiting.Enqueue(delivery);
+        }
+    }
+
+    /// <summary>Takes what may start now: each entry is one invocation's.</summary>
+    /// <param name="batchSize">How many events a delivery's trigger lets go together.</param>
+    public List<Delivery[]> Start(Func<Delivery, int> batchSize)
+    {
+        var starting = new List<Delivery[]>();
+        lock (gate)
+        {
+            if (closed)
+                return starting;
+            foreach (var deliveries in functions.Values)
+            {
+                while (running < maxRunning && deliveries.Running < deliveries.Limit && deliveries.Waiting.TryPeek(out var first))
+                {
+                    running++;
+                    deliveries.Running++;
+                    starting.Add(deliveries.Take(first, batchSize(first)));
+                }
+            }
+        }
+        return starting;
+    }
+
+    /// <summary>An invocation has ended.</summary>
+    /// <param name="batch">Its events.</param>
+    /// <param name="limit">How many invocations of the function may run at once; null: unknown.</param>
+    /// <param name="pauseFor">Not to be called for so long; null: at once.</param>
+    /// <returns>Whether few enough of the function's are left to claim more.</returns>
+    public bool End(Delivery[] batch, int? limit, TimeSpan? pauseFor)
+    {
+        lock (gate)
+        {
+            var deliveries = Of(batch[0].Function);
+            running--;
+            deliveries.Running--;
+            if (limit is { } known)
+                deliveries.Limit = known;
+            if (pauseFor is { } pause)
+                deliveries.PausedUntil = Environment.TickCount64 + (long)pause.TotalMilliseconds;
+            foreach (var delivery in batch)
+            {
+                events.Remove(delivery.EventId);
+                Let(deliveries, delivery.Payload.Length);
+            }
+            return deliveries.Held <= MaxClaim / 2;
+        }
+    }
+
+    /// <summary>Lets nothing start any more, and gives out what waits.</summary>
+    public List<Delivery> Close()
+    {
+        lock (gate)
+        {
+            closed = true;
+            var waiting = new List<Delivery>();
+            foreach (var deliveries in functions.Values)
+            {
+                waiting.AddRange(deliveries.Waiting);
+                deliveries.Waiting.Clear();
+            }
+            return waiting;
+        }
+    }
+
+    private FunctionDeliveries Of(string function)
+    {
+        if (!functions.TryGetValue(function, out var deliveries))
+            functions.Add(function, deliveries = new FunctionDeliveries());
+        return deliveries;
+    }
+
+    private void Hold(FunctionDeliveries deliveries, int bytes)
+    {
+        held++;
+        heldBytes += bytes;
+        deliveries.Held++;
+    }
+
+    private void Let(FunctionDeliveries deliveries, int bytes)
+    {
+        held--;
+        heldBytes -= bytes;
+        deliveries.Held--;
+    }
+
+    private sealed class FunctionDeliveries
+    {
+        /// <summary>The default of the option <c>concurrency</c>.</summary>
+        public int Limit { get; set; } = Invocations.FunctionAdmission.DefaultConcurrency;
+
+        public Queue<Delivery> Waiting { get; } = new();
+
+        public int Held { get; set; }
+
+        public int Running { get; set; }
+
+        public long PausedUntil { get; set; }
+
+        /// <summary>The first one, and those behind it that may go along: of the same trigger, for the same caller, not failed before.</summary>
+        public Delivery[] Take(Delivery first, int most)
+        {
+            Waiting.Dequeue();
+            if (most <= 1 || first.FailedAttempts > 0)
+                return [first];
+            var batch = new List<Delivery> { first };
+            while (batch.Count < most && Waiting.TryPeek(out var next) && next.TriggerId == first.TriggerId && next.FailedAttempts == 0
+                   && next.CallerJson == first.CallerJson && next.Depth == first.Depth)
+                batch.Add(Waiting.Dequeue());
+            return [.. batch];
+        }
+    }
+}

@@ -1,0 +1,66 @@
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json;
+using Functions.PgSidecar.Postgres.Sessions;
+
+namespace Functions.PgSidecar.Postgres.Replication;
+
+/// <summary>Who made the changes that follow in a transaction, as <c>functions_private.capture_context()</c> wrote it among them.</summary>
+/// <param name="Role">The role the writer had.</param>
+/// <param name="Subject">The writer's claim <c>sub</c>, or null.</param>
+/// <param name="ClaimsJson">The writer's claims, or null.</param>
+/// <param name="Depth">How many functions stand between the first cause and these changes.</param>
+internal sealed record CapturedContext(string Role, string? Subject, string? ClaimsJson, short Depth)
+{
+    /// <summary>The prefix of the messages.</summary>
+    public const string Prefix = "functions.context";
+
+    /// <summary>What the signed text begins with, so that no other signature under the same key will do.</summary>
+    private const string Domain = "wal";
+
+    private readonly Dictionary<string, string> callers = new(1, StringComparer.Ordinal);
+
+    /// <summary>The caller of events that this context's changes make, as JSON: <c>{role, sub, claims}</c>.</summary>
+    /// <param name="role">A role that the trigger fixes, or null for the writer's.</param>
+    public string Caller(string? role)
+    {
+        role ??= Role;
+        if (!callers.TryGetValue(role, out var json)) callers[role] = json = WriteCaller(role, Subject, ClaimsJson);
+        return json;
+    }
+
+    /// <summary>The caller of events, as the inbox keeps it.</summary>
+    public static string WriteCaller(string role, string? subject, string? claimsJson) =>
+        $$"""{"role":{{JsonSerializer.Serialize(role)}},"sub":{{JsonSerializer.Serialize(subject)}},"claims":{{claimsJson ?? "null"}}}""";
+
+    /// <summary>Reads a message, if the database signed it for this transaction.</summary>
+    /// <param name="content">64 hexadecimal digits of HMAC-SHA256, then JSON.</param>
+    /// <param name="key">The database's key, <see cref="ContextKey"/>.</param>
+    /// <param name="xid">The transaction's id, its lower 32 bits.</param>
+    /// <returns>Null for a message that somebody else wrote.</returns>
+    public static CapturedContext? Verify(ReadOnlySpan<byte> content, ReadOnlySpan<byte> key, uint xid)
+    {
+        const int digits = 2 * HMACSHA256.HashSizeInBytes;
+        if (content.Length <= digits) return null;
+        Span<byte> given = stackalloc byte[HMACSHA256.HashSizeInBytes];
+        if (Convert.FromHexString(content[..digits], given, out _, out _) != System.Buffers.OperationStatus.Done) return null;
+        byte[] signed = [.. Encoding.ASCII.GetBytes(Domain), .. content[digits..]];
+        Span<byte> mac = stackalloc byte[HMACSHA256.HashSizeInBytes];
+        HMACSHA256.HashData(key, signed, mac);
+        return CryptographicOperations.FixedTimeEquals(mac, given) ? Parse(content[digits..], xid) : null;
+    }
+
+    private static CapturedContext? Parse(ReadOnlySpan<byte> json, uint xid)
+    {
+        var reader = new Utf8JsonReader(json);
+        using var document = JsonDocument.ParseValue(ref reader);
+        var context = document.RootElement;
+        if ((uint)ulong.Parse(context.GetProperty("xid"u8).GetString()!, CultureInfo.InvariantCulture) != xid) return null;
+        return new CapturedContext(
+            context.GetProperty("role"u8).GetString()!,
+            context.TryGetProperty("sub"u8, out var sub) ? sub.GetString() : null,
+            context.TryGetProperty("claims"u8, out var claims) && claims.ValueKind == JsonValueKind.Object ? claims.GetRawText() : null,
+            (short)(context.TryGetProperty("depth"u8, out var depth) ? Math.Min(depth.GetInt32(), short.MaxValue) : 0));
+    }
+}

@@ -1,0 +1,63 @@
+using Npgsql;
+using NpgsqlTypes;
+
+namespace Functions.PgSidecar.Postgres.Replication;
+
+/// <summary>Asks the conditions of triggers (the option <c>when</c>), before anything is stored. They are SQL, and the database answers.</summary>
+internal sealed class ConditionFilter(NpgsqlDataSource dataSource)
+{
+    /// <summary>Takes the events out of a chunk whose conditions do not hold. One that can't be answered marks its event.</summary>
+    public async Task ApplyAsync(InboxChunk chunk, CancellationToken cancellationToken)
+    {
+        var asked = chunk.Events.Where(one => one.Texts is not null).GroupBy(one => one.TriggerId).ToList();
+        if (asked.Count == 0) return;
+        var answers = new Dictionary<Guid, (bool Holds, string? Error)>();
+        foreach (var group in asked)
+            await AskAsync(group.Key, chunk, [.. group], answers, cancellationToken).ConfigureAwait(false);
+
+        var events = chunk.Events.Where(one => !answers.TryGetValue(one.Id, out var answer) || answer.Holds || answer.Error is not null).ToList();
+        chunk.Events.Clear();
+        foreach (var one in events)
+            chunk.Events.Add(answers.TryGetValue(one.Id, out var answer) && answer.Error is { } error ? one with { ConditionError = error } : one);
+    }
+
+    /// <summary>All at once; one by one where that fails, so that one odd row costs no other.</summary>
+    private async Task AskAsync(
+        int trigger, InboxChunk chunk, List<InboxEvent> events, Dictionary<Guid, (bool, string?)> answers, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var holds = await QueryAsync(trigger, chunk, events, cancellationToken).ConfigureAwait(false);
+            for (var i = 0; i < events.Count; i++) answers[events[i].Id] = (holds[i], null);
+        }
+        catch (PostgresException exception) when (IsGone(exception))
+        {
+            // The trigger was dropped in the meantime, and its condition with it: nothing fires any more.
+            foreach (var one in events) answers[one.Id] = (false, null);
+        }
+        catch (PostgresException exception) when (!exception.IsTransient && events.Count == 1)
+        {
+            answers[events[0].Id] = (false, $"The trigger's condition can't be evaluated: {exception.MessageText}");
+        }
+        catch (PostgresException exception) when (!exception.IsTransient)
+        {
+            foreach (var one in events)
+                await AskAsync(trigger, chunk, [one], answers, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private async Task<bool[]> QueryAsync(int trigger, InboxChunk chunk, List<InboxEvent> events, CancellationToken cancellationToken)
+    {
+        await using var command = dataSource.CreateCommand(
+            $"select array(select coalesce(functions_private.condition_{trigger}(nullif(o, '')::jsonb, nullif(n, '')::jsonb), false) from unnest($1, $2) with ordinality as c (o, n, i) order by i)");
+        command.Parameters.Add(Texts(events, one => chunk.Slice(one.Texts!.Value.Old)));
+        command.Parameters.Add(Texts(events, one => chunk.Slice(one.Texts!.Value.New)));
+        return (bool[])(await command.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false))!;
+    }
+
+    private static NpgsqlParameter Texts(List<InboxEvent> events, Func<InboxEvent, ReadOnlyMemory<byte>> slice) =>
+        new() { NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Text, Value = events.Select(slice).ToArray() };
+
+    private static bool IsGone(PostgresException exception) => exception.SqlState == PostgresErrorCodes.UndefinedFunction
+        && exception.MessageText.Contains("functions_private.condition_", StringComparison.Ordinal);
+}

@@ -1,0 +1,20 @@
+using System.Buffers.Binary;
+
+namespace Functions.PgSidecar.Postgres.Replication;
+
+/// <summary>
+/// The id of a row change's event: a UUID of version 8 (RFC 9562) made of the position of the commit (60 bits), the change's place in its
+/// transaction (38 bits) and the trigger (24 bits). The same change gives the same id however often it is read, and ids sort as commits do.
+/// </summary>
+internal static class EventId
+{
+    public static Guid Create(ulong commitLsn, long ordinal, int trigger)
+    {
+        Span<byte> bytes = stackalloc byte[16];
+        // 48 bits, the version, 12 bits.
+        BinaryPrimitives.WriteUInt64BigEndian(bytes, (commitLsn >> 12 << 16) | 0x8000 | (commitLsn & 0xfff));
+        // The variant, 38 bits, 24 bits.
+        BinaryPrimitives.WriteUInt64BigEndian(bytes[8..], (0b10ul << 62) | ((ulong)ordinal << 24) | ((uint)trigger & 0xff_ffff));
+        return new Guid(bytes, bigEndian: true);
+    }
+}

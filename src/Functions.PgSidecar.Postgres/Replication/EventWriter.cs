@@ -1,0 +1,100 @@
+using System.Globalization;
+using System.Text.Json;
+using Functions.PgSidecar.Postgres.Events;
+
+namespace Functions.PgSidecar.Postgres.Replication;
+
+/// <summary>What an event is about, besides the rows.</summary>
+internal readonly record struct EventSource(
+    Guid Id, WalTransaction Transaction, PublishedRelation Relation, RelationTrigger Trigger, CapturedContext? Context)
+{
+    /// <summary>Whether it tells of a row that was there before the trigger.</summary>
+    public bool IsBackfill { get; init; }
+}
+
+/// <summary>Writes the payloads of events: what the function gets, but for the number of the attempt.</summary>
+internal sealed class EventWriter : IDisposable
+{
+    private readonly Utf8JsonWriter json = new(Stream.Null, RowWriter.Options);
+
+    public void Dispose() => json.Dispose();
+
+    /// <summary>Writes an event's payload.</summary>
+    /// <returns>Where in the buffer it is.</returns>
+    public Range Write(PooledWriter buffer, in EventSource source, ReadOnlySpan<byte> message, RowChange change)
+    {
+        var start = buffer.Length;
+        json.Reset(buffer);
+        json.WriteStartObject();
+        json.WriteString("trigger"u8, "database"u8);
+        json.WriteString("event_id"u8, source.Id);
+        json.WriteString("trigger_name"u8, source.Trigger.JsonName);
+        json.WriteString("schema"u8, source.Relation.Schema);
+        json.WriteString("table"u8, source.Relation.Name);
+        json.WriteString("operation"u8, Name(change.Operation));
+        WriteRows(source.Relation, message, change);
+        WriteTransaction(source.Transaction);
+        json.WritePropertyName("claims"u8);
+        if (source.Context?.ClaimsJson is { } claims) json.WriteRawValue(claims, skipInputValidation: true);
+        else json.WriteNullValue();
+        if (source.IsBackfill) json.WriteBoolean("backfill"u8, true);
+        json.WriteEndObject();
+        json.Flush();
+        return start..buffer.Length;
+    }
+
+    /// <summary>Writes the old and the new row as objects of texts.</summary>
+    public (Range Old, Range New) WriteTexts(PooledWriter buffer, PublishedRelation relation, ReadOnlySpan<byte> message, RowChange change) =>
+        (WriteTexts(buffer, relation, message, change.Old, null), WriteTexts(buffer, relation, message, change.New, change.WholeOld));
+
+    private Range WriteTexts(PooledWriter buffer, PublishedRelation relation, ReadOnlySpan<byte> message, TupleData row, TupleData? fallback)
+    {
+        var start = buffer.Length;
+        if (row.Count == 0) return start..start;
+        json.Reset(buffer);
+        RowWriter.WriteTexts(json, relation, message, row, fallback);
+        json.Flush();
+        return start..buffer.Length;
+    }
+
+    private void WriteRows(PublishedRelation relation, ReadOnlySpan<byte> message, RowChange change)
+    {
+        json.WritePropertyName("old"u8);
+        if (change.HasOld) RowWriter.Write(json, relation, message, change.Old, null, change.OldIsKey);
+        else json.WriteNullValue();
+        json.WritePropertyName("new"u8);
+        if (change.HasNew) RowWriter.Write(json, relation, message, change.New, change.WholeOld, keyOnly: false);
+        else json.WriteNullValue();
+        if (change.HasOld) json.WriteString("old_columns"u8, change.OldIsKey ? "key"u8 : "all"u8);
+        if (change.HasNew) RowWriter.WriteUnknown(json, relation, change.New, change.WholeOld);
+        if (change.WholeOld is not null && change.HasNew) WriteChanged(relation, message, change);
+    }
+
+    private void WriteChanged(PublishedRelation relation, ReadOnlySpan<byte> message, RowChange change)
+    {
+        json.WriteStartArray("changed_columns"u8);
+        for (var i = 0; i < relation.Columns.Length; i++)
+        {
+            if (change.Changed(message, i)) json.WriteStringValue(relation.Columns[i].JsonName);
+        }
+        json.WriteEndArray();
+    }
+
+    private void WriteTransaction(in WalTransaction transaction)
+    {
+        Span<char> text = stackalloc char[32];
+        transaction.CommittedAt.TryFormat(text, out var length, "yyyy-MM-dd'T'HH:mm:ss.ffffff'Z'", CultureInfo.InvariantCulture);
+        json.WriteString("timestamp"u8, text[..length]);
+        json.WriteNumber("transaction_id"u8, transaction.FullXid);
+        text.TryWrite(CultureInfo.InvariantCulture, $"{transaction.CommitLsn >> 32:X}/{(uint)transaction.CommitLsn:X}", out length);
+        json.WriteString("commit_lsn"u8, text[..length]);
+    }
+
+    private static ReadOnlySpan<byte> Name(RowOperations operation) => operation switch
+    {
+        RowOperations.Insert => "INSERT"u8,
+        RowOperations.Update => "UPDATE"u8,
+        RowOperations.Delete => "DELETE"u8,
+        _ => "TRUNCATE"u8,
+    };
+}

@@ -1,0 +1,52 @@
+using System.Text.Json;
+using Functions.PgSidecar.Postgres.Events;
+using Functions.PgSidecar.Postgres.Results;
+
+namespace Functions.PgSidecar.Postgres.Replication;
+
+/// <summary>A column of a published table, as it was when the changes that follow were made.</summary>
+/// <param name="Name">Its name.</param>
+/// <param name="JsonName">The name as a member of a JSON object.</param>
+/// <param name="Type">How its values are written.</param>
+/// <param name="IsKey">Whether it is part of the replica identity.</param>
+internal readonly record struct PublishedColumn(string Name, JsonEncodedText JsonName, PostgresType Type, bool IsKey);
+
+/// <summary>A table as the stream describes it; described again, as a new instance, whenever its definition has changed.</summary>
+internal sealed class PublishedRelation(uint oid, string schema, string name, char identity, PublishedColumn[] columns)
+{
+    /// <summary>pg_class.oid.</summary>
+    public uint Oid => oid;
+
+    public string Schema => schema;
+
+    public string Name => name;
+
+    /// <summary>Whether old rows come whole (REPLICA IDENTITY FULL).</summary>
+    public bool HasFullIdentity => identity == 'f';
+
+    public PublishedColumn[] Columns => columns;
+
+    /// <summary>The triggers on it.</summary>
+    public IReadOnlyList<RelationTrigger> Triggers { get; private set; } = [];
+
+    /// <summary>Whether this is the table of the triggers themselves.</summary>
+    public bool HoldsTriggers => schema == "functions_private" && name == "triggers";
+
+    /// <summary>Takes the triggers that are on it.</summary>
+    public void Attach(IEnumerable<TriggerDefinition> triggers) => Triggers =
+        [.. triggers.Where(trigger => trigger.Enabled && trigger.Relation == oid).Select(trigger => new RelationTrigger(trigger, Find(trigger.Columns), Find(trigger.OrderBy)))];
+
+    /// <summary>The columns' places; those that the table does not have (any more) are left out.</summary>
+    private int[] Find(IReadOnlyList<string> names) =>
+        [.. names.Select(wanted => Array.FindIndex(columns, column => column.Name == wanted)).Where(index => index >= 0)];
+}
+
+/// <summary>A trigger on a relation, its columns found.</summary>
+/// <param name="Definition">The trigger.</param>
+/// <param name="Columns">The places of its columns; empty: any.</param>
+/// <param name="OrderBy">The places of what its events are ordered by.</param>
+internal sealed record RelationTrigger(TriggerDefinition Definition, int[] Columns, int[] OrderBy)
+{
+    /// <summary>Its name, as JSON.</summary>
+    public JsonEncodedText JsonName { get; } = JsonEncodedText.Encode(Definition.Name);
+}

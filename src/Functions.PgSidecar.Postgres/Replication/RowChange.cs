@@ -1,0 +1,75 @@
+using Functions.PgSidecar.Postgres.Events;
+
+namespace Functions.PgSidecar.Postgres.Replication;
+
+/// <summary>One change of a row, or a TRUNCATE. One instance is filled again and again.</summary>
+internal sealed class RowChange
+{
+    /// <summary>What was done.</summary>
+    public RowOperations Operation { get; private set; }
+
+    /// <summary>The row before; <see cref="OldIsKey"/> says how much of it.</summary>
+    public TupleData Old { get; } = new();
+
+    /// <summary>The row after.</summary>
+    public TupleData New { get; } = new();
+
+    /// <summary>Whether only the columns of the replica identity are there of the old row.</summary>
+    public bool OldIsKey { get; private set; }
+
+    public bool HasOld => Old.Count > 0;
+
+    public bool HasNew => New.Count > 0;
+
+    /// <summary>The old row where it is whole: unchanged values can be taken from it.</summary>
+    public TupleData? WholeOld => HasOld && !OldIsKey ? Old : null;
+
+    /// <summary>Reads the tuples of an INSERT, UPDATE or DELETE.</summary>
+    public void Read(RowOperations operation, ref WalMessageReader reader)
+    {
+        Truncated();
+        Operation = operation;
+        var marker = reader.Byte();
+        if (marker is (byte)'K' or (byte)'O')
+        {
+            OldIsKey = marker == 'K';
+            Old.Read(ref reader);
+            if (operation == RowOperations.Delete) return;
+            marker = reader.Byte();
+        }
+        if (marker != 'N') throw new InvalidDataException($"A change has the unknown part '{(char)marker}'.");
+        New.Read(ref reader);
+    }
+
+    /// <summary>A TRUNCATE has no rows.</summary>
+    public void Truncated()
+    {
+        Operation = RowOperations.Truncate;
+        OldIsKey = false;
+        Old.Clear();
+        New.Clear();
+    }
+
+    /// <summary>Whether an UPDATE gave a column another value, as far as is known.</summary>
+    public bool Changed(ReadOnlySpan<byte> message, int column)
+    {
+        if (New.State(column) == ColumnState.Unchanged || WholeOld is not { } old) return false;
+        return old.State(column) != New.State(column) || !old.Text(message, column).SequenceEqual(New.Text(message, column));
+    }
+
+    /// <summary>A hash of what the row has in some columns: the new row, or the old one of a DELETE.</summary>
+    public long Key(ReadOnlySpan<byte> message, int[] columns, int seed)
+    {
+        // FNV-1a: every sidecar and every version must come to the same value.
+        const ulong offset = 14695981039346656037, prime = 1099511628211;
+        var hash = (offset ^ (uint)seed) * prime;
+        foreach (var column in columns)
+        {
+            var row = HasNew ? New : Old;
+            if (row.State(column) == ColumnState.Unchanged && WholeOld is { } old) row = old;
+            hash = (hash ^ (byte)row.State(column)) * prime;
+            foreach (var one in row.Text(message, column)) hash = (hash ^ one) * prime;
+        }
+        return (long)hash;
+    }
+}

@@ -1,0 +1,213 @@
+using System.Text.Json;
+using Functions.PgSidecar.Postgres.Events;
+using Functions.PgSidecar.Postgres.Results;
+
+namespace Functions.PgSidecar.Postgres.Replication;
+
+/// <summary>
+/// Turns the stream's messages into events: follows transactions and table definitions, asks the triggers, writes payloads. One thread at a time.
+/// </summary>
+internal sealed class WalDecoder(TypeCatalog types, byte[] contextKey, ulong lastXid) : IDisposable
+{
+    /// <summary>The role of events whose writer is no role of functions and whose trigger names none.</summary>
+    public const string DefaultRole = "service_role";
+
+    private static readonly DateTime PostgresEpoch = new(2000, 1, 1, 0, 0, 0, DateTimeKind.Utc);
+
+    private readonly Dictionary<uint, PublishedRelation> relations = [];
+    private readonly RowChange change = new();
+    private readonly EventWriter writer = new();
+    private IReadOnlyList<TriggerDefinition> triggers = [];
+    private CapturedContext? context;
+    private WalTransaction transaction;
+    private long ordinal;
+    private bool inTransaction;
+    private ulong lastXid = lastXid;
+
+    /// <summary>Whether a transaction has begun and not ended.</summary>
+    public bool InTransaction
+    {
+        get => Volatile.Read(ref inTransaction);
+        private set => Volatile.Write(ref inTransaction, value);
+    }
+
+    /// <summary>Whether the transaction that just ended changed the definitions of triggers: load them again before going on.</summary>
+    public bool TriggersChanged { get; private set; }
+
+    /// <summary>The transaction's commit, where its events are from.</summary>
+    public ulong CommitLsn => transaction.CommitLsn;
+
+    public void Dispose() => writer.Dispose();
+
+    /// <summary>The transaction's id.</summary>
+    public ulong Transaction => transaction.FullXid;
+
+    /// <summary>Takes the triggers as they are now.</summary>
+    public void Attach(IReadOnlyList<TriggerDefinition> definitions)
+    {
+        triggers = definitions;
+        TriggersChanged = false;
+        foreach (var relation in relations.Values) relation.Attach(triggers);
+    }
+
+    /// <summary>Whether a message describes a table, and is for <see cref="DescribeAsync"/>.</summary>
+    public static bool IsDescription(ReadOnlySpan<byte> message) => message[0] == 'R';
+
+    /// <summary>Takes the description of a table. Types that are not known yet are looked up.</summary>
+    public async Task DescribeAsync(ReadOnlyMemory<byte> message, CancellationToken cancellationToken)
+    {
+        var (relation, typeIds) = ReadRelation(message.Span);
+        for (var i = 0; i < typeIds.Length; i++)
+            relation.Columns[i] = relation.Columns[i] with { Type = await types.GetAsync(typeIds[i], cancellationToken).ConfigureAwait(false) };
+        relation.Attach(triggers);
+        relations[relation.Oid] = relation;
+    }
+
+    /// <summary>Takes any other message; its events go to the chunk.</summary>
+    /// <returns>Whether it ended a transaction.</returns>
+    public bool Apply(ReadOnlySpan<byte> message, InboxChunk chunk)
+    {
+        var reader = new WalMessageReader(message);
+        switch (reader.Byte())
+        {
+            case (byte)'B':
+                Begin(ref reader);
+                break;
+            case (byte)'C':
+                reader.Byte();
+                reader.Lsn();
+                chunk.EndLsn = reader.Lsn();
+                chunk.EndsTransaction = true;
+                InTransaction = false;
+                return true;
+            case (byte)'I':
+                Change(RowOperations.Insert, message, ref reader, chunk);
+                break;
+            case (byte)'U':
+                Change(RowOperations.Update, message, ref reader, chunk);
+                break;
+            case (byte)'D':
+                Change(RowOperations.Delete, message, ref reader, chunk);
+                break;
+            case (byte)'T':
+                Truncate(message, ref reader, chunk);
+                break;
+            case (byte)'M':
+                Message(ref reader);
+                break;
+        }
+        return false;
+    }
+
+    private void Begin(ref WalMessageReader reader)
+    {
+        var commitLsn = reader.Lsn();
+        var committedAt = PostgresEpoch.AddTicks(reader.Int64() * TimeSpan.TicksPerMicrosecond);
+        var xid = reader.UInt32();
+        transaction = new WalTransaction(commitLsn, committedAt, xid, Extend(xid));
+        context = null;
+        ordinal = 0;
+        InTransaction = true;
+    }
+
+    /// <summary>The 64-bit id nearest to the last one.</summary>
+    private ulong Extend(uint xid)
+    {
+        var distance = (int)(xid - (uint)lastXid);
+        lastXid = (ulong)((long)lastXid + distance);
+        return lastXid;
+    }
+
+    /// <summary>Of messages only the database's own count, and only those of the transaction: a non-transactional one outlives a rollback.</summary>
+    private void Message(ref WalMessageReader reader)
+    {
+        var transactional = (reader.Byte() & 1) == 1;
+        reader.Lsn();
+        if (reader.Text() != CapturedContext.Prefix || !transactional) return;
+        if (CapturedContext.Verify(reader.Bytes(reader.Int32()), contextKey, transaction.Xid) is { } verified) context = verified;
+    }
+
+    private void Change(RowOperations operation, ReadOnlySpan<byte> message, ref WalMessageReader reader, InboxChunk chunk)
+    {
+        var relation = relations[reader.UInt32()];
+        ordinal++; // before any choice, so that a change has the same place however the triggers are
+        if (relation.HoldsTriggers)
+        {
+            TriggersChanged = true;
+            return;
+        }
+        if (relation.Triggers.Count == 0) return;
+        change.Read(operation, ref reader);
+        Fire(relation, message, chunk);
+    }
+
+    private void Truncate(ReadOnlySpan<byte> message, ref WalMessageReader reader, InboxChunk chunk)
+    {
+        var count = reader.Int32();
+        reader.Byte();
+        change.Truncated();
+        for (var i = 0; i < count; i++)
+        {
+            ordinal++;
+            if (relations.TryGetValue(reader.UInt32(), out var relation)) Fire(relation, message, chunk);
+        }
+    }
+
+    private void Fire(PublishedRelation relation, ReadOnlySpan<byte> message, InboxChunk chunk)
+    {
+        foreach (var trigger in relation.Triggers)
+        {
+            if (!IsFor(trigger, message)) continue;
+            var definition = trigger.Definition;
+            var id = EventId.Create(transaction.CommitLsn, ordinal, definition.Id);
+            var payload = writer.Write(chunk.Buffer, new EventSource(id, transaction, relation, trigger, context), message, change);
+            chunk.Events.Add(new InboxEvent(
+                id, transaction.CommittedAt, definition.Id, definition.Name, definition.Function,
+                trigger.OrderBy.Length > 0 ? change.Key(message, trigger.OrderBy, definition.Id) : null,
+                transaction.FullXid, payload,
+                context?.Caller(definition.Role) ?? CapturedContext.WriteCaller(definition.Role ?? DefaultRole, null, null),
+                context?.Depth ?? 0)
+            {
+                Texts = definition.HasCondition ? writer.WriteTexts(chunk.Buffer, relation, message, change) : null,
+            });
+        }
+    }
+
+    private bool IsFor(RelationTrigger trigger, ReadOnlySpan<byte> message)
+    {
+        if ((trigger.Definition.Operations & change.Operation) == 0 || transaction.CommitLsn < trigger.Definition.CreatedLsn) return false;
+        if (change.Operation != RowOperations.Update || trigger.Columns.Length == 0) return true;
+        foreach (var column in trigger.Columns)
+        {
+            if (change.Changed(message, column)) return true;
+        }
+        return false;
+    }
+
+    private static (PublishedRelation Relation, uint[] Types) ReadRelation(ReadOnlySpan<byte> message)
+    {
+        var reader = new WalMessageReader(message[1..]);
+        var oid = reader.UInt32();
+        var schema = reader.Text();
+        var name = reader.Text();
+        var identity = (char)reader.Byte();
+        var columns = new PublishedColumn[reader.Int16()];
+        var typeIds = new uint[columns.Length];
+        for (var i = 0; i < columns.Length; i++)
+        {
+            var isKey = (reader.Byte() & 1) == 1;
+            var column = reader.Text();
+            typeIds[i] = reader.UInt32();
+            reader.Int32(); // the type's modifier
+            columns[i] = new PublishedColumn(column, JsonEncodedText.Encode(column, RowWriter.Options.Encoder), PostgresType.Unknown, isKey);
+        }
+        return (new PublishedRelation(oid, schema.Length == 0 ? "pg_catalog" : schema, name, identity, columns), typeIds);
+    }
+}
+
+/// <summary>A transaction of the stream.</summary>
+/// <param name="CommitLsn">Where its commit record is.</param>
+/// <param name="CommittedAt">When it committed, by the server's clock.</param>
+/// <param name="Xid">Its id, the lower 32 bits.</param>
+/// <param name="FullXid">Its id.</param>
+internal readonly record struct WalTransaction(ulong CommitLsn, DateTime CommittedAt, uint Xid, ulong FullXid);
