@@ -8,7 +8,9 @@ using Functions.PgSidecar.Sandbox.Runtime;
 
 namespace Functions.PgSidecar.Benchmarks.Engine;
 
-/// <summary>Kernels in C, compiled ahead of time as a deployed module is, with all checks on, beside V8 running the same module; and what counting fuel costs them.</summary>
+/// <summary>
+/// Kernels in C, compiled ahead of time as a deployed module is, with all checks on, beside V8 running the same module; and what counting fuel costs them.
+/// </summary>
 internal sealed class KernelBenchmark : IBenchmark
 {
     private const int Rounds = 25;
