@@ -6,6 +6,7 @@ set -euo pipefail
 
 "$root/scripts/setup.sh"
 command -v wrk >/dev/null 2>&1 || install_packages wrk
+command -v wasm-ld >/dev/null 2>&1 || ! can_install || install_packages clang lld
 npm_install "$root/tests/Benchmarks/peers"
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT

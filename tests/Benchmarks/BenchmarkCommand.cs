@@ -11,11 +11,12 @@ namespace Functions.PgSidecar.Benchmarks;
 /// <summary>One run of the benchmarks, as the command line describes it.</summary>
 internal sealed class BenchmarkCommand
 {
-    public const string Usage = "Functions.PgSidecar.Benchmarks [--seconds N] [--rounds N] [--only http,invocation,query,cold,memory,engine]";
+    public const string Usage = "Functions.PgSidecar.Benchmarks [--seconds N] [--rounds N] [--only http,invocation,query,cold,memory,engine,kernels]";
 
     private static readonly IBenchmark[] All =
     [
         new HttpBenchmark(), new InvocationBenchmark(), new QueryBenchmark(), new ColdStartBenchmark(), new MemoryBenchmark(), new EngineBenchmark(),
+        new KernelBenchmark(),
     ];
 
     private int seconds = 8;
