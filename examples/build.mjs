@@ -18,5 +18,7 @@ await build({
   target: "es2023",
   // Worker builds of packages are the ones without Node's modules.
   conditions: ["workerd", "worker"],
+  sourcemap: "inline",
+  sourcesContent: false,
   logLevel: "info",
 });

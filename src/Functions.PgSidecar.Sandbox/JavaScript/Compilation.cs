@@ -117,6 +117,7 @@ internal sealed partial class Compilation(JavaScriptProgram start, string fileNa
         instance.Release(description);
         instance.Release(promise);
         instance.RunJobs();
+        instance.FillHoles();
         return info;
     }
 

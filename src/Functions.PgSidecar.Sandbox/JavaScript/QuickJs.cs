@@ -14,6 +14,16 @@ internal sealed unsafe class QuickJs : IDisposable
     private const int PromisePending = 0;
     private const int PromiseRejected = 2;
 
+    /// <summary>More than any hole, so that it lies behind all of them.</summary>
+    private const int FreshBytes = 256 * 1024;
+
+    private const int LargestHole = 8 * 1024;
+
+    /// <summary>A top level that has let go of much leaves room that its runs may need.</summary>
+    private const int MostFilled = 1 << 20;
+
+    private const int HoleStep = 8;
+
     private readonly QuickJsExports js;
 
     public QuickJs(WasmInstance instance, QuickJsExports js, GuestHandles handles, long memoryLimit)
@@ -37,6 +47,27 @@ internal sealed unsafe class QuickJs : IDisposable
     public IGuestCalls? Calls { get; private set; }
 
     private nint Context => Instance.Context;
+
+    /// <summary>
+    /// Fills the holes that loading has left in the guest's heap, for good: what a run allocates then lies side by side on a few pages of its own
+    /// instead of one hole here and one there, each on a page that has to be copied for it.
+    /// </summary>
+    public void FillHoles()
+    {
+        var top = js.Malloc(FreshBytes, Context);
+        if (top == 0)
+            return;
+        var left = MostFilled;
+        for (var size = LargestHole; size > 0 && left > 0; size -= HoleStep)
+        {
+            int address;
+            for (address = js.Malloc(size, Context); address != 0 && address < top && left > 0; address = js.Malloc(size, Context))
+                left -= size;
+            // The last one is beyond the holes.
+            js.Free(address, Context);
+        }
+        js.Free(top, Context);
+    }
 
     /// <summary>Makes the instance ready to run on the current thread.</summary>
     public void Begin(IGuestCalls calls)

@@ -4,14 +4,16 @@ using NpgsqlTypes;
 
 namespace Functions.PgSidecar.Cli;
 
-/// <summary><c>pgfn deploy NAME FILE</c>: what <c>functions.deploy</c> and <c>functions.wait_ready</c> do, from a file.</summary>
+/// <summary>
+/// <c>pgfn deploy NAME FILE</c>: what <c>functions.deploy</c> and <c>functions.wait_ready</c> do, from a file; a folder, or TypeScript, is bundled first.
+/// </summary>
 internal static class DeployCommand
 {
     /// <summary>The command.</summary>
     public static Command Create()
     {
         var name = new Argument<string>("name") { Description = "The function's name." };
-        var file = new Argument<FileInfo>("file") { Description = "An ES module; bundle what it imports." };
+        var file = new Argument<FileSystemInfo>("file") { Description = "An ES module that imports nothing; or a folder or a TypeScript file, which esbuild bundles." };
         var options = new Option<FileInfo?>("--options") { Description = "A JSON file with the function's options." };
         var command = new Command("deploy", "Deploy a function and wait until a sidecar has compiled it.") { name, file, options };
         command.SetAction(async (parsed, cancellationToken) =>
@@ -19,11 +21,11 @@ internal static class DeployCommand
         return command;
     }
 
-    private static async Task<int> DeployAsync(string name, FileInfo file, FileInfo? options, CancellationToken cancellationToken)
+    private static async Task<int> DeployAsync(string name, FileSystemInfo file, FileInfo? options, CancellationToken cancellationToken)
     {
         if (Settings.Load() is not { } settings)
             return Settings.ExitCode;
-        if (new[] { file, options }.FirstOrDefault(given => given is { Exists: false }) is { } missing)
+        if (new FileSystemInfo?[] { file, options }.FirstOrDefault(given => given is { Exists: false }) is { } missing)
         {
             await Console.Error.WriteLineAsync($"{missing}: there is no such file.");
             return Settings.ExitCode;
@@ -33,7 +35,7 @@ internal static class DeployCommand
         {
             await using var deploy = dataSource.CreateCommand("select functions.deploy($1, $2, 'javascript', $3)");
             deploy.Parameters.AddWithValue(name);
-            deploy.Parameters.AddWithValue(await File.ReadAllTextAsync(file.FullName, cancellationToken));
+            deploy.Parameters.AddWithValue(await ReadAsync(file, cancellationToken));
             var json = options is null ? "{}" : await File.ReadAllTextAsync(options.FullName, cancellationToken);
             deploy.Parameters.AddWithValue(NpgsqlDbType.Jsonb, json);
             var version = (int)(await deploy.ExecuteScalarAsync(cancellationToken))!;
@@ -43,6 +45,11 @@ internal static class DeployCommand
             await wait.ExecuteNonQueryAsync(cancellationToken);
             Console.WriteLine($"{name}: version {version} is ready");
             return 0;
+        }
+        catch (BundlerException e)
+        {
+            await Console.Error.WriteLineAsync($"{file}: {e.Message}");
+            return Settings.ExitCode;
         }
         catch (PostgresException e)
         {
@@ -55,4 +62,7 @@ internal static class DeployCommand
             return Settings.ExitCode;
         }
     }
+
+    private static Task<string> ReadAsync(FileSystemInfo file, CancellationToken cancellationToken) =>
+        Bundler.Concerns(file) ? Bundler.BundleAsync(file, cancellationToken) : File.ReadAllTextAsync(file.FullName, cancellationToken);
 }

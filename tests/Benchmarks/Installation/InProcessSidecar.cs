@@ -62,7 +62,7 @@ internal sealed class InProcessSidecar : IAsyncDisposable
             Trigger = TriggerKind.Http,
             Caller = caller,
             RequestId = "benchmark",
-            Envelope = RequestEnvelope.Write(context, deployed, caller, "benchmark", null, TimeProvider.System.GetUtcNow().ToUnixTimeMilliseconds()),
+            Envelope = RequestEnvelope.Write(context, deployed, caller, "benchmark", null, streams: false, TimeProvider.System.GetUtcNow().ToUnixTimeMilliseconds()),
             Body = Encoding.UTF8.GetBytes(body),
         };
     }
