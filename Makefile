@@ -41,7 +41,7 @@ conformance: setup ## Run the WebAssembly specification's suite and print the co
 chaos: setup ## Random faults under load, and then the account: make chaos SECONDS=60 [SEED=n]
 	@PGFN_CHAOS_SECONDS=$(or $(SECONDS),60) PGFN_CHAOS_SEED=$(SEED) scripts/chaos.sh
 
-bench: build ## Measure, beside Kestrel, workerd, Npgsql and Node; prints tables, writes artifacts/bench/*.json
+bench: build ## Measure, beside Kestrel, workerd, Npgsql, Node and job queues; prints tables, writes artifacts/bench/*.json
 	@scripts/bench.sh
 
 clean: ## Remove what was built; keeps .local/
