@@ -7,7 +7,7 @@ create table functions_private.triggers (
     relation      oid not null,
     operations    text[] not null,
     columns       text[],               -- an UPDATE fires when one of these changed; null: whatever changed
-    condition     text,                 -- SQL over old and new; functions_private.condition_<id> evaluates it
+    condition     text,                 -- SQL over old and new; a function of ours evaluates it
     order_by      text[],               -- events that are equal in these columns are delivered one after another
     batch_size    integer not null default 1,
     retries       integer,              -- null: the function's option, else 5
@@ -17,10 +17,34 @@ create table functions_private.triggers (
     role          text,                 -- null: the writer's, and service_role where the writer had no claims
     include_old   boolean not null default true,
     enabled       boolean not null default true,
-    created_lsn   pg_lsn not null,      -- transactions that committed before it do not fire
+    version       integer not null default 1, -- of the definition; functions_private.condition_<id>_<version> evaluates the condition
+    since_lsn     pg_lsn not null,      -- the definition holds for what commits from here on
     created_at    timestamptz not null default now(),
     updated_at    timestamptz not null default now()
 );
+-- What a trigger was before it was changed, for changes that committed then and have not been read yet.
+create table functions_private.former_triggers (
+    like functions_private.triggers,
+    ended_lsn     pg_lsn not null
+);
+
+create function functions_private.keep_former_trigger() returns trigger
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+    insert into functions_private.former_triggers select old.*, pg_current_wal_insert_lsn();
+    if tg_op = 'DELETE' then
+        return old;
+    end if;
+    new.version := old.version + 1;
+    new.since_lsn := pg_current_wal_insert_lsn();
+    new.updated_at := now();
+    return new;
+end
+$$;
+revoke all on function functions_private.keep_former_trigger() from public;
+create trigger keep_former before update or delete on functions_private.triggers
+    for each row execute function functions_private.keep_former_trigger();
+
 comment on column functions_private.triggers.relation is 'pg_class.oid of the table; of the root, for a partitioned one.';
 
 -- Events are written once and never updated; a day is dropped as a whole. The id sorts in the order of commits (docs/triggers.md).

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Measures everything, beside Kestrel, workerd, Npgsql and Node.js, and prints one table. Everything it starts, it stops.
-# --seconds N and --rounds N make it shorter, --only http,cold,... measures parts: see tests/Benchmarks.
+# Measures everything, beside Kestrel, workerd, Npgsql, Node.js, graphile-worker and pg-boss, and prints one table. Everything it starts, it stops.
+# --seconds N and --rounds N make it shorter, --only http,events,... measures parts: see tests/Benchmarks.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
 "$root/scripts/setup.sh"
 command -v wrk >/dev/null 2>&1 || install_packages wrk
+command -v wasm-ld >/dev/null 2>&1 || ! can_install || install_packages clang lld
 npm_install "$root/tests/Benchmarks/peers"
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT

@@ -7,4 +7,4 @@ export PGFN_FUZZ_SEED=${2:-} PGFN_FUZZ_FOLDER=$root/artifacts/fuzz
 [ -n "$PGFN_FUZZ_SEED" ] || export PGFN_FUZZ_SECONDS=${1:-60}
 dotnet build "$root/tests/Conformance" -c Release -nologo -v quiet >/dev/null || die "the build failed"
 dotnet exec "$root/artifacts/bin/Functions.PgSidecar.Tests.Conformance/release/Functions.PgSidecar.Tests.Conformance.dll" \
-  -noColor -noLogo -class Functions.PgSidecar.Tests.Conformance.Fuzzing.FuzzTests
+  -noColor -noLogo -explicit only -class Functions.PgSidecar.Tests.Conformance.Fuzzing.FuzzTests

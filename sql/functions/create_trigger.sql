@@ -17,6 +17,7 @@ declare
     with_old boolean;
     former functions_private.triggers;
     new_id integer;
+    new_version integer;
 begin
     if trigger is null or trigger !~ '^[a-z][a-z0-9_-]{0,63}$' then
         raise exception '% is not a trigger name', coalesce(to_json(left(trigger, 80))::text, 'null') using errcode = 'invalid_name',
@@ -41,7 +42,7 @@ begin
 
     insert into functions_private.triggers as t
         (name, function, relation, operations, columns, condition, order_by, batch_size, retries, backoff_ms, max_backoff_ms, timeout_ms, role,
-         include_old, created_lsn)
+         include_old, since_lsn)
     values (trigger, create_trigger.function, "table", wanted,
         (select array_agg(c) from functions_private.text_list(options -> 'columns') c where c is not null), options ->> 'when',
         (select array_agg(c) from functions_private.text_list(options -> 'order_by') c where c is not null),
@@ -51,10 +52,9 @@ begin
     on conflict (name) do update set function = excluded.function, relation = excluded.relation, operations = excluded.operations,
         columns = excluded.columns, condition = excluded.condition, order_by = excluded.order_by, batch_size = excluded.batch_size,
         retries = excluded.retries, backoff_ms = excluded.backoff_ms, max_backoff_ms = excluded.max_backoff_ms, timeout_ms = excluded.timeout_ms,
-        role = excluded.role, include_old = excluded.include_old, updated_at = now(),
-        created_lsn = case when t.relation = excluded.relation then t.created_lsn else excluded.created_lsn end
-    returning t.id into new_id;
-    perform functions_private.create_condition(new_id, "table", options ->> 'when');
+        role = excluded.role, include_old = excluded.include_old
+    returning t.id, t.version into new_id, new_version;
+    perform functions_private.create_condition(new_id, new_version, "table", options ->> 'when');
     if former.relation is distinct from "table"::oid and former.relation is not null then
         perform functions_private.unpublish_table(former.relation);
     end if;

@@ -3,7 +3,7 @@ create or replace function functions.disable_trigger(trigger text) returns void
 language plpgsql set search_path = pg_catalog, functions, pg_temp as $$
 begin
     perform functions_private.require_trigger(disable_trigger.trigger);
-    update functions_private.triggers t set enabled = false, updated_at = now() where t.name = disable_trigger.trigger;
+    update functions_private.triggers t set enabled = false where t.name = disable_trigger.trigger;
     perform pg_notify('functions_events', 'triggers');
 end
 $$;

@@ -7,7 +7,6 @@ begin
     lock table functions_private.triggers in share row exclusive mode;
     former := functions_private.require_trigger(drop_trigger.trigger);
     delete from functions_private.triggers t where t.id = former.id;
-    perform functions_private.create_condition(former.id, former.relation, null);
     perform functions_private.unpublish_table(former.relation);
     perform pg_notify('functions_events', 'triggers');
 end

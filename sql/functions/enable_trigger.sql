@@ -3,7 +3,7 @@ create or replace function functions.enable_trigger(trigger text) returns void
 language plpgsql set search_path = pg_catalog, functions, pg_temp as $$
 begin
     perform functions_private.require_trigger(enable_trigger.trigger);
-    update functions_private.triggers t set enabled = true, updated_at = now() where t.name = enable_trigger.trigger;
+    update functions_private.triggers t set enabled = true where t.name = enable_trigger.trigger;
     perform pg_notify('functions_events', 'triggers');
 end
 $$;

@@ -7,6 +7,7 @@ declare
     leaf regclass;
     has_identity boolean;
 begin
+    execute format('lock table %s in share row exclusive mode', relation);
     for leaf in select p.relid from pg_partition_tree(relation) p where p.isleaf union select relation loop
         select case c.relreplident
                 when 'f' then true

@@ -73,7 +73,7 @@ public sealed class Backfill(NpgsqlDataSource dataSource, TriggerStore triggers,
         var (relation, from) = await DescribeAsync(connection, definition, cancellationToken).ConfigureAwait(false);
         var conditions = new List<string>();
         if (task.Where is { } where) conditions.Add($"(\n{where}\n)");
-        if (definition.HasCondition) conditions.Add($"functions_private.condition_{definition.Id}(null, to_jsonb(t))");
+        if (definition.Condition is { } condition) conditions.Add($"{condition}(null, to_jsonb(t))");
         var sql = $"select {string.Join(", ", relation.Columns.Select(column => "t." + Quote(column.Name)))} from {from} t"
             + (conditions.Count > 0 ? " where " + string.Join(" and ", conditions) : "");
         // The rows are read over a cursor: a connection does one thing at a time, and this one stores in between.

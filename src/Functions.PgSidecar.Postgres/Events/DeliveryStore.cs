@@ -52,12 +52,13 @@ public sealed class DeliveryStore(NpgsqlDataSource dataSource, Guid sidecar)
     }
 
     /// <summary>
-    /// Gives back what sidecars hold that are not heard of any more, and makes dead letters of what waits for functions that are gone.
+    /// Gives back what sidecars hold that are not heard of any more, makes dead letters of what waits for functions that are gone, and forgets
+    /// definitions of triggers that nothing is read under any more.
     /// </summary>
     /// <returns>How many deliveries.</returns>
     public async Task<int> ReleaseOrphansAsync(CancellationToken cancellationToken)
     {
-        await using var command = dataSource.CreateCommand("select functions_private.release_orphans($1)");
+        await using var command = dataSource.CreateCommand("select functions_private.release_orphans($1), functions_private.forget_former_triggers()");
         command.Parameters.AddWithValue(sidecar);
         return (int)(await command.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false))!;
     }

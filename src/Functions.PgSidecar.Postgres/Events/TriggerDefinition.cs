@@ -41,8 +41,8 @@ public sealed record TriggerDefinition
     /// <summary>An UPDATE fires when one of these changed; empty: whatever changed.</summary>
     public IReadOnlyList<string> Columns { get; init; } = [];
 
-    /// <summary>Whether <c>functions_private.condition_(id)</c> is to be asked.</summary>
-    public bool HasCondition { get; init; }
+    /// <summary>The function of the database that evaluates its condition, or null.</summary>
+    public string? Condition { get; init; }
 
     /// <summary>Events that are equal in these columns are delivered one after another; empty: no order.</summary>
     public IReadOnlyList<string> OrderBy { get; init; } = [];
@@ -68,6 +68,12 @@ public sealed record TriggerDefinition
     /// <summary>Whether it fires at all.</summary>
     public required bool Enabled { get; init; }
 
-    /// <summary>Transactions that committed before this position do not fire it.</summary>
-    public required ulong CreatedLsn { get; init; }
+    /// <summary>The definition holds for transactions that commit from here on ...</summary>
+    public required ulong SinceLsn { get; init; }
+
+    /// <summary>... and before here.</summary>
+    public ulong EndedLsn { get; init; } = ulong.MaxValue;
+
+    /// <summary>Whether it holds for a transaction.</summary>
+    public bool HoldsAt(ulong commitLsn) => Enabled && commitLsn >= SinceLsn && commitLsn < EndedLsn;
 }

@@ -7,14 +7,23 @@ namespace Functions.PgSidecar.Postgres.Events;
 /// <param name="dataSource">The sidecar's own data source.</param>
 public sealed class TriggerStore(NpgsqlDataSource dataSource)
 {
-    /// <summary>Every trigger, enabled or not.</summary>
-    public async Task<IReadOnlyList<TriggerDefinition>> LoadAsync(CancellationToken cancellationToken)
+    private const string Columns = """
+        id, name, function, relation, operations, coalesce(columns, '{}'),
+        case when condition is not null then format('functions_private.condition_%s_%s', id, version) end, coalesce(order_by, '{}'), batch_size,
+        retries, backoff_ms, max_backoff_ms, timeout_ms, role, enabled, since_lsn
+        """;
+
+    /// <summary>Every trigger as it is now, enabled or not.</summary>
+    public Task<IReadOnlyList<TriggerDefinition>> LoadAsync(CancellationToken cancellationToken) =>
+        LoadAsync($"select {Columns}, null::pg_lsn from functions_private.triggers order by id", cancellationToken);
+
+    /// <summary>Every trigger as it is now, and as it was when changes committed that may still be read.</summary>
+    public Task<IReadOnlyList<TriggerDefinition>> LoadHistoryAsync(CancellationToken cancellationToken) => LoadAsync(
+        $"select {Columns}, null::pg_lsn from functions_private.triggers union all select {Columns}, ended_lsn from functions_private.former_triggers order by 1", cancellationToken);
+
+    private async Task<IReadOnlyList<TriggerDefinition>> LoadAsync(string sql, CancellationToken cancellationToken)
     {
-        await using var command = dataSource.CreateCommand("""
-            select id, name, function, relation, operations, coalesce(columns, '{}'), condition is not null, coalesce(order_by, '{}'), batch_size,
-                   retries, backoff_ms, max_backoff_ms, timeout_ms, role, enabled, created_lsn
-            from functions_private.triggers order by id
-            """);
+        await using var command = dataSource.CreateCommand(sql);
         await using var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
         var triggers = new List<TriggerDefinition>();
         while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false)) triggers.Add(Read(reader));
@@ -29,7 +38,7 @@ public sealed class TriggerStore(NpgsqlDataSource dataSource)
         Relation = reader.GetFieldValue<uint>(3),
         Operations = reader.GetFieldValue<string[]>(4).Aggregate(RowOperations.None, (all, one) => all | Enum.Parse<RowOperations>(one, ignoreCase: true)),
         Columns = reader.GetFieldValue<string[]>(5),
-        HasCondition = reader.GetBoolean(6),
+        Condition = reader.IsDBNull(6) ? null : reader.GetString(6),
         OrderBy = reader.GetFieldValue<string[]>(7),
         BatchSize = reader.GetInt32(8),
         Retries = reader.IsDBNull(9) ? null : reader.GetInt32(9),
@@ -38,6 +47,7 @@ public sealed class TriggerStore(NpgsqlDataSource dataSource)
         Timeout = reader.IsDBNull(12) ? null : TimeSpan.FromMilliseconds(reader.GetInt32(12)),
         Role = reader.IsDBNull(13) ? null : reader.GetString(13),
         Enabled = reader.GetBoolean(14),
-        CreatedLsn = (ulong)reader.GetFieldValue<NpgsqlLogSequenceNumber>(15),
+        SinceLsn = (ulong)reader.GetFieldValue<NpgsqlLogSequenceNumber>(15),
+        EndedLsn = reader.IsDBNull(16) ? ulong.MaxValue : (ulong)reader.GetFieldValue<NpgsqlLogSequenceNumber>(16),
     };
 }

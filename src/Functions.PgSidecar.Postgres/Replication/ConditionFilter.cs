@@ -9,7 +9,7 @@ internal sealed class ConditionFilter(NpgsqlDataSource dataSource)
     /// <summary>Takes the events out of a chunk whose conditions do not hold. One that can't be answered marks its event.</summary>
     public async Task ApplyAsync(InboxChunk chunk, CancellationToken cancellationToken)
     {
-        var asked = chunk.Events.Where(one => one.Texts is not null).GroupBy(one => one.TriggerId).ToList();
+        var asked = chunk.Events.Where(one => one.Condition is not null).GroupBy(one => one.Condition!).ToList();
         if (asked.Count == 0) return;
         var answers = new Dictionary<Guid, (bool Holds, string? Error)>();
         foreach (var group in asked)
@@ -23,17 +23,12 @@ internal sealed class ConditionFilter(NpgsqlDataSource dataSource)
 
     /// <summary>All at once; one by one where that fails, so that one odd row costs no other.</summary>
     private async Task AskAsync(
-        int trigger, InboxChunk chunk, List<InboxEvent> events, Dictionary<Guid, (bool, string?)> answers, CancellationToken cancellationToken)
+        string condition, InboxChunk chunk, List<InboxEvent> events, Dictionary<Guid, (bool, string?)> answers, CancellationToken cancellationToken)
     {
         try
         {
-            var holds = await QueryAsync(trigger, chunk, events, cancellationToken).ConfigureAwait(false);
+            var holds = await QueryAsync(condition, chunk, events, cancellationToken).ConfigureAwait(false);
             for (var i = 0; i < events.Count; i++) answers[events[i].Id] = (holds[i], null);
-        }
-        catch (PostgresException exception) when (IsGone(exception))
-        {
-            // The trigger was dropped in the meantime, and its condition with it: nothing fires any more.
-            foreach (var one in events) answers[one.Id] = (false, null);
         }
         catch (PostgresException exception) when (!exception.IsTransient && events.Count == 1)
         {
@@ -42,14 +37,14 @@ internal sealed class ConditionFilter(NpgsqlDataSource dataSource)
         catch (PostgresException exception) when (!exception.IsTransient)
         {
             foreach (var one in events)
-                await AskAsync(trigger, chunk, [one], answers, cancellationToken).ConfigureAwait(false);
+                await AskAsync(condition, chunk, [one], answers, cancellationToken).ConfigureAwait(false);
         }
     }
 
-    private async Task<bool[]> QueryAsync(int trigger, InboxChunk chunk, List<InboxEvent> events, CancellationToken cancellationToken)
+    private async Task<bool[]> QueryAsync(string condition, InboxChunk chunk, List<InboxEvent> events, CancellationToken cancellationToken)
     {
         await using var command = dataSource.CreateCommand(
-            $"select array(select coalesce(functions_private.condition_{trigger}(nullif(o, '')::jsonb, nullif(n, '')::jsonb), false) from unnest($1, $2) with ordinality as c (o, n, i) order by i)");
+            $"select array(select coalesce({condition}(nullif(o, '')::jsonb, nullif(n, '')::jsonb), false) from unnest($1, $2) with ordinality as c (o, n, i) order by i)");
         command.Parameters.Add(Texts(events, one => chunk.Slice(one.Texts!.Value.Old)));
         command.Parameters.Add(Texts(events, one => chunk.Slice(one.Texts!.Value.New)));
         return (bool[])(await command.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false))!;
@@ -57,7 +52,4 @@ internal sealed class ConditionFilter(NpgsqlDataSource dataSource)
 
     private static NpgsqlParameter Texts(List<InboxEvent> events, Func<InboxEvent, ReadOnlyMemory<byte>> slice) =>
         new() { NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Text, Value = events.Select(slice).ToArray() };
-
-    private static bool IsGone(PostgresException exception) => exception.SqlState == PostgresErrorCodes.UndefinedFunction
-        && exception.MessageText.Contains("functions_private.condition_", StringComparison.Ordinal);
 }

@@ -6,6 +6,9 @@ namespace Functions.PgSidecar.Postgres.Replication;
 internal readonly record struct InboxEvent(
     Guid Id, DateTime OccurredAt, int TriggerId, string Trigger, string Function, long? OrderKey, ulong Xid, Range Payload, string Caller, short Depth)
 {
+    /// <summary>The function that evaluates the trigger's condition, or null.</summary>
+    public string? Condition { get; init; }
+
     /// <summary>Old and new row as objects of texts, for the trigger's condition; empty where there is none to ask.</summary>
     public (Range Old, Range New)? Texts { get; init; }
 

@@ -34,7 +34,7 @@ internal sealed class PublishedRelation(uint oid, string schema, string name, ch
 
     /// <summary>Takes the triggers that are on it.</summary>
     public void Attach(IEnumerable<TriggerDefinition> triggers) => Triggers =
-        [.. triggers.Where(trigger => trigger.Enabled && trigger.Relation == oid).Select(trigger => new RelationTrigger(trigger, Find(trigger.Columns), Find(trigger.OrderBy)))];
+        [.. triggers.Where(trigger => trigger.Relation == oid).Select(trigger => new RelationTrigger(trigger, Find(trigger.Columns), Find(trigger.OrderBy)))];
 
     /// <summary>The columns' places; those that the table does not have (any more) are left out.</summary>
     private int[] Find(IReadOnlyList<string> names) =>

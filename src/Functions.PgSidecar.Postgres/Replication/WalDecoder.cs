@@ -42,7 +42,7 @@ internal sealed class WalDecoder(TypeCatalog types, byte[] contextKey, ulong las
     /// <summary>The transaction's id.</summary>
     public ulong Transaction => transaction.FullXid;
 
-    /// <summary>Takes the triggers as they are now.</summary>
+    /// <summary>Takes the triggers, as they are now and as they were.</summary>
     public void Attach(IReadOnlyList<TriggerDefinition> definitions)
     {
         triggers = definitions;
@@ -54,13 +54,20 @@ internal sealed class WalDecoder(TypeCatalog types, byte[] contextKey, ulong las
     public static bool IsDescription(ReadOnlySpan<byte> message) => message[0] == 'R';
 
     /// <summary>Takes the description of a table. Types that are not known yet are looked up.</summary>
-    public async Task DescribeAsync(ReadOnlyMemory<byte> message, CancellationToken cancellationToken)
+    /// <returns>False: the database does not know one of its types, yet or any more; the values of that one come as texts.</returns>
+    public async Task<bool> DescribeAsync(ReadOnlyMemory<byte> message, CancellationToken cancellationToken)
     {
         var (relation, typeIds) = ReadRelation(message.Span);
+        var complete = true;
         for (var i = 0; i < typeIds.Length; i++)
-            relation.Columns[i] = relation.Columns[i] with { Type = await types.GetAsync(typeIds[i], cancellationToken).ConfigureAwait(false) };
+        {
+            var type = await types.GetAsync(typeIds[i], cancellationToken).ConfigureAwait(false);
+            complete &= type != PostgresType.Unknown;
+            relation.Columns[i] = relation.Columns[i] with { Type = type };
+        }
         relation.Attach(triggers);
         relations[relation.Oid] = relation;
+        return complete;
     }
 
     /// <summary>Takes any other message; its events go to the chunk.</summary>
@@ -168,14 +175,15 @@ internal sealed class WalDecoder(TypeCatalog types, byte[] contextKey, ulong las
                 context?.Caller(definition.Role) ?? CapturedContext.WriteCaller(definition.Role ?? DefaultRole, null, null),
                 context?.Depth ?? 0)
             {
-                Texts = definition.HasCondition ? writer.WriteTexts(chunk.Buffer, relation, message, change) : null,
+                Condition = definition.Condition,
+                Texts = definition.Condition is not null ? writer.WriteTexts(chunk.Buffer, relation, message, change) : null,
             });
         }
     }
 
     private bool IsFor(RelationTrigger trigger, ReadOnlySpan<byte> message)
     {
-        if ((trigger.Definition.Operations & change.Operation) == 0 || transaction.CommitLsn < trigger.Definition.CreatedLsn) return false;
+        if ((trigger.Definition.Operations & change.Operation) == 0 || !trigger.Definition.HoldsAt(transaction.CommitLsn)) return false;
         if (change.Operation != RowOperations.Update || trigger.Columns.Length == 0) return true;
         foreach (var column in trigger.Columns)
         {

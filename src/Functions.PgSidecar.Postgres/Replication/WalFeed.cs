@@ -52,7 +52,7 @@ public sealed class WalFeed(NpgsqlDataSource dataSource, string connectionString
         using var decoder = new WalDecoder(
             new TypeCatalog(dataSource), await ContextKey.LoadAsync(dataSource, cancellationToken).ConfigureAwait(false),
             await NextTransactionAsync(cancellationToken).ConfigureAwait(false));
-        decoder.Attach(await triggers.LoadAsync(cancellationToken).ConfigureAwait(false));
+        decoder.Attach(await triggers.LoadHistoryAsync(cancellationToken).ConfigureAwait(false));
 
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var session = new FeedSession(connection, decoder, Channel.CreateBounded<InboxChunk>(
@@ -109,7 +109,7 @@ public sealed class WalFeed(NpgsqlDataSource dataSource, string connectionString
                 await message.Data.ReadExactlyAsync(data, cancellationToken).ConfigureAwait(false);
                 if (WalDecoder.IsDescription(data.Span))
                 {
-                    await decoder.DescribeAsync(data, cancellationToken).ConfigureAwait(false);
+                    await DescribeAsync(decoder, data, cancellationToken).ConfigureAwait(false);
                     continue;
                 }
                 var ended = decoder.Apply(data.Span, chunk);
@@ -129,14 +129,28 @@ public sealed class WalFeed(NpgsqlDataSource dataSource, string connectionString
         throw new NpgsqlException("The server has ended the replication stream.");
     }
 
-    /// <summary>Loads the triggers as the transaction that just ended left them: it may be decoded before it can be seen.</summary>
+    /// <summary>A type that the transaction itself has made can be looked up once the transaction is visible.</summary>
+    private async Task DescribeAsync(WalDecoder decoder, ReadOnlyMemory<byte> message, CancellationToken cancellationToken)
+    {
+        if (await decoder.DescribeAsync(message, cancellationToken).ConfigureAwait(false)) return;
+        await BecomesVisibleAsync(decoder.Transaction, cancellationToken).ConfigureAwait(false);
+        await decoder.DescribeAsync(message, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Loads the triggers as the transaction that just ended left them.</summary>
     private async Task ReloadAsync(WalDecoder decoder, CancellationToken cancellationToken)
     {
+        await BecomesVisibleAsync(decoder.Transaction, cancellationToken).ConfigureAwait(false);
+        decoder.Attach(await triggers.LoadHistoryAsync(cancellationToken).ConfigureAwait(false));
+    }
+
+    /// <summary>A transaction is decoded before it can be seen: by microseconds, or as long as a synchronous standby takes.</summary>
+    private async Task BecomesVisibleAsync(ulong transaction, CancellationToken cancellationToken)
+    {
         await using var command = dataSource.CreateCommand("select pg_visible_in_snapshot($1, pg_current_snapshot())");
-        command.Parameters.Add(new NpgsqlParameter { NpgsqlDbType = NpgsqlDbType.Xid8, Value = decoder.Transaction });
+        command.Parameters.Add(new NpgsqlParameter { NpgsqlDbType = NpgsqlDbType.Xid8, Value = transaction });
         while (!(bool)(await command.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false))!)
             await Task.Delay(Pulse, time, cancellationToken).ConfigureAwait(false);
-        decoder.Attach(await triggers.LoadAsync(cancellationToken).ConfigureAwait(false));
     }
 
     private async Task StoreAsync(FeedSession session, Task reading, string systemId, IFeedSink sink, CancellationToken cancellationToken)

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using Functions.PgSidecar.Benchmarks.Processes;
 using Functions.PgSidecar.Benchmarks.Report;
@@ -11,6 +12,7 @@ internal sealed class EngineBenchmark : IBenchmark
 {
     private const int Rounds = 20;
     private const int InstanceRounds = 2000;
+    private const int LiveInstances = 10_000;
     private const int MemoryLimitPages = 2048;
 
     private static readonly string Workloads = Repository.Beside("Engine/workloads.js");
@@ -54,6 +56,11 @@ internal sealed class EngineBenchmark : IBenchmark
             guest.Evaluate(made, "let answer = 40; answer + 2");
             dispose.Time(made.Dispose);
         }
+
+        var whole = new Samples();
+        using var handling = SnapshotOfHandler(guest);
+        for (var round = 0; round < InstanceRounds; round++)
+            whole.Time(() => RunHandler(guest, handling));
         using var pooled = guest.Image.Instantiate(snapshot, MemoryLimitPages);
         for (var round = 0; round < InstanceRounds; round++)
         {
@@ -66,8 +73,51 @@ internal sealed class EngineBenchmark : IBenchmark
             new("instance: new from the snapshot, median", "us", create.Median),
             new("instance: back to the snapshot after a run, median", "us", reset.Median),
             new("instance: freed, median", "us", dispose.Median),
+            new("instance: new, an empty handler run, freed, median", "us", whole.Median, Goal: Goal.AtMost(60)),
+            new($"{LiveInstances:N0} live instances that have run, private memory", "MiB", MeasureLive(guest, handling), Goal: Goal.AtMost(1536)),
         ];
     }
+
+    private static InstanceSnapshot SnapshotOfHandler(QuickJsGuest guest)
+    {
+        using var instance = guest.Start(MemoryLimitPages);
+        guest.Evaluate(instance, "globalThis.handler = () => {}");
+        return instance.Snapshot();
+    }
+
+    private static void RunHandler(QuickJsGuest guest, InstanceSnapshot snapshot)
+    {
+        using var instance = guest.Image.Instantiate(snapshot, MemoryLimitPages);
+        instance.ArmStack();
+        guest.Evaluate(instance, "handler()");
+    }
+
+    /// <summary>The whole process's private memory, in MiB, that so many instances add by having run and being kept.</summary>
+    private static double MeasureLive(QuickJsGuest guest, InstanceSnapshot snapshot)
+    {
+        var live = new List<WasmInstance>(LiveInstances);
+        var before = PrivateKilobytes();
+        try
+        {
+            while (live.Count < LiveInstances)
+            {
+                var instance = guest.Image.Instantiate(snapshot, MemoryLimitPages);
+                live.Add(instance);
+                instance.ArmStack();
+                guest.Evaluate(instance, "handler()");
+            }
+
+            return (PrivateKilobytes() - before) / 1024.0;
+        }
+        finally
+        {
+            live.ForEach(instance => instance.Dispose());
+        }
+    }
+
+    private static long PrivateKilobytes() => File.ReadLines("/proc/self/smaps_rollup")
+        .Where(line => line.StartsWith("Private_", StringComparison.Ordinal))
+        .Sum(line => long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture));
 
     /// <summary>Milliseconds of each workload.</summary>
     private static Dictionary<string, double> MeasureWorkloads(QuickJsGuest guest, WasmInstance instance)

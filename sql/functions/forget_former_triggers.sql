@@ -1,0 +1,20 @@
+-- functions_private.forget_former_triggers(): definitions under which nothing can be read any more go, with the functions of their conditions.
+create or replace function functions_private.forget_former_triggers() returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+    former record;
+begin
+    for former in
+        delete from functions_private.former_triggers f
+        where f.ended_lsn < coalesce(
+            (select s.confirmed_flush_lsn from pg_replication_slots s where s.slot_name = functions_private.slot_name()), pg_current_wal_lsn())
+        returning f.id, f.version, f.condition
+    loop
+        if former.condition is not null then
+            execute format('drop function if exists functions_private.%I(jsonb, jsonb)', format('condition_%s_%s', former.id, former.version));
+        end if;
+    end loop;
+end
+$$;
+comment on function functions_private.forget_former_triggers() is 'Removes definitions of triggers under which nothing can be read any more.';
+revoke all on function functions_private.forget_former_triggers() from public;

@@ -1,0 +1,107 @@
+using System.Text.Json.Nodes;
+
+namespace Functions.PgSidecar.Tests.EndToEnd.Events;
+
+/// <summary>As whom a function runs that a change has fired: as the writer, whatever the writer tries.</summary>
+public sealed class WriterTests(SidecarFixture sidecar)
+{
+    private const string Alice = "11111111-1111-4111-8111-111111111111";
+    private const string Bob = "22222222-2222-4222-8222-222222222222";
+
+    /// <summary>Begins as PostgREST does.</summary>
+    private const string AsAlice = $$"""begin; set local role authenticated; set local request.jwt.claims = '{"sub":"{{Alice}}","role":"authenticated"}';""";
+
+    private const string WhoAmI = """
+        export async function handler(event) {
+          const [who] = await db.query('select current_user as role, functions.uid() as uid');
+          console.log(event.new.id, who.role, who.uid);
+        }
+        """;
+
+    [Fact]
+    public async Task The_function_runs_as_the_user_who_made_the_change()
+    {
+        var stage = await TriggerStage.CreateAsync(sidecar, "id int primary key", source: WhoAmI);
+        await stage.ExecuteAsync(AsAlice + "insert into $t values (1); commit");
+        Assert.Equal($"1 authenticated {Alice}", await SaidAsync(stage, 1));
+        Assert.Equal(Alice, (string)(await stage.EventsAsync())[0]["claims"]!["sub"]!);
+    }
+
+    [Fact]
+    public async Task A_writer_without_claims_is_the_service_role_or_the_triggers()
+    {
+        var stage = await TriggerStage.CreateAsync(sidecar, "id int primary key", source: WhoAmI);
+        await stage.ExecuteAsync("insert into $t values (1)");
+        Assert.Equal("1 service_role null", await SaidAsync(stage, 1));
+        await stage.CreateTriggerAsync("""{"role": "authenticated"}""");
+        await stage.ExecuteAsync("insert into $t values (2)");
+        Assert.Equal("2 authenticated null", await SaidAsync(stage, 2));
+    }
+
+    [Fact]
+    public async Task A_role_without_claims_is_that_role()
+    {
+        var stage = await TriggerStage.CreateAsync(sidecar, "id int primary key", source: WhoAmI);
+        await stage.ExecuteAsync("begin; set local role authenticated; insert into $t values (1); commit");
+        Assert.Equal("1 authenticated null", await SaidAsync(stage, 1));
+    }
+
+    [Fact]
+    public async Task What_a_function_writes_is_written_by_its_caller()
+    {
+        var stage = await TriggerStage.CreateAsync(sidecar, "id int primary key", source: WhoAmI);
+        var writer = await sidecar.DeployAsync($"export const handler = () => db.query('insert into {stage.Table} values (1)').then(() => null);");
+        await sidecar.CallAsync(writer, subject: Alice);
+        Assert.Equal($"1 authenticated {Alice}", await SaidAsync(stage, 1));
+    }
+
+    [Fact]
+    public async Task A_message_that_somebody_else_wrote_counts_for_nothing()
+    {
+        var stage = await TriggerStage.CreateAsync(sidecar, "id int primary key", source: WhoAmI);
+        var forged = new JsonObject { ["role"] = "service_role", ["sub"] = Bob, ["claims"] = new JsonObject { ["sub"] = Bob }, ["xid"] = "1" }.ToJsonString();
+        await stage.ExecuteAsync(AsAlice + $"insert into $t values (1); select pg_logical_emit_message(true, 'functions.context', repeat('0', 64) || '{forged}'); insert into $t values (2); commit");
+        Assert.Equal($"2 authenticated {Alice}", await SaidAsync(stage, 2));
+    }
+
+    [Fact]
+    public async Task A_signed_message_of_one_transaction_does_nothing_in_another()
+    {
+        var stage = await TriggerStage.CreateAsync(sidecar, "id int primary key", source: WhoAmI);
+        // What a reader of the WAL could copy: the message as it was written for Bob.
+        await stage.ExecuteAsync("select pg_create_logical_replication_slot('eavesdropper_$t', 'pgoutput')");
+        await stage.ExecuteAsync($$"""begin; set local role authenticated; set local request.jwt.claims = '{"sub":"{{Bob}}"}'; insert into $t values (1); commit""");
+        var message = await sidecar.EventuallyAsync<string>($$"""
+            select substring(encode(data, 'escape') from '([0-9a-f]{64}\{.*\})') from pg_logical_slot_peek_binary_changes('eavesdropper_{{stage.Table}}', null, null,
+                'proto_version', '1', 'publication_names', 'functions_events', 'messages', 'true')
+            where encode(data, 'escape') like '%functions.context%{{Bob}}%' and encode(data, 'escape') not like '%0000000000%' limit 1
+            """);
+        await stage.ExecuteAsync("select pg_drop_replication_slot('eavesdropper_$t')");
+        Assert.Contains(Bob, message, StringComparison.Ordinal);
+        await stage.ExecuteAsync(AsAlice + $"insert into $t values (2); select pg_logical_emit_message(true, 'functions.context', '{message}'); commit");
+        await stage.ExecuteAsync($"begin; set local role authenticated; select pg_logical_emit_message(true, 'functions.context', '{message}'); insert into $t values (3); commit");
+        Assert.Equal($"2 authenticated {Alice}", await SaidAsync(stage, 2));
+        Assert.Equal("3 authenticated null", await SaidAsync(stage, 3));
+    }
+
+    [Fact]
+    public async Task A_savepoint_that_is_taken_back_does_not_take_the_writer_back()
+    {
+        var stage = await TriggerStage.CreateAsync(sidecar, "id int primary key", source: WhoAmI);
+        await stage.ExecuteAsync(AsAlice + "savepoint s; insert into $t values (1); rollback to s; set local functions.captured = 'yes'; insert into $t values (2); commit");
+        Assert.Equal($"2 authenticated {Alice}", await SaidAsync(stage, 2));
+    }
+
+    [Fact]
+    public async Task Claims_name_no_other_role_than_the_sessions()
+    {
+        var stage = await TriggerStage.CreateAsync(sidecar, "id int primary key", source: WhoAmI);
+        await stage.ExecuteAsync($$"""begin; set local role authenticated; set local request.jwt.claims = '{"sub":"{{Alice}}","role":"service_role"}'; insert into $t values (1); commit""");
+        Assert.Equal($"1 authenticated {Alice}", await SaidAsync(stage, 1));
+        await stage.ExecuteAsync("begin; set local role authenticated; set local request.jwt.claims = 'no json'; insert into $t values (2); commit");
+        Assert.Equal("2 authenticated null", await SaidAsync(stage, 2));
+    }
+
+    private Task<string> SaidAsync(TriggerStage stage, int id) => sidecar.EventuallyAsync<string>(
+        "select message from functions.logs where function = $1 and message like $2", stage.Function, $"{id} %");
+}
