@@ -14,7 +14,7 @@ internal sealed class AheadOfTimeScripts
     private AheadOfTimeScripts(Dictionary<string, CompiledModule> modules) => this.modules = modules;
 
     /// <summary>The executable of crossgen2 that the build restored.</summary>
-    private static string CrossgenPath => typeof(AheadOfTimeScripts).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>()
+    public static string CrossgenPath => typeof(AheadOfTimeScripts).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>()
         .Single(attribute => attribute.Key == "Crossgen2").Value!;
 
     public static async Task<AheadOfTimeScripts> CompileAsync(IEnumerable<string> commandPaths, string folder)

@@ -1,5 +1,7 @@
 using System.Runtime;
 using System.Runtime.CompilerServices;
+using Functions.PgSidecar.Sandbox.Compilation;
+using Functions.PgSidecar.Sandbox.Wasm;
 
 namespace Functions.PgSidecar.Tests.Conformance;
 
@@ -33,6 +35,17 @@ public sealed class AheadOfTimeTests
         {
             folder.Delete(recursive: true);
         }
+    }
+
+    [Fact]
+    public async Task A_module_that_takes_too_long_is_refused_with_the_limit()
+    {
+        byte[] empty = [0x00, 0x61, 0x73, 0x6D, 1, 0, 0, 0];
+        var compiler = new AheadOfTimeCompiler(AheadOfTimeScripts.CrossgenPath) { TimeLimit = TimeSpan.FromMilliseconds(1) };
+        var path = Path.Combine(Path.GetTempPath(), Guid.NewGuid() + ".dll");
+        var error = await Assert.ThrowsAsync<WasmFormatException>(() => compiler.CompileAsync([("main", empty)], path));
+        Assert.Contains("takes longer to compile than 0.001 s", error.Reason, StringComparison.Ordinal);
+        Assert.False(File.Exists(path));
     }
 
     /// <summary>crossgen2 leaves out what it cannot express; the runtime drops code for processors other than its own. Neither may happen.</summary>

@@ -82,7 +82,7 @@ public sealed class FetchTests(SidecarFixture sidecar)
         Assert.Equal("TypeError", (string)answer!["error"]!);
     }
 
-    private static int FreePort()
+    internal static int FreePort()
     {
         using var probe = new System.Net.Sockets.TcpListener(IPAddress.Loopback, 0);
         probe.Start();

@@ -50,6 +50,16 @@ internal sealed class RawConnection : IAsyncDisposable
         return (int.Parse(lines[0].Split(' ')[1], CultureInfo.InvariantCulture), headers, Encoding.UTF8.GetString(body));
     }
 
+    /// <summary>The next chunk of a chunked body; empty at its end.</summary>
+    public async Task<string> ReceiveChunkAsync()
+    {
+        var length = int.Parse((await ReadLineAsync())!, NumberStyles.HexNumber, CultureInfo.InvariantCulture);
+        var chunk = new byte[length];
+        await stream.ReadExactlyAsync(chunk).AsTask().WaitAsync(Patience);
+        await ReadLineAsync();
+        return Encoding.UTF8.GetString(chunk);
+    }
+
     /// <summary>Whether the peer has closed the connection, without another byte.</summary>
     public async Task<bool> IsClosedAsync() => await ReadByteAsync() < 0;
 

@@ -67,11 +67,15 @@ internal sealed class EventDispatcher : BackgroundService
                 held.Enqueue(delivery);
                 continue;
             }
+            held.Keep(delivery);
             unseen.Enqueue(delivery);
             Raise(unseenSignal);
         }
         StartWaiting();
     }
+
+    /// <summary>Whether an event is in this sidecar's hands.</summary>
+    public bool Holds(Guid eventId) => held.Holds(eventId);
 
     /// <summary>There may be something to claim.</summary>
     public void Wake() => Raise(signal);

@@ -25,6 +25,7 @@ internal sealed class EventUpkeep(
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(5);
 
     private readonly SemaphoreSlim triggersChanged = new(1, 1);
+    private HashSet<Guid> suspected = [];
 
     /// <inheritdoc/>
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -42,6 +43,7 @@ internal sealed class EventUpkeep(
                     EventsLog.OrphansReleased(logger, released);
                     dispatcher.Wake();
                 }
+                await ReleaseLostAsync(stoppingToken).ConfigureAwait(false);
                 metrics.Figures = await replication.FiguresAsync(stoppingToken).ConfigureAwait(false);
             }
             catch (Exception e) when (!stoppingToken.IsCancellationRequested)
@@ -51,6 +53,22 @@ internal sealed class EventUpkeep(
         }
         while (await timer.WaitForNextTickAsync(stoppingToken).ConfigureAwait(false));
         await Task.WhenAll(listening, refreshing).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    }
+
+    /// <summary>
+    /// A connection that is lost in the instant of a commit leaves deliveries that are down as this sidecar's and that it knows nothing of.
+    /// What is so twice in a row is given back.
+    /// </summary>
+    private async Task ReleaseLostAsync(CancellationToken cancellationToken)
+    {
+        var unknown = (await deliveries.ClaimedAsync(cancellationToken).ConfigureAwait(false)).Where(id => !dispatcher.Holds(id)).ToHashSet();
+        var lost = unknown.Where(suspected.Contains).ToList();
+        suspected = unknown;
+        if (lost.Count == 0)
+            return;
+        await deliveries.ReleaseAsync(lost, cancellationToken).ConfigureAwait(false);
+        EventsLog.LostReleased(logger, lost.Count);
+        dispatcher.Wake();
     }
 
     private void OnNews(string what)

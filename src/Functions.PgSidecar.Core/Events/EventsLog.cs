@@ -44,6 +44,9 @@ internal static partial class EventsLog
     [LoggerMessage(3014, LogLevel.Information, "{Count} events of sidecars that are gone were given back")]
     public static partial void OrphansReleased(ILogger logger, int count);
 
+    [LoggerMessage(3018, LogLevel.Information, "{Count} events whose claims went astray with a connection were given back")]
+    public static partial void LostReleased(ILogger logger, int count);
+
     [LoggerMessage(3015, LogLevel.Warning, "The upkeep of events failed, trying again: {Reason}")]
     public static partial void UpkeepFailed(ILogger logger, string reason);
 

@@ -20,6 +20,7 @@ internal sealed class HeldDeliveries(int maxRunning)
 
     private readonly Lock gate = new();
     private readonly Dictionary<string, FunctionDeliveries> functions = new(StringComparer.Ordinal);
+    private readonly HashSet<Guid> events = [];
     private int held;
     private long heldBytes;
     private int running;
@@ -76,11 +77,28 @@ internal sealed class HeldDeliveries(int maxRunning)
         }
     }
 
+    /// <summary>Whether an event is held.</summary>
+    public bool Holds(Guid eventId)
+    {
+        lock (gate)
+            return events.Contains(eventId);
+    }
+
+    /// <summary>Takes one that has a place; it can't start yet.</summary>
+    public void Keep(Delivery delivery)
+    {
+        lock (gate)
+            events.Add(delivery.EventId);
+    }
+
     /// <summary>Puts one that has a place in line.</summary>
     public void Enqueue(Delivery delivery)
     {
         lock (gate)
+        {
+            events.Add(delivery.EventId);
             Of(delivery.Function).Waiting.Enqueue(delivery);
+        }
     }
 
     /// <summary>Puts claimed ones in line, place or not.</summary>
@@ -90,6 +108,7 @@ internal sealed class HeldDeliveries(int maxRunning)
         {
             var deliveries = Of(delivery.Function);
             Hold(deliveries, delivery.Payload.Length);
+            events.Add(delivery.EventId);
             deliveries.Waiting.Enqueue(delivery);
         }
     }
@@ -133,7 +152,10 @@ internal sealed class HeldDeliveries(int maxRunning)
             if (pauseFor is { } pause)
                 deliveries.PausedUntil = Environment.TickCount64 + (long)pause.TotalMilliseconds;
             foreach (var delivery in batch)
+            {
+                events.Remove(delivery.EventId);
                 Let(deliveries, delivery.Payload.Length);
+            }
             return deliveries.Held <= MaxClaim / 2;
         }
     }

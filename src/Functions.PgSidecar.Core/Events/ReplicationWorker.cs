@@ -85,7 +85,7 @@ internal sealed class ReplicationWorker(
                 if (time.GetElapsedTime(began) > LongestPause)
                     pause = FirstPause;
                 if (!IsTaken(e))
-                    EventsLog.FeedEnded(logger, pause, e.Message);
+                    await TellAsync(e, pause, stoppingToken).ConfigureAwait(false);
                 await Task.Delay(pause, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
                 pause = TimeSpan.FromTicks(Math.Min(pause.Ticks * 2, LongestPause.Ticks));
             }
@@ -93,6 +93,20 @@ internal sealed class ReplicationWorker(
             {
                 metrics.Leads = false;
             }
+        }
+    }
+
+    private async Task TellAsync(Exception reason, TimeSpan pause, CancellationToken cancellationToken)
+    {
+        EventsLog.FeedEnded(logger, pause, reason.Message);
+        try
+        {
+            await store.ReportAsync("retrying", reason.Message, cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception e) when (!cancellationToken.IsCancellationRequested)
+        {
+            // The database is away, which is what the reason says as well.
+            EventsLog.UpkeepFailed(logger, e.Message);
         }
     }
 

@@ -1,4 +1,5 @@
 using Functions.PgSidecar.Core.Auth;
+using Functions.PgSidecar.Core.Bindings.Bodies;
 using Functions.PgSidecar.Core.Registry;
 
 namespace Functions.PgSidecar.Core.Invocations;
@@ -56,4 +57,7 @@ internal sealed record Invocation
 
     /// <summary>The raw body.</summary>
     public ReadOnlyMemory<byte> Body { get; init; }
+
+    /// <summary>The body where it is still arriving, in place of <see cref="Body"/>; the envelope says so with <c>"streams":true</c>.</summary>
+    public RequestStream? BodyStream { get; init; }
 }

@@ -1,4 +1,5 @@
 using Functions.PgSidecar.Core.Bindings;
+using Functions.PgSidecar.Core.Bindings.Bodies;
 using Functions.PgSidecar.Core.Observability;
 using Functions.PgSidecar.Sandbox.JavaScript;
 
@@ -8,8 +9,12 @@ namespace Functions.PgSidecar.Core.Invocations;
 internal sealed class InvocationHost(Invocation invocation, IReadOnlyDictionary<string, IBinding> bindings, InvocationLog log)
     : IGuestHost, IAsyncDisposable
 {
+    /// <summary>How the head ends of an answer whose body follows in operations.</summary>
+    private static ReadOnlySpan<byte> Streams => "\"stream\":true}"u8;
+
     private readonly Dictionary<string, IBindingSession> sessions = new(2, StringComparer.Ordinal);
     private readonly TaskCompletionSource<InvocationResult> answer = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private ResponseStream? stream;
     private int lines;
 
     /// <summary>The guest's answer, or why there is none.</summary>
@@ -22,6 +27,8 @@ internal sealed class InvocationHost(Invocation invocation, IReadOnlyDictionary<
         var name = dot < 0 ? operation.Name : operation.Name[..dot];
         if (!sessions.TryGetValue(name, out var session))
         {
+            if (TryStartBody(name, operation))
+                return;
             if (!bindings.TryGetValue(name, out var binding))
             {
                 operation.Fail("TypeError", $"This sidecar has no operation '{operation.Name}'.", "PGFN5404");
@@ -43,16 +50,40 @@ internal sealed class InvocationHost(Invocation invocation, IReadOnlyDictionary<
     }
 
     /// <inheritdoc/>
-    public void Respond(ReadOnlyMemory<byte> head, ReadOnlyMemory<byte> body) =>
-        answer.TrySetResult(new InvocationResult(InvocationOutcome.Succeeded, head, body));
+    public void Respond(ReadOnlyMemory<byte> head, ReadOnlyMemory<byte> body)
+    {
+        if (head.Span.EndsWith(Streams))
+            stream = new ResponseStream();
+        answer.TrySetResult(new InvocationResult(InvocationOutcome.Succeeded, head, body) { Stream = stream });
+    }
 
-    /// <summary>The run is over: where it has not answered, it won't.</summary>
-    public void Fail(InvocationResult result) => answer.TrySetResult(result);
+    /// <summary>The run is over: where it has not answered, or not to the end, it won't.</summary>
+    public void Fail(InvocationResult result)
+    {
+        answer.TrySetResult(result);
+        stream?.Complete();
+    }
 
     /// <summary>Gives back what the bindings hold: open transactions are rolled back, requests under way are aborted.</summary>
     public async ValueTask DisposeAsync()
     {
         foreach (var session in sessions.Values)
             await session.DisposeAsync().ConfigureAwait(false);
+    }
+
+    /// <summary>The bodies of the request and of the answer are the invocation's own.</summary>
+    private bool TryStartBody(string name, GuestOperation operation)
+    {
+        switch (name)
+        {
+            case "request" when invocation.BodyStream is { } body && operation.Name == "request.read":
+                body.Start(operation);
+                return true;
+            case "response" when stream is { } answering:
+                answering.Start(operation);
+                return true;
+            default:
+                return false;
+        }
     }
 }

@@ -1,3 +1,5 @@
+using Functions.PgSidecar.Core.Bindings.Bodies;
+
 namespace Functions.PgSidecar.Core.Invocations;
 
 /// <summary>What the source of an invocation learns of it.</summary>
@@ -15,6 +17,9 @@ internal sealed record InvocationResult(
 {
     /// <summary>The HTTP status of a failure.</summary>
     public int Status { get; init; } = 500;
+
+    /// <summary>The body where it is still being written, in place of <see cref="Body"/>; whoever gets it sends or abandons it.</summary>
+    public ResponseStream? Stream { get; init; }
 
     /// <summary>Seconds after which another attempt makes sense.</summary>
     public int? RetryAfter { get; init; }

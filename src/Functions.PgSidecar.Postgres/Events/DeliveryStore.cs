@@ -62,6 +62,27 @@ public sealed class DeliveryStore(NpgsqlDataSource dataSource, Guid sidecar)
         return (int)(await command.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false))!;
     }
 
+    /// <summary>The events that the database has down as this sidecar's.</summary>
+    public async Task<IReadOnlyList<Guid>> ClaimedAsync(CancellationToken cancellationToken)
+    {
+        await using var command = dataSource.CreateCommand("select event_id from functions_private.deliveries where claimed_by = $1");
+        command.Parameters.AddWithValue(sidecar);
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+        var events = new List<Guid>();
+        while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false)) events.Add(reader.GetGuid(0));
+        return events;
+    }
+
+    /// <summary>Gives back some of what the database has down as this sidecar's.</summary>
+    public async Task ReleaseAsync(IReadOnlyCollection<Guid> events, CancellationToken cancellationToken)
+    {
+        await using var command = dataSource.CreateCommand(
+            "update functions_private.deliveries set claimed_by = null where event_id = any ($2) and claimed_by = $1");
+        command.Parameters.AddWithValue(sidecar);
+        command.Parameters.AddWithValue(events.ToArray());
+        await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
+    }
+
     /// <summary>Gives back whatever this sidecar still holds, at its end.</summary>
     public async Task ReleaseAllAsync(CancellationToken cancellationToken)
     {

@@ -14,7 +14,7 @@ public sealed class AheadOfTimeCompiler(string crossgenPath)
 {
     /// <summary>Writes the image's assembly to <paramref name="assemblyPath"/>, and its metadata beside it.</summary>
     /// <param name="sources">The modules with their names, the main module first.</param>
-    /// <exception cref="WasmFormatException">A module is malformed, invalid, unsupported or beyond a limit.</exception>
+    /// <exception cref="WasmFormatException">A module is malformed, invalid, unsupported or beyond a limit, <see cref="TimeLimit"/> included.</exception>
     /// <exception cref="InvalidOperationException">crossgen2 failed; the message holds what it said.</exception>
     public Task CompileAsync(
         IReadOnlyList<(string Name, ReadOnlyMemory<byte> Bytes)> sources, string assemblyPath, CancellationToken cancellationToken = default) =>
@@ -48,6 +48,9 @@ public sealed class AheadOfTimeCompiler(string crossgenPath)
         }
     }
 
+    /// <summary>How long crossgen2 may take for one image; the largest that people deploy take a tenth of it.</summary>
+    public TimeSpan TimeLimit { get; init; } = TimeSpan.FromSeconds(60);
+
     private async Task RunCrossgenAsync(string input, string output, CancellationToken cancellationToken)
     {
         MakeExecutable();
@@ -62,18 +65,21 @@ public sealed class AheadOfTimeCompiler(string crossgenPath)
         foreach (var argument in arguments)
             start.ArgumentList.Add(argument);
         using var process = Process.Start(start) ?? throw new InvalidOperationException($"{crossgenPath} did not start.");
+        using var timer = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        timer.CancelAfter(TimeLimit);
         try
         {
-            var messages = process.StandardOutput.ReadToEndAsync(cancellationToken);
-            var errors = process.StandardError.ReadToEndAsync(cancellationToken);
-            await process.WaitForExitAsync(cancellationToken);
+            var messages = process.StandardOutput.ReadToEndAsync(timer.Token);
+            var errors = process.StandardError.ReadToEndAsync(timer.Token);
+            await process.WaitForExitAsync(timer.Token);
             if (process.ExitCode != 0)
                 throw new InvalidOperationException($"crossgen2 failed with exit code {process.ExitCode}: {await errors}{await messages}");
         }
         catch (OperationCanceledException)
         {
             process.Kill(entireProcessTree: true);
-            throw;
+            cancellationToken.ThrowIfCancellationRequested();
+            throw new WasmFormatException($"the module takes longer to compile than {TimeLimit.TotalSeconds} s", 0);
         }
     }
 

@@ -81,7 +81,7 @@ internal sealed partial class FunctionCompiler
             Emit(code[next++]);
             beginsRun |= FuelPrices.EndsRun(code[next - 1].Opcode);
             if (cil.Length > WasmLimits.FunctionCilBytes)
-                throw new WasmFormatException("function too complex: it would become more than 16 MiB of intermediate code", 0);
+                throw new WasmFormatException("function too complex: it would become more than 4 MiB of intermediate code", 0);
         }
     }
 

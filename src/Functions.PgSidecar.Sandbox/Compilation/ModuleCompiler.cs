@@ -5,24 +5,34 @@ using Functions.PgSidecar.Sandbox.Wasm;
 
 namespace Functions.PgSidecar.Sandbox.Compilation;
 
-/// <summary>Compiles one module to one static class: a method a function, and <see cref="AddressMethod"/>.</summary>
+/// <summary>Compiles one module to a static class: a method a function, and <see cref="AddressMethod"/>. More classes hold what does not fit into one.</summary>
 internal sealed class ModuleCompiler
 {
     /// <summary>The method that gives the address of a function that can be referenced; 0 for any other.</summary>
     public const string AddressMethod = "AddressOf";
 
-    private readonly TypeBuilder type;
+    /// <summary>Functions whose addresses one method knows: a method of a hundred thousand would take minutes to compile.</summary>
+    private const int AddressesAtOnce = 1024;
 
-    private ModuleCompiler(WasmModule module, SignatureTable signatures, TypeBuilder type, CompilationOptions options)
+    /// <summary>The runtime allows a class 65,535 methods.</summary>
+    private const int FunctionsInClass = 50_000;
+
+    private const TypeAttributes Static = TypeAttributes.Public | TypeAttributes.Abstract | TypeAttributes.Sealed | TypeAttributes.BeforeFieldInit;
+
+    private readonly TypeBuilder type;
+    private readonly TypeBuilder[] classes;
+
+    private ModuleCompiler(WasmModule module, SignatureTable signatures, ModuleBuilder assembly, string className, CompilationOptions options)
     {
         Module = module;
         Options = options;
         Signatures = signatures;
+        type = assembly.DefineType(className, Static);
         Arithmetic = new ArithmeticMethods(type);
-        this.type = type;
         Layout = new ModuleLayout(module);
         MinimumMemoryBytes = module.MemoryTypes.Length == 0 ? 0 : (ulong)module.MemoryTypes[0].Minimum * LinearMemory.PageBytes;
-        Methods = [.. module.Bodies.Select((body, index) => type.DefineMethod(
+        classes = [type, .. module.Bodies.Chunk(FunctionsInClass).Skip(1).Select((_, index) => assembly.DefineType($"{type.Name}More{index}", Static))];
+        Methods = [.. module.Bodies.Select((body, index) => classes[index / FunctionsInClass].DefineMethod(
             $"f{module.ImportedFunctions + index}",
             MethodAttributes.Public | MethodAttributes.Static,
             CilMethods.ResultType(body.Type),
@@ -47,14 +57,19 @@ internal sealed class ModuleCompiler
 
     public static void Compile(WasmModule module, SignatureTable signatures, ModuleBuilder assembly, string className, CompilationOptions options)
     {
-        const TypeAttributes Static = TypeAttributes.Public | TypeAttributes.Abstract | TypeAttributes.Sealed | TypeAttributes.BeforeFieldInit;
-        var type = assembly.DefineType(className, Static);
-        var compiler = new ModuleCompiler(module, signatures, type, options);
+        var compiler = new ModuleCompiler(module, signatures, assembly, className, options);
         var entryChecks = CallGraph.FindEntryChecks(module);
         for (var function = 0; function < module.Bodies.Length; function++)
+        {
+            // Optimising takes more than linear time in blocks and the depth of loops; not optimising does not.
+            if (FunctionComplexity.IsBeyondOptimising(module.Bodies[function].Instructions))
+                compiler.Methods[function].SetImplementationFlags(MethodImplAttributes.NoOptimization);
             FunctionCompiler.Compile(compiler, module.Bodies[function], compiler.Methods[function], entryChecks[function]);
+        }
+
         compiler.EmitAddressMethod();
-        type.CreateType();
+        foreach (var part in compiler.classes)
+            part.CreateType();
     }
 
     /// <summary>Addresses are taken one by one, when they are asked for: taking one may make the runtime prepare the method.</summary>
@@ -66,24 +81,45 @@ internal sealed class ModuleCompiler
         if (Module.Dylink is not null)
             EmitUnresolvedStubs(targets);
 
-        var method = type.DefineMethod(AddressMethod, MethodAttributes.Public | MethodAttributes.Static, typeof(nint), [typeof(int)]);
+        var parts = targets.GroupBy(target => target.Key / AddressesAtOnce).Select(part => KeyValuePair.Create(
+            part.Key, EmitChoice($"{AddressMethod}{part.Key}", part.Key * AddressesAtOnce, 1, part, (cil, target) => cil.LoadAddressOf(target))));
+        EmitChoice(AddressMethod, 0, AddressesAtOnce, parts, (cil, part) =>
+        {
+            cil.LoadArgument(0);
+            cil.Call(part);
+        });
+    }
+
+    /// <summary>A method that answers what belongs to (its argument - first) / divisor among the choices, and 0 where there is none.</summary>
+    private MethodBuilder EmitChoice(
+        string name, int first, int divisor, IEnumerable<KeyValuePair<int, MethodBuilder>> choices, Action<CilWriter, MethodBuilder> answer)
+    {
+        var known = choices.ToArray();
+        var method = type.DefineMethod(name, MethodAttributes.Public | MethodAttributes.Static, typeof(nint), [typeof(int)]);
         var cil = new CilWriter(method.GetILGenerator(), contextArgument: 0);
         var none = cil.NewLabel();
-        var labels = Enumerable.Repeat(none, Module.FunctionTypes.Count).ToArray();
-        foreach (var function in targets.Keys)
-            labels[function] = cil.NewLabel();
+        var start = first / divisor;
+        var labels = Enumerable.Repeat(none, known.Length == 0 ? 0 : known[^1].Key - start + 1).ToArray();
+        foreach (var (key, _) in known)
+            labels[key - start] = cil.NewLabel();
         cil.LoadArgument(0);
+        cil.Integer(first);
+        cil.Emit(OpCodes.Sub);
+        cil.Integer(divisor);
+        cil.Emit(OpCodes.Div_Un);
         cil.Switch(labels);
         cil.Mark(none);
         cil.Integer(0);
         cil.Emit(OpCodes.Conv_I);
         cil.Emit(OpCodes.Ret);
-        foreach (var (function, target) in targets)
+        foreach (var (key, choice) in known)
         {
-            cil.Mark(labels[function]);
-            cil.LoadAddressOf(target);
+            cil.Mark(labels[key - start]);
+            answer(cil, choice);
             cil.Emit(OpCodes.Ret);
         }
+
+        return method;
     }
 
     /// <summary>A side module may import symbols that nobody defines and that it never calls; a call of one traps.</summary>

@@ -1,13 +1,15 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using System.Text;
 using System.Text.RegularExpressions;
+using Functions.PgSidecar.Sandbox.JavaScript.SourceMaps;
 using Functions.PgSidecar.Sandbox.Runtime;
 using Functions.PgSidecar.Sandbox.Threads;
 
 namespace Functions.PgSidecar.Sandbox.JavaScript;
 
 /// <summary>Runs a function's top level in a fresh guest, under limits, and takes the snapshot.</summary>
-internal sealed partial class Compilation(JavaScriptProgram start, string fileName, string source, GuestLimits limits, string? entry)
+internal sealed partial class Compilation(JavaScriptProgram start, string fileName, string source, SourceMap? map, GuestLimits limits, string? entry)
     : ISandboxWork, IInterruptible, IGuestCalls
 {
     private readonly TaskCompletionSource<(InstanceSnapshot, byte[])> completion =
@@ -118,6 +120,9 @@ internal sealed partial class Compilation(JavaScriptProgram start, string fileNa
         return info;
     }
 
+    [return: NotNullIfNotNull(nameof(text))]
+    private string? Translate(string? text) => map is null ? text : map.Translate(text);
+
     private JavaScriptCompileException Failure(WasmTrapException trap) => trap.Kind switch
     {
         TrapKind.Interrupted => new JavaScriptCompileException(
@@ -129,11 +134,15 @@ internal sealed partial class Compilation(JavaScriptProgram start, string fileNa
 
     private JavaScriptCompileException Failure(GuestError error)
     {
-        var place = error.Stack is null ? null : Place().Match(error.Stack);
-        int? Number(string group) =>
-            place is { Success: true } ? int.Parse(place.Groups[group].ValueSpan, CultureInfo.InvariantCulture) : null;
-        var notes = log.Length > 0 ? $"\nIts log: {log.ToString().TrimEnd()}" : "";
-        return new JavaScriptCompileException($"{error.Name}: {error.Message}{notes}", fileName, Number("line"), Number("column"), error.Stack);
+        var notes = log.Length > 0 ? $"\nIts log: {Translate(log.ToString().TrimEnd())}" : "";
+        var message = $"{error.Name}: {error.Message}{notes}";
+        var stack = Translate(error.Stack);
+        var match = error.Stack is null ? null : Place().Match(error.Stack);
+        if (match is not { Success: true })
+            return new JavaScriptCompileException(message, fileName, stack: stack);
+        int Number(string group) => int.Parse(match.Groups[group].ValueSpan, CultureInfo.InvariantCulture);
+        var place = map?.Find(Number("line"), Number("column")) ?? new SourcePlace(fileName, Number("line"), Number("column"));
+        return new JavaScriptCompileException(message, place.File, place.Line, place.Column, stack);
     }
 
     /// <summary>The first place a stack names, <c>hello.js:3:5</c>.</summary>

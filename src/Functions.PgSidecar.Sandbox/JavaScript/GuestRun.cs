@@ -40,7 +40,7 @@ internal sealed class GuestRun : ISandboxWork, IInterruptible
         this.program = program;
         this.request = request;
         this.threads = threads;
-        calls = new RunCalls(this, host);
+        calls = new RunCalls(this, host, program.Map);
         Deadline = postedAt + (long)(request.Limits.Timeout.TotalSeconds * Stopwatch.Frequency);
     }
 
@@ -121,7 +121,7 @@ internal sealed class GuestRun : ISandboxWork, IInterruptible
         }
         catch (GuestException thrown)
         {
-            calls.Verdict.Threw(thrown.Error);
+            calls.Verdict.Threw(calls.Translate(thrown.Error));
         }
         catch (Exception e)
         {

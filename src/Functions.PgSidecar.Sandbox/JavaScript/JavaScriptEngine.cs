@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
+using Functions.PgSidecar.Sandbox.JavaScript.SourceMaps;
 using Functions.PgSidecar.Sandbox.Runtime;
 using Functions.PgSidecar.Sandbox.Threads;
 
@@ -55,30 +56,31 @@ public sealed class JavaScriptEngine : IDisposable
 
     /// <summary>Runs a module's top level once and keeps the memory it leaves.</summary>
     /// <param name="fileName">The source's name in errors and stack traces.</param>
-    /// <param name="source">An ES module that imports nothing.</param>
+    /// <param name="source">An ES module that imports nothing; a source map in its last line makes errors name the author's own files.</param>
     /// <param name="limits">What the top level may use.</param>
     /// <param name="entry">The export to call, or <see langword="null"/>: <c>default</c>, <c>handler</c>, or the only function.</param>
     /// <exception cref="JavaScriptCompileException">The source can't become a program.</exception>
     public async Task<JavaScriptProgram> CompileAsync(string fileName, string source, GuestLimits limits, string? entry = null)
     {
         var start = await blank.Value.ConfigureAwait(false);
-        var compilation = new Compilation(start, fileName, source, limits, entry);
+        var (code, map) = SourceText.Split(fileName, source);
+        var compilation = new Compilation(start, fileName, code, map, limits, entry);
         threads.Post(compilation);
         var (snapshot, info) = await compilation.Completion.ConfigureAwait(false);
-        return new JavaScriptProgram(image, exports, snapshot, start.Handles, info);
+        return new JavaScriptProgram(image, exports, snapshot, start.Handles, info, map);
     }
 
     /// <summary>A program as bytes, for the database.</summary>
     public byte[] Write(JavaScriptProgram program) =>
-        ProgramFormat.Write(EngineId, program.Handles, program.Info.Span, program.Snapshot);
+        ProgramFormat.Write(EngineId, program.Handles, program.Info.Span, program.Map, program.Snapshot);
 
     /// <summary>A program from bytes.</summary>
     /// <exception cref="InvalidDataException">The bytes are no program, or one of an engine with another <see cref="EngineId"/>.</exception>
     public JavaScriptProgram Read(ReadOnlyMemory<byte> program)
     {
-        var (handles, info, snapshot) =
+        var (handles, info, map, snapshot) =
             ProgramFormat.Read(program, EngineId, stream => image.ReadSnapshot(stream, hostFunctions));
-        return new JavaScriptProgram(image, exports, snapshot, handles, info);
+        return new JavaScriptProgram(image, exports, snapshot, handles, info, map);
     }
 
     /// <summary>Runs a program once.</summary>

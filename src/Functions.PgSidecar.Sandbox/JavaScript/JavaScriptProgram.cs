@@ -1,3 +1,4 @@
+using Functions.PgSidecar.Sandbox.JavaScript.SourceMaps;
 using Functions.PgSidecar.Sandbox.Runtime;
 
 namespace Functions.PgSidecar.Sandbox.JavaScript;
@@ -21,13 +22,14 @@ public sealed class JavaScriptProgram : IDisposable
     private bool disposed;
 
     internal JavaScriptProgram(
-        CompiledImage image, QuickJsExports exports, InstanceSnapshot snapshot, GuestHandles handles, ReadOnlyMemory<byte> info)
+        CompiledImage image, QuickJsExports exports, InstanceSnapshot snapshot, GuestHandles handles, ReadOnlyMemory<byte> info, SourceMap? map = null)
     {
         this.image = image;
         this.exports = exports;
         this.snapshot = snapshot;
         Handles = handles;
         Info = info;
+        Map = map;
     }
 
     /// <summary>What the prelude says of the module: JSON with <c>form</c>, <c>entry</c> and <c>handlers</c>.</summary>
@@ -40,6 +42,9 @@ public sealed class JavaScriptProgram : IDisposable
     public int Live => Volatile.Read(ref live);
 
     internal GuestHandles Handles { get; }
+
+    /// <summary>Where its code comes from, if its source said so.</summary>
+    internal SourceMap? Map { get; }
 
     internal InstanceSnapshot Snapshot => snapshot;
 

@@ -2,26 +2,28 @@ using System.Buffers.Binary;
 using System.IO.Compression;
 using System.Security.Cryptography;
 using System.Text;
+using Functions.PgSidecar.Sandbox.JavaScript.SourceMaps;
 using Functions.PgSidecar.Sandbox.Runtime;
 
 namespace Functions.PgSidecar.Sandbox.JavaScript;
 
 /// <summary>
 /// A program as bytes: <c>"PGFP"</c>, version, the engine's id (64 ASCII digits), the SHA-256 of all that follows, seven addresses (int32, little
-/// endian), the length of the info and the info, then the snapshot, Brotli-compressed.
+/// endian), the lengths of the info and of the source map (0 for none), the two, then the snapshot, Brotli-compressed.
 /// </summary>
 internal static class ProgramFormat
 {
-    public const byte Version = 2;
+    public const byte Version = 3;
     private const int EngineIdLength = 64;
     private const int HandleCount = 7;
+    private const int LengthCount = 2;
     private const int HashOffset = 4 + 1 + EngineIdLength;
     private const int ContentOffset = HashOffset + SHA256.HashSizeInBytes;
-    private const int HeaderLength = ContentOffset + (HandleCount * sizeof(int)) + sizeof(int);
+    private const int HeaderLength = ContentOffset + ((HandleCount + LengthCount) * sizeof(int));
 
     private static ReadOnlySpan<byte> Magic => "PGFP"u8;
 
-    public static byte[] Write(string engineId, GuestHandles handles, ReadOnlySpan<byte> info, InstanceSnapshot snapshot)
+    public static byte[] Write(string engineId, GuestHandles handles, ReadOnlySpan<byte> info, SourceMap? map, InstanceSnapshot snapshot)
     {
         using var bytes = new MemoryStream();
         Span<byte> header = stackalloc byte[HeaderLength];
@@ -29,14 +31,16 @@ internal static class ProgramFormat
         header[4] = Version;
         Encoding.ASCII.GetBytes(engineId, header.Slice(5, EngineIdLength));
         var numbers = header[ContentOffset..];
+        var mapBytes = map is null ? default : map.Compressed.Span;
         int[] values =
         [
-            handles.Bind, handles.Invoke, handles.Complete, handles.Rejection, handles.Undefined, handles.Scratch, handles.RandomState, info.Length,
+            handles.Bind, handles.Invoke, handles.Complete, handles.Rejection, handles.Undefined, handles.Scratch, handles.RandomState, info.Length, mapBytes.Length,
         ];
         for (var i = 0; i < values.Length; i++)
             BinaryPrimitives.WriteInt32LittleEndian(numbers[(i * sizeof(int))..], values[i]);
         bytes.Write(header);
         bytes.Write(info);
+        bytes.Write(mapBytes);
         using (var compressed = new BrotliStream(bytes, CompressionLevel.Fastest, leaveOpen: true))
             snapshot.WriteTo(compressed);
         var program = bytes.ToArray();
@@ -45,7 +49,7 @@ internal static class ProgramFormat
     }
 
     /// <exception cref="InvalidDataException">The bytes are no program, or one of another engine.</exception>
-    public static (GuestHandles Handles, byte[] Info, InstanceSnapshot Snapshot) Read(
+    public static (GuestHandles Handles, byte[] Info, SourceMap? Map, InstanceSnapshot Snapshot) Read(
         ReadOnlyMemory<byte> program, string engineId, Func<Stream, InstanceSnapshot> readSnapshot)
     {
         var header = program.Span;
@@ -56,16 +60,17 @@ internal static class ProgramFormat
         if (!SHA256.HashData(header[ContentOffset..]).AsSpan().SequenceEqual(header[HashOffset..ContentOffset]))
             throw new InvalidDataException("The stored program is damaged.");
         var numbers = header[ContentOffset..];
-        Span<int> values = stackalloc int[HandleCount + 1];
+        Span<int> values = stackalloc int[HandleCount + LengthCount];
         for (var i = 0; i < values.Length; i++)
             values[i] = BinaryPrimitives.ReadInt32LittleEndian(numbers[(i * sizeof(int))..]);
-        var infoLength = values[HandleCount];
-        if (infoLength < 0 || infoLength > header.Length - HeaderLength)
+        var (infoLength, mapLength) = (values[HandleCount], values[HandleCount + 1]);
+        if (infoLength < 0 || mapLength < 0 || (long)infoLength + mapLength > header.Length - HeaderLength)
             throw new InvalidDataException("The stored program is cut off.");
         var info = header.Slice(HeaderLength, infoLength).ToArray();
+        var map = mapLength == 0 ? null : new SourceMap(header.Slice(HeaderLength + infoLength, mapLength).ToArray());
         using var compressed = new BrotliStream(
-            new MemoryStream(program[(HeaderLength + infoLength)..].ToArray(), writable: false), CompressionMode.Decompress);
+            new MemoryStream(program[(HeaderLength + infoLength + mapLength)..].ToArray(), writable: false), CompressionMode.Decompress);
         var handles = new GuestHandles(values[0], values[1], values[2], values[3], values[4], values[5], values[6]);
-        return (handles, info, readSnapshot(compressed));
+        return (handles, info, map, readSnapshot(compressed));
     }
 }

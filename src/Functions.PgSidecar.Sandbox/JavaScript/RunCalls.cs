@@ -1,9 +1,10 @@
 using System.Diagnostics;
+using Functions.PgSidecar.Sandbox.JavaScript.SourceMaps;
 
 namespace Functions.PgSidecar.Sandbox.JavaScript;
 
 /// <summary>What a run's guest says to its host, and what has come of it so far: operations under way, and a verdict at the end.</summary>
-internal sealed class RunCalls(GuestRun run, IGuestHost host) : IGuestCalls
+internal sealed class RunCalls(GuestRun run, IGuestHost host, SourceMap? map) : IGuestCalls
 {
     private readonly long begunAt = Stopwatch.GetTimestamp();
 
@@ -37,11 +38,14 @@ internal sealed class RunCalls(GuestRun run, IGuestHost host) : IGuestCalls
     }
 
     /// <inheritdoc/>
-    public void OnFail(GuestError failure) => Verdict.Failed(failure);
+    public void OnFail(GuestError failure) => Verdict.Failed(Translate(failure));
 
     /// <inheritdoc/>
-    public void OnDone(GuestError? background) => Verdict.Done(background);
+    public void OnDone(GuestError? background) => Verdict.Done(background is null ? null : Translate(background));
 
     /// <inheritdoc/>
-    public void OnLog(GuestLogLevel level, string message) => host.Log(level, message);
+    public void OnLog(GuestLogLevel level, string message) => host.Log(level, map is null ? message : map.Translate(message));
+
+    /// <summary>An error whose stack names the author's own files, where a source map knows them.</summary>
+    public GuestError Translate(GuestError error) => map is null ? error : error with { Stack = map.Translate(error.Stack) };
 }

@@ -66,5 +66,6 @@ internal readonly record struct HostFunction(nint Code, FunctionType Type)
         : type == typeof(long) ? ValueType.I64
         : type == typeof(float) ? ValueType.F32
         : type == typeof(double) ? ValueType.F64
+        : type == typeof(VectorBits) ? ValueType.V128
         : throw new ArgumentException($"Host function {import.Module}.{import.Name} uses {type.Name}, which WebAssembly cannot pass.");
 }

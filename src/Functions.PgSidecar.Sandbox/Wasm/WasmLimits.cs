@@ -26,7 +26,7 @@ public static class WasmLimits
 
     public const int FunctionBodyBytes = 2 * 1024 * 1024;
     /// <summary>The intermediate code one function may become: a call of many parameters is two bytes here and hundreds there.</summary>
-    public const int FunctionCilBytes = 16 * 1024 * 1024;
+    public const int FunctionCilBytes = 4 * 1024 * 1024;
 
     public const int FunctionLocals = 10_000;
 

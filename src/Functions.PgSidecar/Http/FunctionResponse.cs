@@ -1,29 +1,55 @@
 using System.Text.Json;
+using Functions.PgSidecar.Core.Bindings.Bodies;
+using Functions.PgSidecar.Core.Invocations;
 
 namespace Functions.PgSidecar.Http;
 
 /// <summary>Sends what a function answered.</summary>
 internal static class FunctionResponse
 {
-    /// <summary>Writes status, headers and body.</summary>
+    /// <summary>Writes status, headers and body; of a body that is still being written, until its end.</summary>
     /// <param name="context">The request.</param>
-    /// <param name="head">JSON <c>{"status":200,"headers":[["name","value"]]}</c>, written by the guest: not to be trusted.</param>
-    /// <param name="body">The body.</param>
+    /// <param name="result">Its head is JSON <c>{"status":200,"headers":[["name","value"]]}</c>, written by the guest: not to be trusted.</param>
     /// <returns>False where the head is no valid response; nothing has been sent then.</returns>
-    public static async Task<bool> WriteAsync(HttpContext context, ReadOnlyMemory<byte> head, ReadOnlyMemory<byte> body)
+    public static async Task<bool> WriteAsync(HttpContext context, InvocationResult result)
     {
-        if (!TryApply(context.Response, head.Span))
+        if (!TryApply(context.Response, result.Head.Span))
         {
             context.Response.Clear();
             return false;
         }
         var status = context.Response.StatusCode;
-        if (status is StatusCodes.Status204NoContent or StatusCodes.Status205ResetContent or StatusCodes.Status304NotModified)
-            return true;
+        var hasBody = status is not (StatusCodes.Status204NoContent or StatusCodes.Status205ResetContent or StatusCodes.Status304NotModified);
+        if (result.Stream is { } stream)
+            await SendAsync(context, stream, hasBody && !HttpMethods.IsHead(context.Request.Method));
+        else if (hasBody)
+            await SendAsync(context, result.Body);
+        return true;
+    }
+
+    private static async Task SendAsync(HttpContext context, ReadOnlyMemory<byte> body)
+    {
         context.Response.ContentLength = body.Length;
         if (!HttpMethods.IsHead(context.Request.Method) && body.Length > 0)
             await context.Response.Body.WriteAsync(body, context.RequestAborted);
-        return true;
+    }
+
+    private static async Task SendAsync(HttpContext context, ResponseStream stream, bool hasBody)
+    {
+        try
+        {
+            if (!hasBody)
+                return;
+            // The head goes out at once: a stream of events may have nothing to tell for a while.
+            await context.Response.StartAsync(context.RequestAborted);
+            await context.Response.Body.FlushAsync(context.RequestAborted);
+            if (!await stream.CopyToAsync(context.Response.Body, context.RequestAborted))
+                context.Abort();
+        }
+        finally
+        {
+            stream.Abandon();
+        }
     }
 
     private static bool TryApply(HttpResponse response, ReadOnlySpan<byte> head)

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.ExceptionServices;
 using Functions.PgSidecar.Core.Auth;
 using Functions.PgSidecar.Core.Invocations;
 using Functions.PgSidecar.Core.Registry;
@@ -27,7 +28,7 @@ internal sealed class InvokeEndpoints(FunctionCatalog catalog, Authenticator aut
         }
         if (await AuthenticateAsync(context, function) is not { } caller)
             return;
-        var body = await RequestBody.ReadAsync(context.Request, context.RequestAborted);
+        var body = await RequestBody.TakeAsync(context.Request, context.RequestAborted);
         var invocation = new Invocation
         {
             Id = Guid.CreateVersion7(),
@@ -37,10 +38,27 @@ internal sealed class InvokeEndpoints(FunctionCatalog catalog, Authenticator aut
             RequestId = requestId,
             TraceId = Activity.Current?.TraceId.ToHexString(),
             Envelope = RequestEnvelope.Write(
-                context, function, caller, requestId, (string?)context.Request.RouteValues["path"], time.GetUtcNow().ToUnixTimeMilliseconds()),
-            Body = body,
+                context, function, caller, requestId, (string?)context.Request.RouteValues["path"], body.Stream is not null, time.GetUtcNow().ToUnixTimeMilliseconds()),
+            Body = body.Bytes,
+            BodyStream = body.Stream,
         };
-        await AnswerAsync(context, await invoker.InvokeAsync(invocation, context.RequestAborted));
+        try
+        {
+            var result = await invoker.InvokeAsync(invocation, context.RequestAborted);
+            // A body that is too large is the client's failure, whatever the function made of it.
+            if (body.Stream?.Refusal is { } refused)
+            {
+                result.Stream?.Abandon();
+                ExceptionDispatchInfo.Throw(refused);
+            }
+            await AnswerAsync(context, result);
+        }
+        finally
+        {
+            // The server takes the request back: work left to waitUntil must not read it any more.
+            if (body.Stream is { } stream)
+                await stream.DisposeAsync();
+        }
     }
 
     /// <summary>Who calls; where that is nobody who may, the refusal has been sent.</summary>
@@ -79,8 +97,9 @@ internal sealed class InvokeEndpoints(FunctionCatalog catalog, Authenticator aut
             await Problem.WriteAsync(context, result.Status, result.Code!, result.Message!, result.RetryAfter);
             return;
         }
-        if (!await FunctionResponse.WriteAsync(context, result.Head, result.Body))
+        if (!await FunctionResponse.WriteAsync(context, result))
         {
+            result.Stream?.Abandon();
             await Problem.WriteAsync(
                 context, StatusCodes.Status500InternalServerError, "INVALID_RESPONSE",
                 "The function answered with a status outside 200 to 599, or with a header that HTTP does not allow.");

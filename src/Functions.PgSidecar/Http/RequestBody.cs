@@ -1,24 +1,33 @@
+using Functions.PgSidecar.Core.Bindings.Bodies;
+using Microsoft.AspNetCore.Http.Features;
+
 namespace Functions.PgSidecar.Http;
 
-/// <summary>Reads a request's body whole. Kestrel enforces the limit and throws <see cref="BadHttpRequestException"/> with status 413.</summary>
-internal static class RequestBody
+/// <summary>A request's body: read whole before the function runs where it is short, and otherwise by the function itself, while it arrives.</summary>
+/// <param name="Bytes">The body; empty where there is none.</param>
+/// <param name="Stream">The body that is still to be read, or <see langword="null"/>.</param>
+internal readonly record struct RequestBody(ReadOnlyMemory<byte> Bytes, RequestStream? Stream)
 {
-    /// <summary>The body; empty where there is none.</summary>
-    public static async ValueTask<ReadOnlyMemory<byte>> ReadAsync(HttpRequest request, CancellationToken cancellationToken)
+    /// <summary>The longest body that is read whole.</summary>
+    private const int MaxWhole = 64 * 1024;
+
+    /// <summary>Takes the body, as far as that need not be waited for long.</summary>
+    /// <exception cref="BadHttpRequestException">With status 413: its stated length is beyond the limit, which the server enforces on all others.</exception>
+    public static async ValueTask<RequestBody> TakeAsync(HttpRequest request, CancellationToken cancellationToken)
     {
-        if (request.ContentLength == 0)
+        if (request.HttpContext.Features.Get<IHttpRequestBodyDetectionFeature>()?.CanHaveBody != true)
             return default;
-        if (request.ContentLength is null && !request.Headers.ContainsKey("Transfer-Encoding") && request.Protocol.StartsWith("HTTP/1", StringComparison.Ordinal))
-            return default;
-        if (request.ContentLength is { } length and <= 64 * 1024)
-        {
-            var exact = new byte[length];
-            await request.Body.ReadExactlyAsync(exact, cancellationToken);
-            return exact;
-        }
-        // The length is a promise, not a fact: nothing is set aside for bytes that have not come.
-        using var bytes = new MemoryStream();
-        await request.Body.CopyToAsync(bytes, cancellationToken);
-        return bytes.GetBuffer().AsMemory(0, (int)bytes.Length);
+        if (request.ContentLength is not { } length)
+            return new RequestBody(default, Arriving(request));
+        if (length > request.HttpContext.Features.Get<IHttpMaxRequestBodySizeFeature>()?.MaxRequestBodySize)
+            throw new BadHttpRequestException("Request body too large.", StatusCodes.Status413PayloadTooLarge);
+        // The length is a promise, not a fact: nothing more is set aside for bytes that have not come.
+        if (length > MaxWhole)
+            return new RequestBody(default, Arriving(request));
+        var bytes = new byte[length];
+        await request.Body.ReadExactlyAsync(bytes, cancellationToken);
+        return new RequestBody(bytes, null);
     }
+
+    private static RequestStream Arriving(HttpRequest request) => new(request.Body, static failure => failure is BadHttpRequestException);
 }

@@ -19,9 +19,10 @@ internal static class RequestEnvelope
     /// <param name="caller">Who asks.</param>
     /// <param name="requestId">The request's id.</param>
     /// <param name="below">The path below the function's name, without a leading slash.</param>
+    /// <param name="streams">Whether the guest reads the body while it arrives.</param>
     /// <param name="now">Wall-clock time, Unix milliseconds.</param>
     public static ReadOnlyMemory<byte> Write(
-        HttpContext context, DeployedFunction function, Caller caller, string requestId, string? below, long now)
+        HttpContext context, DeployedFunction function, Caller caller, string requestId, string? below, bool streams, long now)
     {
         var request = context.Request;
         var buffer = new ArrayBufferWriter<byte>(1024);
@@ -43,6 +44,8 @@ internal static class RequestEnvelope
         writer.WriteString("request_id"u8, requestId);
         writer.WritePropertyName("env"u8);
         writer.WriteRawValue(function.EnvironmentJson.Span, skipInputValidation: true);
+        if (streams)
+            writer.WriteBoolean("streams"u8, true);
         writer.WriteNumber("now"u8, now);
         writer.WriteEndObject();
         writer.Flush();

@@ -16,7 +16,7 @@ public sealed class OutboundHttpTests : OutboundFixture
 
         using var response = await Send(Client(), Post(url + "#fragment", "body", ("Content-Type", "text/plain"), ("X-Mine", "1"), ("X-Mine", "2")), $"127.0.0.1:{server.Port}");
 
-        Assert.Equal((200, "OK", url, false, "hello"), (response.Status, response.StatusText, response.Url, response.Redirected, Text(response)));
+        Assert.Equal((200, "OK", url, false, "hello"), (response.Head.Status, response.Head.StatusText, response.Head.Url, response.Head.Redirected, Text(response)));
         Assert.Equal(["1", "2"], Values(response, "X-A"));
         Assert.Equal(["a=1; Expires=Wed, 01 Jan 2031 00:00:00 GMT", "b=2"], Values(response, "Set-Cookie"));
         Assert.Equal(["\u00e9"], Values(response, "X-Latin"));
@@ -213,7 +213,7 @@ public sealed class OutboundHttpTests : OutboundFixture
     }
 
     private static string[] Values(OutboundResponse response, string name) =>
-        [.. response.Headers.Where(h => h.Key.Equals(name, StringComparison.OrdinalIgnoreCase)).Select(h => h.Value)];
+        [.. response.Head.Headers.Where(h => h.Key.Equals(name, StringComparison.OrdinalIgnoreCase)).Select(h => h.Value)];
 
     private static async Task Gzip(Stream stream, byte[] body)
     {

@@ -26,7 +26,7 @@ public sealed class RedirectTests : OutboundFixture
 
         using var response = await Send(Client(), request, $"127.0.0.1:{server.Port}");
 
-        Assert.Equal((200, true, $"http://127.0.0.1:{server.Port}/b?c"), (response.Status, response.Redirected, response.Url));
+        Assert.Equal((200, true, $"http://127.0.0.1:{server.Port}/b?c"), (response.Head.Status, response.Head.Redirected, response.Head.Url));
         var second = server.Requests[1];
         Assert.Equal((expected, "/b?c", "mine"), (second.Method, second.Path, second.Header("Authorization")));
         Assert.Equal(expected == method && method != "HEAD" ? ("body", "text/plain") : ("", null), (Encoding.ASCII.GetString(second.Body), second.Header("Content-Type")));
@@ -100,8 +100,8 @@ public sealed class RedirectTests : OutboundFixture
         var request = Get($"http://127.0.0.1:{server.Port}/");
 
         using var response = await Send(Client(), request with { Redirect = RedirectMode.Manual }, $"127.0.0.1:{server.Port}");
-        Assert.Equal((302, false), (response.Status, response.Redirected));
-        Assert.Contains(response.Headers, h => h.Key == "Location" && h.Value == "/elsewhere");
+        Assert.Equal((302, false), (response.Head.Status, response.Head.Redirected));
+        Assert.Contains(response.Head.Headers, h => h.Key == "Location" && h.Value == "/elsewhere");
 
         await Refused("PGFN5209", Send(Client(), request with { Redirect = RedirectMode.Error }, $"127.0.0.1:{server.Port}"));
     }
@@ -113,6 +113,6 @@ public sealed class RedirectTests : OutboundFixture
 
         using var response = await Send(Client(), Get($"http://127.0.0.1:{server.Port}/"), $"127.0.0.1:{server.Port}");
 
-        Assert.Equal((302, "hi"), (response.Status, Text(response)));
+        Assert.Equal((302, "hi"), (response.Head.Status, Text(response)));
     }
 }

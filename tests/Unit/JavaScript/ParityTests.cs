@@ -10,6 +10,8 @@ public sealed class ParityTests(EngineFixture fixture)
     [InlineData("bounds.mjs")]
     [InlineData("compression.mjs")]
     [InlineData("streams.mjs")]
+    [InlineData("packages.mjs")]
+    [InlineData("applications.mjs")]
     [InlineData("web.mjs")]
     public async Task A_script_comes_to_the_results_that_Node_comes_to(string script)
     {

@@ -2,32 +2,32 @@ using System.Buffers;
 
 namespace Functions.PgSidecar.Core.Bindings.Http;
 
+/// <summary>A response without its body.</summary>
+/// <param name="Status">The status.</param>
+/// <param name="StatusText">The reason phrase; empty over HTTP/2.</param>
+/// <param name="Headers">The headers, a name once for each of its values, so that every Set-Cookie stays apart. Values are Latin-1 text, as Fetch has them.</param>
+/// <param name="Url">The URL that answered, without fragment.</param>
+/// <param name="Redirected">Whether a redirect was followed.</param>
+internal sealed record OutboundHead(
+    int Status, string StatusText, IReadOnlyList<KeyValuePair<string, string>> Headers, string Url, bool Redirected);
+
 /// <summary>A response, whole. Disposing gives its body's memory back; the body must not be used after that.</summary>
 internal sealed class OutboundResponse : IDisposable
 {
     private byte[]? rented;
 
+    /// <param name="head">The response without its body.</param>
     /// <param name="rented">An array of the shared pool that is the response's from now on.</param>
     /// <param name="length">How much of it is the body.</param>
-    public OutboundResponse(byte[] rented, int length)
+    public OutboundResponse(OutboundHead head, byte[] rented, int length)
     {
+        Head = head;
         this.rented = rented;
         Body = rented.AsMemory(0, length);
     }
 
-    public required int Status { get; init; }
-
-    /// <summary>The reason phrase; empty over HTTP/2.</summary>
-    public required string StatusText { get; init; }
-
-    /// <summary>The headers, a name once for each of its values, so that every Set-Cookie stays apart. Values are Latin-1 text, as Fetch has them.</summary>
-    public required IReadOnlyList<KeyValuePair<string, string>> Headers { get; init; }
-
-    /// <summary>The URL that answered, without fragment.</summary>
-    public required string Url { get; init; }
-
-    /// <summary>Whether a redirect was followed.</summary>
-    public required bool Redirected { get; init; }
+    /// <summary>Status, headers and the like.</summary>
+    public OutboundHead Head { get; }
 
     /// <summary>The body, decompressed.</summary>
     public ReadOnlyMemory<byte> Body { get; private set; }

@@ -28,6 +28,7 @@ class Calls {
   responses = [];
   failures = [];
   dones = [];
+  written = [];
   order = [];
 
   take(vm, args) {
@@ -79,8 +80,9 @@ export async function deploy(source, entry) {
  * Invokes a deployed module from its snapshot. `operations` answers by name with `{text, bytes}`, or rejects with what
  * `complete` is to carry; a name without an answer stays outstanding.
  */
-export async function invoke(deployed, message = {}, { bytes, operations = {} } = {}) {
+export async function invoke(deployed, message = {}, { bytes, operations: given = {} } = {}) {
   const calls = new Calls();
+  const operations = { "response.write": (_input, chunk) => void calls.written.push(chunk), "response.end": () => undefined, ...given };
   const vm = await QuickJS.restore(
     deployed.snapshot,
     optionsWith((promise, reason, isHandled) =>
@@ -145,7 +147,7 @@ function takeNext(pending, cancelled, operations) {
 function outcome(calls) {
   const [response] = calls.responses;
   const head = response?.text ? JSON.parse(response.text) : undefined;
-  const body = response?.body;
+  const body = head?.stream ? Uint8Array.from(Buffer.concat(calls.written)) : response?.body;
   return {
     ...head,
     header: (name) => head?.headers.filter(([key]) => key.toLowerCase() === name).map(([, value]) => value).join(", "),

@@ -6,8 +6,8 @@ import type { InvocationMessage } from "./message";
 
 export interface Invocation {
   readonly message: InvocationMessage;
-  /** The raw request body; absent when there was none. */
-  readonly bytes: Uint8Array | undefined;
+  /** The raw request body; absent when there was none, or while it arrives. */
+  bytes: Uint8Array | undefined;
   /** The function's variables and bindings, as `env`. */
   readonly env: Record<string, unknown>;
   /** What `ctx.waitUntil` was given, wrapped so that none of them rejects. */

@@ -5,6 +5,8 @@ import { hasOwn, jsonParse, jsonStringify } from "../intrinsics";
 import { logUnhandledRejections } from "../logging/rejections";
 import { isResponse } from "../web/response";
 import { incomingRequest } from "../web/request";
+import { readAll } from "../web/streams";
+import { incomingBody } from "../web/wire-streams";
 import { backgroundSettled, enter, type Invocation } from "./current";
 import { describeEntry, findEntry, type Entry } from "./entry";
 import { makeEnvironment } from "./environment";
@@ -41,6 +43,7 @@ async function run(invocation: Invocation): Promise<void> {
     const { form, handler } = entry!;
     // The commonest case goes without another promise.
     if (form === "handler" && kind === "http") {
+      if (invocation.message.streams) invocation.bytes = await readAll(incomingBody());
       const pending = respondHttp(await handler!(new HttpEvent(invocation)));
       if (pending !== undefined) await pending;
     } else {
@@ -86,7 +89,8 @@ function noHandler(trigger: string): TypeError {
 }
 
 async function fetchHandler(invocation: Invocation): Promise<void> {
-  const request = incomingRequest(invocation.message.request!, invocation.bytes);
+  const { message, bytes } = invocation;
+  const request = incomingRequest(message.request!, message.streams ? incomingBody() : bytes);
   const response = await entry!.module!.fetch!(request, invocation.env, new ExecutionContext());
   if (!isResponse(response)) {
     throw new TypeError("fetch must return a Response, or a promise of one.");

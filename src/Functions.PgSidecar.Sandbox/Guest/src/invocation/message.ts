@@ -10,6 +10,8 @@ export interface InvocationMessage {
   /** "http" wants a response; "event" wants a JSON result. */
   kind: "http" | "event";
   request?: IncomingRequest;
+  /** The request's body is still arriving, and is to be read by operations. */
+  streams?: boolean;
   path?: string;
   /** A repeated key has an array of values. */
   query?: Record<string, string | string[]>;

@@ -1,12 +1,14 @@
 // A handler's result as the host's RESPOND.
 import { respond } from "../host";
 import {
-  Bytes, charCodeAt, decodeUtf8, endsWith, getPrototypeOf, hasOwn, isArray, isInteger, isView, jsonParse, jsonStringify, NativePromise,
+  Bytes, charCodeAt, decodeUtf8, endsWith, getPrototypeOf, hasOwn, isArray, isInteger, isView, jsonParse, jsonStringify,
   objectKeys, objectPrototype, startsWith, trim,
 } from "../intrinsics";
-import { takeContent } from "../web/body";
+import { takeContent, takeFlowing } from "../web/body";
 import { headerPairs, Headers, validName, validValue } from "../web/headers";
 import { isResponse, responseHead, type Response } from "../web/response";
+import { ReadableStream } from "../web/streams";
+import { sendBody } from "../web/wire-streams";
 
 type Pair = [string, string];
 type HttpBody = string | Uint8Array | undefined;
@@ -41,18 +43,18 @@ export async function respondEvent(result: unknown): Promise<void> {
   respond("", toJson(result));
 }
 
-/** The Workers form's answer, which must be a Response. */
+/** The Workers form's answer, which must be a Response. A stream is sent while it flows. */
 export function respondWithResponse(response: Response): Promise<void> | void {
   const { status, headers } = responseHead(response);
   if (status === 0) throw new TypeError("Response.error() can't be sent as an answer.");
-  const body = takeContent(response);
-  const start = head(status, headers);
-  if (body instanceof NativePromise) return respondLater(start, body);
-  respond(start, body);
+  const body = takeFlowing(response);
+  if (body instanceof ReadableStream) return respondFlowing(status, headers, body);
+  respond(head(status, headers), body);
 }
 
-async function respondLater(start: string, body: Promise<Uint8Array>): Promise<void> {
-  respond(start, await body);
+function respondFlowing(status: number, headers: readonly Pair[], body: ReadableStream<Uint8Array>): Promise<void> {
+  respond(head(status, headers, ',"stream":true'), undefined);
+  return sendBody(body);
 }
 
 interface Envelope {
@@ -110,13 +112,13 @@ function hasContentType(headers: readonly Pair[]): boolean {
 }
 
 /** Written by hand: the engine's stringify takes several times as long for a nest of small arrays. */
-function head(status: number, headers: readonly Pair[]): string {
+function head(status: number, headers: readonly Pair[], more = ""): string {
   let pairs = "";
   for (let i = 0; i < headers.length; i++) {
     const pair = headers[i]!;
     pairs += (i === 0 ? "[" : ",[") + jsonStringify(pair[0]) + "," + jsonStringify(pair[1]) + "]";
   }
-  return '{"status":' + status + ',"headers":[' + pairs + "]}";
+  return '{"status":' + status + ',"headers":[' + pairs + "]" + more + "}";
 }
 
 /** A body and the content type it implies. */

@@ -4,7 +4,7 @@ import { Bytes, decodeUtf8, encodeUtf8, isView, jsonParse, NativePromise } from 
 import { Blob, blobBytes } from "./blob";
 import { FormData } from "./form-data";
 import { decodeForm, encodeMultipart } from "./multipart";
-import { readAll, ReadableStream, streamOf } from "./streams";
+import { peekWhole, readAll, ReadableStream, streamOf, takeWhole } from "./streams";
 import { URLSearchParams } from "./url";
 
 export type BodyInit =
@@ -42,6 +42,9 @@ export function extractBody(init: BodyInit | null | undefined): Extracted {
 /** Takes a body for the host: undefined for none, text and bytes as they are, a stream read to its end. */
 export let takeContent: (body: Body) => string | Uint8Array | undefined | Promise<Uint8Array>;
 
+/** Takes a body for sending: as `takeContent`, but a stream as it is. */
+export let takeFlowing: (body: Body) => string | Uint8Array | undefined | ReadableStream<Uint8Array>;
+
 /** Moves a body's content to another object; the first counts as read. */
 export let moveContent: (body: Body) => Content;
 
@@ -62,6 +65,7 @@ export abstract class Body {
       if (body.#content === null) return undefined;
       return body.#take();
     };
+    takeFlowing = (body) => (body.#content === null ? undefined : body.#consume());
     moveContent = (body) => {
       const content = body.#clone();
       if (content !== null) body.#used = true;
@@ -126,15 +130,24 @@ export abstract class Body {
 
   /** The content, which then counts as read; a promise only where a stream has to be. */
   #take(): string | Uint8Array | Promise<Uint8Array> {
+    const content = this.#consume();
+    return content instanceof ReadableStream ? readAll(content) : content;
+  }
+
+  /** The content, which then counts as read; a stream only where it has to flow. */
+  #consume(): string | Uint8Array | ReadableStream<Uint8Array> {
     if (this.#content === null) return "";
     if (this.#used || this.#stream?.locked) throw new TypeError("The body has already been read.");
     this.#used = true;
-    return this.#stream === undefined ? (this.#content as string | Uint8Array) : readAll(this.#stream);
+    if (this.#stream === undefined) return this.#content as string | Uint8Array;
+    return takeWhole(this.#stream) ?? this.#stream;
   }
 
   #clone(): Content {
     if (this.#used || this.#stream?.locked) throw new TypeError("A body that has been read can't be cloned.");
     if (this.#stream === undefined) return this.#content;
+    const content = peekWhole(this.#stream);
+    if (content !== undefined) return content;
     const [mine, other] = this.#stream.tee();
     this.#stream = mine;
     return other;

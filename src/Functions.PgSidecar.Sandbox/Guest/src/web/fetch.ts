@@ -1,12 +1,14 @@
-// fetch: the request goes to the host as one operation, and its answer comes back whole.
+// fetch: the request goes to the host as one operation; of its answer, a body that is not short comes afterwards.
 import { currentInvocation } from "../invocation/current";
 import { errorFromHost } from "../errors";
 import { encodeUtf8, jsonParse, jsonStringify, NativeError, NativePromise } from "../intrinsics";
-import { begin, cancel } from "../operations";
+import { begin, cancel, perform } from "../operations";
 import { takeContent } from "./body";
 import { Request, type RequestInit } from "./request";
 import { fetchedResponse, type FetchAnswer, type Response } from "./response";
+import type { AbortSignal } from "./abort";
 import type { URL } from "./url";
+import { arrivingStream } from "./wire-streams";
 
 /** Rejects with a TypeError when the host refuses or fails to send, and with the signal's reason when it is aborted. */
 export async function fetch(input: string | URL | Request, init?: RequestInit): Promise<Response> {
@@ -28,8 +30,17 @@ export async function fetch(input: string | URL | Request, init?: RequestInit): 
     const operation = begin("fetch", text, bytes, (failed, answer, answerBytes) => {
       signal.removeEventListener("abort", abort);
       if (failed) reject(errorFromHost(answer, site));
-      else resolve(fetchedResponse(jsonParse(answer) as FetchAnswer, answerBytes));
+      else resolve(responseTo(jsonParse(answer) as FetchAnswer, answerBytes, signal));
     });
     signal.addEventListener("abort", abort, { once: true });
   });
+}
+
+/** A body that flows ends with an error where the signal is aborted meanwhile. */
+function responseTo(answer: FetchAnswer, bytes: Uint8Array | undefined, signal: AbortSignal): Response {
+  const { stream } = answer;
+  if (stream === undefined) return fetchedResponse(answer, bytes);
+  const text = '{"stream":' + stream + "}";
+  const stop = () => void perform("fetch.cancel", text, undefined, () => undefined).catch(() => undefined);
+  return fetchedResponse(answer, arrivingStream("fetch.read", text, stop, signal));
 }

@@ -4,6 +4,7 @@ import { loggedState } from "../logging/inspect";
 import { AbortController, AbortSignal } from "./abort";
 import { Body, cloneContent, extractBody, moveContent, type BodyInit, type Content } from "./body";
 import { Headers, headersFromHost, setDefault, type HeadersInit } from "./headers";
+import type { ReadableStream } from "./streams";
 import { URL } from "./url";
 
 export type Redirect = "follow" | "error" | "manual";
@@ -43,12 +44,12 @@ class Prepared {
   ) {}
 }
 
-/** A request as the host received it. */
-export function incomingRequest(request: IncomingRequest, bytes: Uint8Array | undefined): Request {
+/** A request as the host received it, with its body or the stream of it. */
+export function incomingRequest(request: IncomingRequest, body: Uint8Array | ReadableStream<Uint8Array> | undefined): Request {
   const { method, url, headers } = request;
-  const hasBody = bytes !== undefined && method !== "GET" && method !== "HEAD";
+  const hasBody = body !== undefined && method !== "GET" && method !== "HEAD";
   const state: RequestState = { method, url, headers, redirect: "manual", signal: undefined };
-  return new Request(new Prepared(state, hasBody ? bytes : null) as never);
+  return new Request(new Prepared(state, hasBody ? body : null) as never);
 }
 
 export class Request extends Body {

@@ -2,6 +2,7 @@
 import { loggedState } from "../logging/inspect";
 import { Body, cloneContent, extractBody, type BodyInit, type Content, type Extracted } from "./body";
 import { headerPairs, Headers, headersFromHost, setDefault, type HeaderPair, type HeadersInit } from "./headers";
+import type { ReadableStream } from "./streams";
 import { URL } from "./url";
 
 export interface ResponseInit {
@@ -37,11 +38,13 @@ export interface FetchAnswer {
   headers: [string, string][];
   url: string;
   redirected: boolean;
+  /** Where the body is still to come, what it is asked for by. */
+  stream?: number;
 }
 
-/** The response to a fetch. */
-export function fetchedResponse(answer: FetchAnswer, bytes: Uint8Array | undefined): Response {
-  const content = bodilessStatuses.has(answer.status) ? null : (bytes ?? "");
+/** The response to a fetch, with its body or the stream of it. */
+export function fetchedResponse(answer: FetchAnswer, body: Uint8Array | ReadableStream<Uint8Array> | undefined): Response {
+  const content = bodilessStatuses.has(answer.status) ? null : (body ?? "");
   return new Response(new Prepared({ ...answer, type: "basic" }, content) as never);
 }
 

@@ -16,19 +16,54 @@ export const streamClasses = {
   TransformStreamDefaultController, WritableStream, WritableStreamDefaultController, WritableStreamDefaultWriter,
 };
 
+/** What a stream of one chunk keeps in sight of the bodies, so that content which was only passed on need not flow. */
+const whole = Symbol("a stream's whole content");
+
+interface Whole {
+  content: string | Uint8Array;
+  isTaken: boolean;
+  onRead: () => void;
+}
+
+type WithWhole = ReadableStream<Uint8Array> & { [whole]?: Whole };
+
 /** A stream of one chunk; `onRead` runs when the chunk is taken. */
 export function streamOf(content: string | Uint8Array, onRead: () => void): ReadableStream<Uint8Array> {
-  return new ReadableStream<Uint8Array>(
+  const state: Whole = { content, isTaken: false, onRead };
+  const stream: WithWhole = new ReadableStream<Uint8Array>(
     {
       pull(controller) {
+        state.isTaken = true;
         onRead();
         const bytes = typeof content === "string" ? encodeUtf8(content) : content;
         if (bytes.length > 0) controller.enqueue(bytes);
         controller.close();
       },
+      cancel() {
+        state.isTaken = true;
+      },
     },
     { highWaterMark: 0 },
   );
+  stream[whole] = state;
+  return stream;
+}
+
+/** The content of a stream that nobody has read of; undefined where it has to flow. */
+export function peekWhole(stream: ReadableStream<Uint8Array>): string | Uint8Array | undefined {
+  const state = (stream as WithWhole)[whole];
+  return state === undefined || state.isTaken || stream.locked ? undefined : state.content;
+}
+
+/** `peekWhole`, after which the stream counts as read, and is locked. */
+export function takeWhole(stream: ReadableStream<Uint8Array>): string | Uint8Array | undefined {
+  const content = peekWhole(stream);
+  if (content === undefined) return undefined;
+  const state = (stream as WithWhole)[whole]!;
+  state.isTaken = true;
+  state.onRead();
+  stream.getReader();
+  return content;
 }
 
 /** Every chunk of a stream, as one array; a chunk that is not bytes is a TypeError. */

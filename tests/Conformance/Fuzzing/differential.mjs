@@ -12,6 +12,7 @@ const bits = {
 function run(file) {
   const events = [];
   const imports = Object.fromEntries(Object.entries(bits).map(([type, format]) => [`log-${type}`, value => events.push(`${type} ${format(value)}`)]));
+  imports["log-v128"] = () => {}; // V8 throws before it gets here: JavaScript knows no vectors
   const module = new WebAssembly.Module(readFileSync(file));
   const { exports } = new WebAssembly.Instance(module, { "fuzzing-support": imports });
   const functions = WebAssembly.Module.exports(module).filter(entry => entry.kind === "function" && exports[entry.name].length === 0);

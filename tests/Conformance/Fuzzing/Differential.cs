@@ -1,0 +1,106 @@
+using System.Globalization;
+using System.Text.Json;
+using Functions.PgSidecar.Sandbox.Runtime;
+using ValueType = Functions.PgSidecar.Sandbox.Wasm.ValueType;
+
+namespace Functions.PgSidecar.Tests.Conformance.Fuzzing;
+
+/// <summary>Runs modules in V8 and here: the same calls of the host with the same values, the same traps, the same memory.</summary>
+internal static class Differential
+{
+    private static readonly HostFunctions Host = HostFunctions.From(typeof(Differential));
+
+    [ThreadStatic]
+    private static List<string>? events;
+
+    private sealed record Expectation(string[] Functions, string[] Events);
+
+    /// <summary>What differs, by file; nothing when all is the same.</summary>
+    public static Dictionary<string, string> Compare(string[] files)
+    {
+        var script = Path.Combine(AppContext.BaseDirectory, "Fuzzing", "differential.mjs");
+        var output = RandomModules.Run("node", ["--experimental-wasm-return-call", script, .. files]);
+        var expectations = JsonSerializer.Deserialize<Expectation?[]>(output, JsonSerializerOptions.Web)!;
+        var differences = new Dictionary<string, string>();
+        for (var index = 0; index < files.Length; index++)
+        {
+            // V8 says nothing of modules that exhaust its stack: how deep one goes is not comparable.
+            if (expectations[index] is { } expected && Difference(files[index], expected) is { } difference)
+                differences.Add(files[index], difference);
+        }
+
+        return differences;
+    }
+
+    private static string? Difference(string file, Expectation expected)
+    {
+        try
+        {
+            List<string> actual = [];
+            GuestThread.Run(() => actual = Execute(file, expected.Functions));
+            var at = actual.Zip(expected.Events).TakeWhile(pair => pair.First == pair.Second).Count();
+            return at == actual.Count && at == expected.Events.Length
+                ? null
+                : $"event {at}: V8 {expected.Events.ElementAtOrDefault(at)}, here {actual.ElementAtOrDefault(at)}";
+        }
+        catch (Exception exception) when (exception is not WasmTrapException)
+        {
+            return exception.ToString();
+        }
+    }
+
+    private static unsafe List<string> Execute(string file, string[] functions)
+    {
+        events = [];
+        var image = CompiledImage.Compile(("main", File.ReadAllBytes(file)));
+        using var instance = image.Start(Host, memoryLimitPages: 65_536);
+        var definition = image.Modules[0].Definition;
+        var cells = stackalloc ulong[2];
+        foreach (var name in functions)
+        {
+            if (definition.Exports.ContainsKey("hangLimitInitializer"))
+                ((delegate*<nint, void>)image.Function("hangLimitInitializer"))(instance.Context);
+            var function = WasmInstance.Resolve(instance.Placement.Modules[0], definition.Exports[name].Index);
+            // JavaScript cannot receive vectors: V8 refuses the call before it begins.
+            if (function.Type.Results.Contains(ValueType.V128))
+            {
+                events.Add($"{name} trapped");
+                continue;
+            }
+
+            try
+            {
+                FunctionThunk.For(function.Type)(function.Code, instance.Context, (nint)cells, (nint)cells);
+                events.Add($"{name} returned");
+            }
+            catch (WasmTrapException)
+            {
+                events.Add($"{name} trapped");
+            }
+        }
+
+        var sum = 0;
+        for (var address = 0L; address < instance.MemoryLength; address++)
+            sum = unchecked(sum * 31 + instance.MemoryBase[address]);
+        events.Add($"memory {sum}");
+        return events;
+    }
+
+    [HostFunction("fuzzing-support", "log-i32")]
+    private static void LogI32(int value, nint context) => events!.Add($"i32 {value:x}");
+
+    [HostFunction("fuzzing-support", "log-i64")]
+    private static void LogI64(long value, nint context) => events!.Add($"i64 {value:x}");
+
+    [HostFunction("fuzzing-support", "log-f32")]
+    private static void LogF32(float value, nint context) =>
+        events!.Add(float.IsNaN(value) ? "f32 nan" : $"f32 {BitConverter.SingleToUInt32Bits(value):x}");
+
+    [HostFunction("fuzzing-support", "log-f64")]
+    private static void LogF64(double value, nint context) =>
+        events!.Add(double.IsNaN(value) ? "f64 nan" : string.Create(CultureInfo.InvariantCulture, $"f64 {BitConverter.DoubleToUInt64Bits(value):x}"));
+
+    /// <summary>JavaScript cannot be given a vector: in V8 the call throws.</summary>
+    [HostFunction("fuzzing-support", "log-v128")]
+    private static void LogV128(VectorBits value, nint context) => throw new WasmTrapException(TrapKind.Unreachable);
+}

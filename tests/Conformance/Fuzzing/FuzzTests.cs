@@ -1,0 +1,70 @@
+using System.Diagnostics;
+using System.Globalization;
+
+namespace Functions.PgSidecar.Tests.Conformance.Fuzzing;
+
+/// <summary>
+/// <c>make fuzz SECONDS=n</c>: random modules compared with V8, and damaged ones, for so long. What fails is kept, with its seed, in artifacts/fuzz;
+/// <c>make fuzz SEED=n</c> tries one seed again.
+/// </summary>
+public sealed class FuzzTests(ITestOutputHelper output)
+{
+    private const int Batch = 20;
+    private const int MutationsOfEach = 20;
+
+    [Fact]
+    public void Nothing_differs_from_V8_and_nothing_breaks_the_compiler()
+    {
+        var seconds = Setting("PGFN_FUZZ_SECONDS");
+        var only = Setting("PGFN_FUZZ_SEED");
+        Assert.SkipWhen(seconds is null && only is null, "runs with make fuzz");
+        Assert.SkipWhen(RandomModules.WhyNot is not null, RandomModules.WhyNot ?? "");
+        var folder = Directory.CreateDirectory(Environment.GetEnvironmentVariable("PGFN_FUZZ_FOLDER") ?? Path.Combine(Path.GetTempPath(), "pgfn-fuzz")).FullName;
+        var first = only ?? Random.Shared.Next(1, int.MaxValue / 2);
+        var clock = Stopwatch.StartNew();
+        var failures = new List<string>();
+        var seed = first;
+        do
+        {
+            var count = only is null ? Batch : 1;
+            failures.AddRange(TryBatch(folder, [.. Enumerable.Range(seed, count)]));
+            seed += count;
+        }
+        while (only is null && clock.Elapsed.TotalSeconds < seconds);
+
+        var line = $"{seed - first} modules, {(seed - first) * MutationsOfEach} damaged ones, from seed {first}: {failures.Count} failures";
+        Console.WriteLine(line);
+        output.WriteLine(line);
+        Assert.Empty(failures);
+    }
+
+    private static IEnumerable<string> TryBatch(string folder, int[] seeds)
+    {
+        var files = seeds.ToDictionary(seed => RandomModules.Generate(folder, seed));
+        var failures = Differential.Compare([.. files.Keys]).Select(difference => (Seed: files[difference.Key], Text: difference.Value)).ToList();
+        foreach (var (file, seed) in files)
+        {
+            var module = File.ReadAllBytes(file);
+            for (var mutation = 0; mutation < MutationsOfEach; mutation++)
+            {
+                if (Mutations.Try(module, unchecked(seed * MutationsOfEach + mutation)) is { } problem)
+                    failures.Add((seed, $"mutation {mutation}: {problem}"));
+            }
+        }
+
+        foreach (var seed in seeds)
+        {
+            File.Delete(Path.Combine(folder, $"{seed}.bytes"));
+            var texts = failures.Where(failure => failure.Seed == seed).Select(failure => failure.Text).ToArray();
+            if (texts.Length == 0)
+                File.Delete(Path.Combine(folder, $"{seed}.wasm"));
+            else
+                File.WriteAllLines(Path.Combine(folder, $"{seed}.txt"), texts);
+        }
+
+        return failures.Select(failure => $"seed {failure.Seed}: {failure.Text}");
+    }
+
+    private static int? Setting(string name) =>
+        int.TryParse(Environment.GetEnvironmentVariable(name), NumberStyles.None, CultureInfo.InvariantCulture, out var value) ? value : null;
+}
