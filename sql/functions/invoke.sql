@@ -37,9 +37,8 @@ begin
         -- Not the session's user: inside a security definer function that would be anybody's.
         if not pg_has_role(coalesce(nullif(current_setting('role', true), 'none'), session_user), current_user, 'usage') then
             raise exception 'option role is for the owner of the installation' using errcode = 'insufficient_privilege';
-        elsif not exists (select from functions_private.roles r where r.role = options ->> 'role') then
-            raise exception 'option role: functions may not run as %', options -> 'role' using errcode = 'invalid_parameter_value';
         end if;
+        perform functions_private.validate_role_option(options -> 'role');
         caller := coalesce(caller, '{}') || jsonb_build_object('role', options ->> 'role');
     end if;
 

@@ -22,24 +22,13 @@ begin
             when 'retries'     then array[0, 100]
         end;
         if bounds is not null then
-            if option.type <> 'number' or option.value::text !~ '^-?[0-9]{1,12}$'
-               or option.value::text::bigint not between bounds[1] and bounds[2] then
-                raise exception 'option % must be a whole number from % to %, not %', option.key, bounds[1], bounds[2], left(option.value::text, 60)
-                    using errcode = 'invalid_parameter_value';
-            end if;
+            perform functions_private.validate_number_option(option.key, option.value, bounds[1], bounds[2]);
         elsif option.key = 'verify_jwt' then
             if option.type <> 'boolean' then
                 raise exception 'option verify_jwt must be true or false, not %', left(option.value::text, 60) using errcode = 'invalid_parameter_value';
             end if;
         elsif option.key = 'role' then
-            if option.type <> 'string' then
-                raise exception 'option role must be the name of a role, not %', left(option.value::text, 60) using errcode = 'invalid_parameter_value';
-            elsif not exists (select from functions_private.roles r where r.role = option.value #>> '{}') then
-                raise exception 'option role: functions may not run as %', option.value
-                    using errcode = 'invalid_parameter_value',
-                          hint = format('The roles they may run as: %s. To add one: select functions.grant_role(%L);',
-                              (select string_agg(r.role, ', ' order by r.role) from functions_private.roles r), option.value #>> '{}');
-            end if;
+            perform functions_private.validate_role_option(option.value);
         elsif option.key = 'handler' then
             if option.type <> 'string' or option.value #>> '{}' !~ '^[A-Za-z_$][A-Za-z0-9_$]{0,127}$' then
                 raise exception 'option handler must be the name of an exported function, not %', left(option.value::text, 60)

@@ -18,10 +18,7 @@ begin
             when 'timeout_ms'     then array[1000, 300000]
         end;
         if bounds is not null then
-            if option.type <> 'number' or option.value::text !~ '^-?[0-9]{1,12}$' or option.value::text::bigint not between bounds[1] and bounds[2] then
-                raise exception 'option % must be a whole number from % to %, not %', option.key, bounds[1], bounds[2], left(option.value::text, 60)
-                    using errcode = 'invalid_parameter_value';
-            end if;
+            perform functions_private.validate_number_option(option.key, option.value, bounds[1], bounds[2]);
         elsif option.key = 'include_old' then
             if option.type <> 'boolean' then
                 raise exception 'option include_old must be true or false, not %', left(option.value::text, 60) using errcode = 'invalid_parameter_value';
@@ -47,11 +44,7 @@ begin
                     using errcode = 'undefined_column', hint = 'Generated columns are computed again by readers; name the columns they come from.';
             end if;
         elsif option.key = 'role' then
-            if not exists (select from functions_private.roles r where r.role = option.value #>> '{}') then
-                raise exception 'option role: functions may not run as %', option.value using errcode = 'invalid_parameter_value',
-                    hint = format('The roles they may run as: %s. To add one: select functions.grant_role(%L);',
-                        (select string_agg(r.role, ', ' order by r.role) from functions_private.roles r), option.value #>> '{}');
-            end if;
+            perform functions_private.validate_role_option(option.value);
         else
             raise exception 'unknown option %', to_json(option.key) using errcode = 'invalid_parameter_value',
                 hint = 'The options are columns, when, order_by, batch_size, retries, backoff_ms, max_backoff_ms, timeout_ms, role, include_old, start.';

@@ -26,7 +26,7 @@ public sealed class CapturedContextTests
         Assert.Null(CapturedContext.Verify(Sign("wal" + Payload, Payload), Key, 1001)); // another transaction's
         Assert.Null(CapturedContext.Verify(Sign(Payload, Payload), Key, 1000)); // a signature of the other kind, under the same key
         Assert.Null(CapturedContext.Verify(Sign("wal" + Payload, Payload.Replace("alice", "mallory", StringComparison.Ordinal)), Key, 1000));
-        Assert.Null(CapturedContext.Verify(Sign("wal" + Payload, Payload)[..64], Key, 1000));
+        Assert.Null(CapturedContext.Verify(Sign("wal" + Payload, Payload).AsSpan(0, 64), Key, 1000));
         Assert.Null(CapturedContext.Verify(Encoding.ASCII.GetBytes(new string('z', 64) + Payload), Key, 1000));
         Assert.Null(CapturedContext.Verify([], Key, 1000));
     }

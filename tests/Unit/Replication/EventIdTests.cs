@@ -16,11 +16,11 @@ public sealed class EventIdTests
     [Fact]
     public void It_is_a_UUID_of_version_8()
     {
-        foreach (var lsn in new[] { 0UL, 0xfff, 0x1000, 0x0fff_ffff_ffff_ffff })
+        foreach (var lsn in new ulong[] { 0, 0xfff, 0x1000, 0x0fff_ffff_ffff_ffff })
         {
             var text = EventId.Create(lsn, long.MaxValue >> 26, 0xff_ffff).ToString();
             Assert.Equal('8', text[14]);
-            Assert.Contains(text[19], "89ab", StringComparison.Ordinal);
+            Assert.Contains(text[19], "89ab");
         }
     }
 
