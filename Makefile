@@ -44,7 +44,7 @@ chaos: setup ## Random faults under load, and then the account: make chaos SECON
 fuzz: build ## Compare random modules with V8, and try damaged ones: make fuzz SECONDS=60, or SEED=n to try one again
 	@scripts/fuzz.sh "$(SECONDS)" "$(SEED)"
 
-bench: build ## Measure, beside Kestrel, workerd, Npgsql and Node; prints tables, writes artifacts/bench/*.json
+bench: build ## Measure, beside Kestrel, workerd, Npgsql, Node and job queues; prints tables, writes artifacts/bench/*.json
 	@scripts/bench.sh
 
 clean: ## Remove what was built; keeps .local/

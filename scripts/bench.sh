@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Measures everything, beside Kestrel, workerd, Npgsql and Node.js, and prints one table. Everything it starts, it stops.
-# --seconds N and --rounds N make it shorter, --only http,cold,... measures parts: see tests/Benchmarks.
+# Measures everything, beside Kestrel, workerd, Npgsql, Node.js, graphile-worker and pg-boss, and prints one table. Everything it starts, it stops.
+# --seconds N and --rounds N make it shorter, --only http,events,... measures parts: see tests/Benchmarks.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 

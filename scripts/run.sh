@@ -98,6 +98,7 @@ deploy_examples() {
     if [ "$(cat "$stamp" 2>/dev/null)" = "$sum" ] && grep -qx "$name" <<<"$deployed"; then continue; fi
     if [ -e "$dir/schema.sql" ]; then "$root/scripts/psql.sh" -Xq -v ON_ERROR_STOP=1 -f "$dir/schema.sql" >/dev/null; fi
     "$pgfn" deploy "$name" "$root/examples/dist/$name.js" $([ -e "$dir/function.json" ] && echo --options "$dir/function.json") >&2
+    if [ -e "$dir/trigger.sql" ]; then "$root/scripts/psql.sh" -Xq -v ON_ERROR_STOP=1 -f "$dir/trigger.sql" >/dev/null; fi
     mkdir -p "$local_dir/deployed"; printf '%s' "$sum" >"$stamp"
   done
 }

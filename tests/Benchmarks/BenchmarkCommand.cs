@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
 using Functions.PgSidecar.Benchmarks.Engine;
+using Functions.PgSidecar.Benchmarks.Events;
 using Functions.PgSidecar.Benchmarks.Http;
 using Functions.PgSidecar.Benchmarks.Installation;
 using Functions.PgSidecar.Benchmarks.Invocations;
@@ -11,12 +12,13 @@ namespace Functions.PgSidecar.Benchmarks;
 /// <summary>One run of the benchmarks, as the command line describes it.</summary>
 internal sealed class BenchmarkCommand
 {
-    public const string Usage = "Functions.PgSidecar.Benchmarks [--seconds N] [--rounds N] [--only http,invocation,query,cold,memory,engine,kernels]";
+    public const string Usage = "Functions.PgSidecar.Benchmarks [--seconds N] [--rounds N] [--only http,invocation,query,cold,memory,engine,kernels,events]";
 
     private static readonly IBenchmark[] All =
     [
         new HttpBenchmark(), new InvocationBenchmark(), new QueryBenchmark(), new ColdStartBenchmark(), new MemoryBenchmark(), new EngineBenchmark(),
         new KernelBenchmark(),
+        new EventsBenchmark(),
     ];
 
     private int seconds = 8;

@@ -37,12 +37,25 @@ internal sealed class PrivateInstallation : IAsyncDisposable
     /// <summary>The database's owner.</summary>
     public NpgsqlDataSource Owner { get; }
 
+    /// <summary>The same database, for programs that are not ours.</summary>
+    public string Url => settings["DATABASE_URL"];
+
     /// <summary>Starts the cluster; it ends with this process at the latest.</summary>
     public static async Task<PrivateInstallation> StartAsync(Repository repository, CancellationToken cancellationToken)
     {
         var folder = Path.Combine(Path.GetTempPath(), $"pgfn-bench-{Environment.ProcessId}");
         var output = await Command.RunAsync(Script(repository), ["start", folder, "--while", $"{Environment.ProcessId}"], null, cancellationToken);
         return new PrivateInstallation(repository, folder, output[UrlPrefix.Length..].Trim());
+    }
+
+    /// <summary>Restarts the server with a setting that only a start reads. No sidecar may be serving.</summary>
+    public async Task RestartAsync(string setting, string value, CancellationToken cancellationToken)
+    {
+        await using (var command = Owner.CreateCommand($"alter system set {setting} = '{value}'"))
+            await command.ExecuteNonQueryAsync(cancellationToken);
+        Owner.Clear();
+        await Command.RunAsync(Script(repository), ["stop", folder], null, cancellationToken);
+        await Command.RunAsync(Script(repository), ["start", folder], null, cancellationToken);
     }
 
     /// <summary>Serves, as a user would have it served.</summary>

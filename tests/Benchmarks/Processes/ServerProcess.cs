@@ -45,14 +45,10 @@ internal sealed partial class ServerProcess : IAsyncDisposable
     }
 
     /// <summary>Memory that it has written to and shares with nobody, in bytes.</summary>
-    public long PrivateDirtyBytes
-    {
-        get
-        {
-            var line = File.ReadLines($"/proc/{process.Id}/smaps_rollup").First(line => line.StartsWith("Private_Dirty:", StringComparison.Ordinal));
-            return long.Parse(Kilobytes().Match(line).Value, CultureInfo.InvariantCulture) * 1024;
-        }
-    }
+    public long PrivateDirtyBytes => BytesOf("smaps_rollup", "Private_Dirty:");
+
+    /// <summary>The most memory that it has had at any time, what it shares included, in bytes.</summary>
+    public long PeakResidentBytes => BytesOf("status", "VmHWM:");
 
     /// <summary>Starts it and waits until it says where it serves.</summary>
     public static async Task<ServerProcess> StartAsync(
@@ -101,6 +97,12 @@ internal sealed partial class ServerProcess : IAsyncDisposable
             }
         }
         process.Dispose();
+    }
+
+    private long BytesOf(string file, string title)
+    {
+        var line = File.ReadLines($"/proc/{process.Id}/{file}").First(line => line.StartsWith(title, StringComparison.Ordinal));
+        return long.Parse(Kilobytes().Match(line).Value, CultureInfo.InvariantCulture) * 1024;
     }
 
     private async Task ReadAsync(StreamReader output)

@@ -65,6 +65,7 @@ internal sealed record BenchmarkReport(Machine Machine, IReadOnlyList<Measuremen
     {
         null => "",
         { Kind: GoalKind.ValueAtMost } goal => $"≤ {Number(goal.Limit)} {measurement.Unit}",
+        { Kind: GoalKind.ValueAtLeast } goal => $"≥ {Number(goal.Limit)} {measurement.Unit}",
         { Kind: GoalKind.RatioAtMost } goal => string.Create(CultureInfo.InvariantCulture, $"ratio ≤ {goal.Limit}"),
         { } goal => string.Create(CultureInfo.InvariantCulture, $"ratio ≥ {goal.Limit}"),
     };

@@ -15,6 +15,7 @@ internal sealed record Measurement(string Name, string Unit, double Ours, Peer? 
     public bool? IsMet => Goal?.Kind switch
     {
         GoalKind.ValueAtMost => Ours <= Goal.Limit,
+        GoalKind.ValueAtLeast => Ours >= Goal.Limit,
         GoalKind.RatioAtMost when Ratio is { } ratio => ratio <= Goal.Limit,
         GoalKind.RatioAtLeast when Ratio is { } ratio => ratio >= Goal.Limit,
         _ => null,
@@ -30,6 +31,9 @@ internal enum GoalKind
     /// <summary>Our own value, from above.</summary>
     ValueAtMost,
 
+    /// <summary>Our own value, from below.</summary>
+    ValueAtLeast,
+
     /// <summary>The ratio to the peer, from above.</summary>
     RatioAtMost,
 
@@ -41,6 +45,8 @@ internal enum GoalKind
 internal sealed record Goal(GoalKind Kind, double Limit)
 {
     public static Goal AtMost(double value) => new(GoalKind.ValueAtMost, value);
+
+    public static Goal AtLeast(double value) => new(GoalKind.ValueAtLeast, value);
 
     public static Goal RatioAtMost(double ratio) => new(GoalKind.RatioAtMost, ratio);
 

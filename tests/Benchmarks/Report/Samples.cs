@@ -7,6 +7,8 @@ internal sealed class Samples
 {
     private readonly List<double> times = [];
 
+    public int Count => times.Count;
+
     public double Median => Quantile(0.5);
 
     public double Percentile99 => Quantile(0.99);

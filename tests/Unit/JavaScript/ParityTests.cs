@@ -34,4 +34,28 @@ public sealed class ParityTests(EngineFixture fixture)
         // Each list begins with what must hold; a forged message and a signature cut short come fifth and sixth.
         Assert.All(readHere, entry => Assert.StartsWith(entry.Value!.AsArray().Count == 7 ? "[true,true,true,true,false,false" : "[true,", entry.Value.ToJsonString(), StringComparison.Ordinal));
     }
+
+    [Fact]
+    public async Task While_the_module_loads_light_cryptography_works_and_keys_are_read_for_later()
+    {
+        using var program = await fixture.CompileAsync("""
+            const { subtle } = crypto;
+            const digest = new Uint8Array(await subtle.digest('SHA-256', new TextEncoder().encode('abc'))).toHex();
+            const algorithm = { name: 'ECDSA', namedCurve: 'P-256' };
+            const jwk = { kty: 'EC', crv: 'P-256', x: 'f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU', y: 'x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0', d: 'jpsQnnGQmL-YBIffH1136cspYG6-0iY7X1fCE9-E9LI' };
+            const key = await subtle.importKey('jwk', jwk, algorithm, true, ['sign']);
+            const refused = await subtle.generateKey(algorithm, true, ['sign']).catch(error => error.message);
+            export const handler = async () => {
+              const { d, ...open } = await subtle.exportKey('jwk', key);
+              const verifier = await subtle.importKey('jwk', { ...open, key_ops: ['verify'] }, algorithm, true, ['verify']);
+              const signature = await subtle.sign({ name: 'ECDSA', hash: 'SHA-256' }, key, new Uint8Array(3));
+              return [digest, open.x === jwk.x && d === jwk.d, await subtle.verify({ name: 'ECDSA', hash: 'SHA-256' }, verifier, signature, new Uint8Array(3)), refused];
+            };
+            """);
+        var host = new GuestHost();
+        await fixture.RunAsync(program, host);
+        Assert.Equal(
+            """["ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",true,true,"crypto.subtle with key pairs, PBKDF2 or many bytes is not available while the module loads; use it inside the handler."]""",
+            host.Answer);
+    }
 }

@@ -91,7 +91,7 @@ internal sealed class FetchSession(OutboundHttp http, Invocation invocation) : I
     private int Keep(OutboundExchange exchange)
     {
         if (open.Count >= MaxOpen)
-            throw new SidecarException("PGFN5210", 429, $"More than {MaxOpen} responses are open; read or cancel the bodies of some of them first.");
+            throw new SidecarException("PGFN5211", 429, $"More than {MaxOpen} responses are open; read or cancel the bodies of some of them first.");
         var id = Interlocked.Increment(ref lastId);
         open[id] = exchange;
         // The session may have ended meanwhile, and looks no further.

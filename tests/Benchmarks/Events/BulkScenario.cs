@@ -1,0 +1,40 @@
+using Functions.PgSidecar.Benchmarks.Report;
+
+namespace Functions.PgSidecar.Benchmarks.Events;
+
+/// <summary>One large transaction: how fast it comes into the inbox, from its commit on, and what memory the sidecar takes for it.</summary>
+internal sealed class BulkScenario(BenchmarkRun run)
+{
+    private const int Rows = 200_000;
+
+    private const string StoredSql = """
+        with stored as (select xmin from functions_private.events where trigger = 'bulk' limit 1),
+             changed as (select xmin from bench.bulk limit 1)
+        select extract(epoch from pg_xact_commit_timestamp(stored.xmin) - pg_xact_commit_timestamp(changed.xmin))::float8 from stored, changed
+        """;
+
+    public async Task<IReadOnlyList<Measurement>> MeasureAsync(CancellationToken cancellationToken)
+    {
+        // A process of its own: the peak of what came before is not this one's.
+        await using var stage = await EventStage.StartAsync(run, cancellationToken);
+        await stage.FireAsync("bulk", "{}", cancellationToken);
+        // It is the inbox that is measured; no function is called meanwhile.
+        await stage.ExecuteAsync("select functions.disable('bulk')", cancellationToken);
+        await Changes.InsertAsync(run.Installation.Owner, "bench.bulk", "some text of a row", Rows, cancellationToken);
+        double? seconds = null;
+        await EventStage.UntilAsync(
+            async token =>
+            {
+                await using var command = run.Installation.Owner.CreateCommand(StoredSql);
+                seconds = (double?)await command.ExecuteScalarAsync(token);
+                return seconds is not null;
+            },
+            "the inbox",
+            cancellationToken);
+        return
+        [
+            new($"one transaction of {Rows:N0} rows: into the inbox", "events/s", Rows / seconds!.Value, Goal: Goal.AtLeast(40_000)),
+            new($"one transaction of {Rows:N0} rows: the sidecar's peak memory", "MB", stage.Sidecar.PeakResidentBytes / 1e6, Goal: Goal.AtMost(300)),
+        ];
+    }
+}
