@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Text.RegularExpressions;
 using System.Threading.Channels;
+using Functions.PgSidecar.Testing;
 
 namespace Functions.PgSidecar.Tests.EndToEnd;
 
@@ -80,6 +81,15 @@ internal sealed partial class SidecarProcess : IAsyncDisposable
 
     /// <summary>Ends it without warning.</summary>
     public void Kill() => process.Kill();
+
+    /// <summary>Lets it stand still, connections and all.</summary>
+    public void Freeze() => Signal("-STOP");
+
+    /// <summary>Lets a frozen one go on.</summary>
+    public void Thaw() => Signal("-CONT");
+
+    /// <summary>Waits until its log has some text.</summary>
+    public Task LogsAsync(string text) => Eventually.HoldsAsync(() => Task.FromResult(Log.Contains(text, StringComparison.Ordinal)));
 
     /// <summary>Its exit code, when it has ended.</summary>
     public async Task<int> WaitForExitAsync()

@@ -108,12 +108,18 @@ public sealed class ReplicationStore(NpgsqlDataSource dataSource)
         return dropped;
     }
 
-    /// <summary>Opens an incident, unless one of the kind is open.</summary>
+    /// <summary>
+    /// Opens an incident, unless one of the kind is open. The gap begins where everything before has been stored or was of no interest: where
+    /// neither the inbox nor the slot can say, where the first trigger began.
+    /// </summary>
     public async Task<bool> OpenIncidentAsync(string kind, string message, CancellationToken cancellationToken)
     {
         await using var command = dataSource.CreateCommand("""
             insert into functions_private.incidents (kind, message, from_lsn)
-            select $1, $2, (select stored_lsn from functions_private.replication)
+            select $1, $2, coalesce(
+                greatest((select stored_lsn from functions_private.replication),
+                         (select s.confirmed_flush_lsn from pg_replication_slots s where s.slot_name = functions_private.slot_name())),
+                (select min(since_lsn) from functions_private.triggers))
             where not exists (select from functions_private.incidents i where i.kind = $1 and i.closed_at is null)
             """);
         command.Parameters.AddWithValue(kind);

@@ -1,0 +1,161 @@
+using Functions.PgSidecar.Testing;
+using Npgsql;
+
+namespace Functions.PgSidecar.Tests.EndToEnd.Events;
+
+/// <summary>A database with a table, a function and a trigger, the sidecars that serve it, and what is needed to see what became of its changes.</summary>
+internal sealed class FaultStage : IAsyncDisposable
+{
+    /// <summary>Notes that it ran, for which event and row, and whether it could see that row.</summary>
+    public const string Noting = """
+        export async function handler(event) {
+            const [{ found }] = await db.query("select exists (select from items where id = $1) as found", [event.new.id]);
+            await db.query("insert into effects (event_id, attempt, id, found) values ($1, $2, $3, $4)", [event.event_id, event.attempt, event.new.id, found]);
+        }
+        """;
+
+    /// <summary>What a sidecar logs when it has become the reader, and has recorded that.</summary>
+    public const string Leads = "This sidecar reads the WAL now";
+
+    private const string Schema = """
+        create table items (id int primary key, key int not null default 0, note text);
+        create table effects (n bigserial primary key, event_id uuid not null, attempt int not null, id int not null, found boolean not null);
+        grant all on items, effects to service_role;
+        grant usage on effects_n_seq to service_role;
+        """;
+
+    private readonly TestDatabase? database;
+    private readonly PrivateServer? server;
+    private readonly List<SidecarProcess> sidecars = [];
+
+    private FaultStage(TestDatabase? database, PrivateServer? server)
+    {
+        this.database = database;
+        this.server = server;
+        ConnectionString = server?.SidecarConnectionString ?? database!.ConnectionString;
+        Owner = database?.Owner ?? NpgsqlDataSource.Create(server!.ConnectionString);
+    }
+
+    /// <summary>For sidecars.</summary>
+    public string ConnectionString { get; }
+
+    public NpgsqlDataSource Owner { get; }
+
+    /// <summary>Its server, when it has one of its own.</summary>
+    public PrivateServer Server => server!;
+
+    /// <summary>The sidecar that was there from the beginning.</summary>
+    public SidecarProcess First => sidecars[0];
+
+    /// <summary>A database of the shared server, and a sidecar that reads its WAL.</summary>
+    public static async Task<FaultStage> CreateAsync(string source = Noting, string options = "{}", params (string Name, string Value)[] settings) =>
+        await PrepareAsync(new FaultStage(await TestDatabase.CreateAsync(), null), source, options, settings);
+
+    /// <summary>A server of its own, and a sidecar that reads its WAL.</summary>
+    public static async Task<FaultStage> CreateWithServerAsync(params string[] serverSettings) =>
+        await PrepareAsync(new FaultStage(null, await PrivateServer.StartAsync(serverSettings)), Noting, "{}", []);
+
+    /// <summary>Starts one more sidecar.</summary>
+    public async Task<SidecarProcess> StartSidecarAsync(string? connectionString = null, params (string Name, string Value)[] settings)
+    {
+        var sidecar = await SidecarProcess.StartAsync(connectionString ?? ConnectionString, settings);
+        sidecars.Add(sidecar);
+        return sidecar;
+    }
+
+    /// <summary>kill -9, and waits until the process is gone.</summary>
+    public static async Task KillAsync(SidecarProcess sidecar)
+    {
+        sidecar.Kill();
+        await sidecar.WaitForExitAsync();
+    }
+
+    public async Task ExecuteAsync(string sql)
+    {
+        await using var command = Owner.CreateCommand(sql);
+        command.CommandTimeout = 120;
+        await command.ExecuteNonQueryAsync();
+    }
+
+    public async Task<T> ScalarAsync<T>(string sql)
+    {
+        await using var command = Owner.CreateCommand(sql);
+        return (T)(await command.ExecuteScalarAsync())!;
+    }
+
+    /// <summary>Inserts rows with these ids, in one transaction.</summary>
+    public Task InsertAsync(int first, int last) => ExecuteAsync($"insert into items select generate_series({first}, {last})");
+
+    /// <summary>Waits until a condition holds in the database.</summary>
+    public Task UntilAsync(string condition) => Eventually.HoldsAsync(() => ScalarAsync<bool>("select coalesce(" + condition + ", false)"));
+
+    /// <summary>Waits until everything that has been written so far has been read, stored and acknowledged.</summary>
+    public async Task CaughtUpAsync()
+    {
+        var written = await ScalarAsync<string>("select pg_current_wal_insert_lsn()::text");
+        await UntilAsync($"(select confirmed_flush_lsn >= '{written}' from functions.replication)");
+    }
+
+    /// <summary>Waits until each of the first so many rows has had its effect, and nothing is left to do.</summary>
+    public async Task AllDeliveredAsync(int rows)
+    {
+        await UntilAsync($"(select count(distinct id) = {rows} from effects) and not exists (select from functions_private.deliveries)");
+        await CaughtUpAsync();
+    }
+
+    /// <summary>Every row has one event and no other event exists.</summary>
+    public async Task EachRowHasOneEventAsync(int rows)
+    {
+        Assert.Equal(rows, await ScalarAsync<long>("select count(*) from functions_private.events"));
+        Assert.Equal(rows, await ScalarAsync<long>("select count(distinct payload -> 'new' ->> 'id') from functions_private.events"));
+    }
+
+    /// <summary>
+    /// Holds what a reader's transaction updates last: it has stored its events and can't commit until the returned connection is disposed of.
+    /// </summary>
+    public async Task<IAsyncDisposable> HoldCommitsOfReaderAsync()
+    {
+        var connection = await Owner.OpenConnectionAsync();
+        await using var command = new NpgsqlCommand("begin; select from functions_private.replication for update", connection);
+        await command.ExecuteNonQueryAsync();
+        return connection;
+    }
+
+    /// <summary>Waits until the reader has stored events and waits for its commit.</summary>
+    public Task ReaderWaitsAsync() => UntilAsync(
+        "exists (select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and query like '%advance_inbox%')");
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var sidecar in sidecars)
+        {
+            if (!sidecar.HasExited)
+                await KillAsync(sidecar);
+            await sidecar.DisposeAsync();
+        }
+        if (database is not null)
+        {
+            // A database with a slot that is read can't be dropped.
+            await UntilAsync("not exists (select from pg_replication_slots where database = current_database() and active)");
+            await database.DisposeAsync();
+            return;
+        }
+        await Owner.DisposeAsync();
+        await Server.DisposeAsync();
+    }
+
+    private static async Task<FaultStage> PrepareAsync(FaultStage stage, string source, string options, (string Name, string Value)[] settings)
+    {
+        await stage.StartSidecarAsync(null, settings);
+        await stage.ExecuteAsync(Schema);
+        await using (var deploy = stage.Owner.CreateCommand("select functions.deploy('noting', $1)"))
+        {
+            deploy.Parameters.AddWithValue(source);
+            await deploy.ExecuteNonQueryAsync();
+        }
+        await stage.ExecuteAsync("call functions.wait_ready('noting')");
+        await stage.ExecuteAsync($"select functions.create_trigger('items', 'noting', 'items', options => '{options}')");
+        await stage.First.LogsAsync(Leads);
+        return stage;
+    }
+}

@@ -1,0 +1,88 @@
+using System.Net;
+using System.Net.Sockets;
+
+namespace Functions.PgSidecar.Tests.EndToEnd.Events;
+
+/// <summary>A TCP proxy that can stop forwarding while its connections stay open: what a cable that was pulled looks like from both ends.</summary>
+internal sealed class FrozenProxy : IAsyncDisposable
+{
+    private readonly TcpListener listener = new(IPAddress.Loopback, 0);
+    private readonly CancellationTokenSource ending = new();
+    private readonly string host;
+    private readonly int port;
+    private readonly Task accepting;
+    private TaskCompletionSource flowing = new();
+
+    public FrozenProxy(string host, int port)
+    {
+        this.host = host;
+        this.port = port;
+        flowing.SetResult();
+        listener.Start();
+        accepting = AcceptAsync();
+    }
+
+    /// <summary>Where it listens, on 127.0.0.1.</summary>
+    public int Port => ((IPEndPoint)listener.LocalEndpoint).Port;
+
+    /// <summary>From now on nothing goes through, in either direction.</summary>
+    public void Freeze() => Volatile.Write(ref flowing, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
+
+    /// <summary>What was held goes on its way.</summary>
+    public void Thaw() => Volatile.Read(ref flowing).TrySetResult();
+
+    public async ValueTask DisposeAsync()
+    {
+        await ending.CancelAsync();
+        Thaw();
+        listener.Stop();
+        await accepting.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        ending.Dispose();
+    }
+
+    private async Task AcceptAsync()
+    {
+        var connections = new List<Task>();
+        try
+        {
+            while (true)
+                connections.Add(ServeAsync(await listener.AcceptTcpClientAsync(ending.Token)));
+        }
+        finally
+        {
+            await Task.WhenAll(connections);
+        }
+    }
+
+    private async Task ServeAsync(TcpClient accepted)
+    {
+        using var client = accepted;
+        using var server = new TcpClient();
+        try
+        {
+            await server.ConnectAsync(host, port, ending.Token);
+            await Task.WhenAny(ForwardAsync(client.GetStream(), server.GetStream()), ForwardAsync(server.GetStream(), client.GetStream()));
+        }
+        catch (Exception e) when (e is SocketException or OperationCanceledException)
+        {
+            // The server is away, or the test is over.
+        }
+    }
+
+    private async Task ForwardAsync(NetworkStream from, NetworkStream to)
+    {
+        var buffer = new byte[1 << 16];
+        try
+        {
+            while (await from.ReadAsync(buffer, ending.Token) is var count and > 0)
+            {
+                await Volatile.Read(ref flowing).Task.WaitAsync(ending.Token);
+                await to.WriteAsync(buffer.AsMemory(0, count), ending.Token);
+            }
+        }
+        catch (Exception e) when (e is IOException or ObjectDisposedException or OperationCanceledException)
+        {
+            // One end is gone: the other one follows.
+        }
+    }
+}
