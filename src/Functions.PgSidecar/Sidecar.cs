@@ -86,6 +86,8 @@ internal static class Sidecar
         services.AddSingleton<SettingsStore>();
         services.AddSingleton(static provider => new ChangeListener(
             provider.GetRequiredService<NpgsqlDataSource>(), provider.GetRequiredService<ILogger<ChangeListener>>(), provider.GetRequiredService<TimeProvider>()));
+        services.AddSingleton<ILanguage, JavaScriptLanguage>();
+        services.AddSingleton<Compiler>();
         services.AddSingleton<ProgramCache>();
         services.AddSingleton<DeployedFunctionFactory>();
         services.AddSingleton<FunctionCatalog>();

@@ -13,7 +13,6 @@ namespace Functions.PgSidecar.Core.Invocations;
 /// </summary>
 internal sealed class Invoker
 {
-    private readonly JavaScriptEngine engine;
     private readonly ProgramCache programs;
     private readonly Dictionary<string, IBinding> bindings;
     private readonly InvocationLog log;
@@ -24,7 +23,6 @@ internal sealed class Invoker
     private readonly ILogger<Invoker> logger;
 
     public Invoker(
-        JavaScriptEngine engine,
         ProgramCache programs,
         IEnumerable<IBinding> bindings,
         InvocationLog log,
@@ -34,7 +32,6 @@ internal sealed class Invoker
         TimeProvider time,
         ILogger<Invoker> logger)
     {
-        this.engine = engine;
         this.programs = programs;
         this.bindings = bindings.ToDictionary(binding => binding.Name, StringComparer.Ordinal);
         this.log = log;
@@ -128,7 +125,7 @@ internal sealed class Invoker
         var options = invocation.Function.Options;
         var host = new InvocationHost(invocation, bindings, log);
         var limits = new GuestLimits(invocation.Timeout ?? options.Timeout, (long)options.MemoryMb << 20, options.Cpu);
-        var run = engine.RunAsync(program.Program, new RunRequest(invocation.Envelope, invocation.Body, limits), host, abandon);
+        var run = program.Program.RunAsync(new RunRequest(invocation.Envelope, invocation.Body, limits), host, abandon);
         _ = FinishAsync(entry, program, host, run);
         return host.Answer;
     }

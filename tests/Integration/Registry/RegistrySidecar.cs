@@ -21,9 +21,10 @@ internal sealed class RegistrySidecar : IAsyncDisposable
     {
         var time = TimeProvider.System;
         Store = new RegistryStore(owner);
-        Programs = new ProgramCache(Engine, Store, time, NullLogger<ProgramCache>.Instance) { MaxBytes = cacheBytes };
+        var compiler = new Compiler([new JavaScriptLanguage(Engine)]);
+        Programs = new ProgramCache(compiler, Store, time, NullLogger<ProgramCache>.Instance) { MaxBytes = cacheBytes };
         Catalog = new FunctionCatalog(Store, new DeployedFunctionFactory(secrets), Programs, time, NullLogger<FunctionCatalog>.Instance);
-        Compilation = new CompilationWorker(Engine, Store, Programs, new SidecarIdentity(Guid.NewGuid()), time, new CompiledLog(Compiled));
+        Compilation = new CompilationWorker(compiler, Store, Programs, new SidecarIdentity(Guid.NewGuid()), time, new CompiledLog(Compiled));
         worker = new RegistryWorker(
             Catalog, Compilation, new ChangeListener(listening, NullLogger<ChangeListener>.Instance, time), time, NullLogger<RegistryWorker>.Instance);
     }
