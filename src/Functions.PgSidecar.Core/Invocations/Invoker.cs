@@ -125,7 +125,8 @@ internal sealed class Invoker
         var options = invocation.Function.Options;
         var host = new InvocationHost(invocation, bindings, log);
         var limits = new GuestLimits(invocation.Timeout ?? options.Timeout, (long)options.MemoryMb << 20, options.Cpu);
-        var run = program.Program.RunAsync(new RunRequest(invocation.Envelope, invocation.Body, limits), host, abandon);
+        var request = new RunRequest(invocation.Envelope, invocation.Body, limits, invocation.BodyStream is not null);
+        var run = program.Program.RunAsync(request, host, abandon);
         _ = FinishAsync(entry, program, host, run);
         return host.Answer;
     }

@@ -6,7 +6,7 @@ using Functions.PgSidecar.Sandbox.Programs;
 namespace Functions.PgSidecar.Core.Registry;
 
 /// <summary>Makes programs of versions, each by its own language.</summary>
-internal sealed class Compiler(IEnumerable<ILanguage> languages)
+internal sealed class Compiler(IEnumerable<ILanguage> languages, ArtifactSeal seal)
 {
     private readonly Dictionary<string, ILanguage> languages = languages.ToDictionary(language => language.Name, StringComparer.Ordinal);
 
@@ -28,7 +28,8 @@ internal sealed class Compiler(IEnumerable<ILanguage> languages)
         try
         {
             var compiled = await language.CompileAsync(version).ConfigureAwait(false);
-            return (compiled.Program, new CompilationOutcome(language.EngineId, compiled.Stored, compiled.InfoJson, Milliseconds(), null));
+            var stored = seal.Seal(version, language.EngineId, compiled.Stored);
+            return (compiled.Program, new CompilationOutcome(language.EngineId, stored, compiled.InfoJson, Milliseconds(), null));
         }
         catch (CompileException e)
         {
@@ -37,9 +38,9 @@ internal sealed class Compiler(IEnumerable<ILanguage> languages)
     }
 
     /// <summary>The program that is stored with a version; <see langword="null"/> where there is none that this engine can use.</summary>
-    /// <exception cref="InvalidDataException">It was made for this engine and is damaged.</exception>
+    /// <exception cref="InvalidDataException">It was made for this engine, but not by a sidecar with this key; or it is damaged.</exception>
     public IProgram? Read(VersionArtifact version) =>
         version.Snapshot is { } stored && languages.TryGetValue(version.Language, out var language) && version.Engine == language.EngineId
-            ? language.Read(version, stored)
+            ? language.Read(version, seal.Open(version, language.EngineId, stored))
             : null;
 }

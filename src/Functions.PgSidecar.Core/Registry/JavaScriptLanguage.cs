@@ -20,7 +20,7 @@ internal sealed class JavaScriptLanguage(JavaScriptEngine engine) : ILanguage
         try
         {
             var program = await engine.CompileAsync(
-                version.Function + ".js", version.Source, Compiler.Limits(version), version.Options.Handler).ConfigureAwait(false);
+                version.Function + ".js", version.Source ?? "", Compiler.Limits(version), version.Options.Handler).ConfigureAwait(false);
             return new CompiledVersion(program, engine.Write(program), Encoding.UTF8.GetString(program.Info.Span));
         }
         catch (JavaScriptCompileException e)

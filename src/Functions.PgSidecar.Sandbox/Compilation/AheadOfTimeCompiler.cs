@@ -6,7 +6,7 @@ using Functions.PgSidecar.Sandbox.Wasm;
 namespace Functions.PgSidecar.Sandbox.Compilation;
 
 /// <summary>
-/// Compiles WebAssembly modules to an image that <see cref="CompiledImage.Load"/> runs at full speed from its first call: modules to CIL here, CIL to
+/// Compiles WebAssembly modules to an image that <see cref="CompiledImage.Load(string)"/> runs at full speed from its first call: modules to CIL here, CIL to
 /// machine code by crossgen2. Large functions need it: the just-in-time compiler does not optimise methods beyond certain sizes.
 /// </summary>
 /// <param name="crossgenPath">The executable of the package <c>microsoft.netcore.app.crossgen2</c>.</param>

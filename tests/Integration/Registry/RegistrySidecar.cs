@@ -3,6 +3,7 @@ using Functions.PgSidecar.Core.Registry;
 using Functions.PgSidecar.Core.Secrets;
 using Functions.PgSidecar.Postgres.Registry;
 using Functions.PgSidecar.Sandbox.JavaScript;
+using Functions.PgSidecar.Sandbox.Wasi;
 using Functions.PgSidecar.Testing;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -15,13 +16,15 @@ internal sealed class RegistrySidecar : IAsyncDisposable
 {
     private static readonly Lazy<JavaScriptEngine> SharedEngine = new(() => JavaScriptEngine.Load(JavaScriptEngine.DefaultDirectory));
 
+    private static readonly Lazy<WasmEngine> SharedModules = new(() => new WasmEngine());
+
     private readonly RegistryWorker worker;
 
     private RegistrySidecar(NpgsqlDataSource owner, NpgsqlDataSource listening, SecretBox secrets, long cacheBytes)
     {
         var time = TimeProvider.System;
         Store = new RegistryStore(owner);
-        var compiler = new Compiler([new JavaScriptLanguage(Engine)]);
+        var compiler = new Compiler([new JavaScriptLanguage(Engine), new WasmLanguage(Modules)], Seal);
         Programs = new ProgramCache(compiler, Store, time, NullLogger<ProgramCache>.Instance) { MaxBytes = cacheBytes };
         Catalog = new FunctionCatalog(Store, new DeployedFunctionFactory(secrets), Programs, time, NullLogger<FunctionCatalog>.Instance);
         Compilation = new CompilationWorker(compiler, Store, Programs, new SidecarIdentity(Guid.NewGuid()), time, new CompiledLog(Compiled));
@@ -30,6 +33,10 @@ internal sealed class RegistrySidecar : IAsyncDisposable
     }
 
     public static JavaScriptEngine Engine => SharedEngine.Value;
+
+    public static ArtifactSeal Seal { get; } = new(new byte[32]);
+
+    public static WasmEngine Modules => SharedModules.Value;
 
     public RegistryStore Store { get; }
 

@@ -119,7 +119,7 @@ public sealed class RegistryWorkersTests
         }
         var stored = (await new Postgres.Registry.RegistryStore(database.Owner).LoadArtifactAsync("f", 1, CancellationToken.None))!;
         Assert.Equal(RegistrySidecar.Engine.EngineId, stored.Engine);
-        RegistrySidecar.Engine.Read(stored.Snapshot).Dispose();
+        RegistrySidecar.Engine.Read(RegistrySidecar.Seal.Open(stored, stored.Engine!, stored.Snapshot)).Dispose();
     }
 
     [Fact]
