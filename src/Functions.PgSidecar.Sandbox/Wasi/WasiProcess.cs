@@ -34,6 +34,12 @@ internal sealed class WasiProcess(WasmInstance instance, IModuleHost host)
     /// <summary>What the module has written to its standard output.</summary>
     public ReadOnlyMemory<byte> Output => output.WrittenMemory;
 
+    /// <summary>What the last call of <c>aerodb</c> came to.</summary>
+    public ReadOnlyMemory<byte> Result { get; set; }
+
+    /// <summary>The body that came with it.</summary>
+    public ReadOnlyMemory<byte> Body { get; set; }
+
     /// <summary>What the module writes for people, as lines of the log.</summary>
     public LineWriter Lines { get; } = new(line => host.Log(GuestLogLevel.Info, line));
 
@@ -53,6 +59,9 @@ internal sealed class WasiProcess(WasmInstance instance, IModuleHost host)
 
     /// <summary>CPU time that the thread had used when the module began, in nanoseconds: what others ran on it is none of the module's business.</summary>
     public long CpuBegan { get; } = SandboxThread.CpuNanoseconds();
+
+    /// <summary>A call begins: what the one before it came to is gone.</summary>
+    public void Clear() => (Result, Body) = (default, default);
 
     /// <summary>Appends to the standard output.</summary>
     /// <exception cref="GuestException">It is longer than an answer may be.</exception>

@@ -18,7 +18,7 @@ public sealed class WasmEngine : IDisposable
     public const int DefaultThreads = 128;
 
     /// <summary>What modules may import.</summary>
-    internal static readonly Type[] Imports = [typeof(WasiCalls), typeof(WasiStreams), typeof(WasiTime), typeof(WasiRefusals)];
+    internal static readonly Type[] Imports = [typeof(WasiCalls), typeof(WasiStreams), typeof(WasiTime), typeof(WasiRefusals), typeof(AerodbCalls)];
 
     private readonly SandboxThreads threads;
     private readonly HostFunctions functions = HostFunctions.From(Imports);
