@@ -19,6 +19,10 @@ begin
     next_version := coalesce(next_version, 0) + 1;
     merged := jsonb_strip_nulls(coalesce(merged, '{}') || add_version.options);
 
+    if language <> 'wasm' and merged ? 'fuel' then
+        raise exception 'option fuel counts the instructions of WebAssembly modules; functions in JavaScript have cpu_ms' using errcode = 'invalid_parameter_value';
+    end if;
+
     insert into functions_private.versions (function, version, language, source, module, source_hash, options)
     values (add_version.name, next_version, add_version.language, add_version.source, add_version.module,
             sha256(coalesce(add_version.module, convert_to(add_version.source, 'UTF8'))), merged);

@@ -1,6 +1,6 @@
 -- functions.deploy_wasm(name, module, options) -> version
 -- Stores a new version of a function that is a WebAssembly module in the binary format: a WASI preview 1 command, or a reactor with a handler
--- (docs/wasm-abi.md). Options as functions.deploy. A sidecar validates and compiles it; functions.wait_ready raises what is wrong, with the byte offset.
+-- (docs/wasm-abi.md). Options as functions.deploy, and fuel 1000-999999999999: the instructions of an invocation. A sidecar validates and compiles it; functions.wait_ready raises what is wrong, with the byte offset.
 -- At most 10 MiB, or what `alter database ... set functions.max_module_mb = 25` says, 25 at most.
 create or replace function functions.deploy_wasm(name text, module bytea, options jsonb default '{}')
 returns integer

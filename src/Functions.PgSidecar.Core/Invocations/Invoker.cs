@@ -124,7 +124,7 @@ internal sealed class Invoker
         var invocation = entry.Invocation;
         var options = invocation.Function.Options;
         var host = new InvocationHost(invocation, bindings, log);
-        var limits = new GuestLimits(invocation.Timeout ?? options.Timeout, (long)options.MemoryMb << 20, options.Cpu);
+        var limits = new GuestLimits(invocation.Timeout ?? options.Timeout, (long)options.MemoryMb << 20, options.Cpu, options.Fuel);
         var request = new RunRequest(invocation.Envelope, invocation.Body, limits, invocation.BodyStream is not null);
         var run = program.Program.RunAsync(request, host, abandon);
         _ = FinishAsync(entry, program, host, run);

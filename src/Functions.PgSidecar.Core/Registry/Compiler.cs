@@ -12,7 +12,7 @@ internal sealed class Compiler(IEnumerable<ILanguage> languages, ArtifactSeal se
 
     /// <summary>The function's own limits, for what of it runs while it is compiled.</summary>
     public static GuestLimits Limits(VersionArtifact version) =>
-        new(version.Options.Timeout, (long)version.Options.MemoryMb << 20, version.Options.Cpu);
+        new(version.Options.Timeout, (long)version.Options.MemoryMb << 20, version.Options.Cpu, version.Options.Fuel);
 
     /// <summary>Compiles a version.</summary>
     /// <returns>The program, <see langword="null"/> where the version does not compile; and what the registry keeps of it.</returns>

@@ -42,7 +42,7 @@ public sealed class WasmEngine : IDisposable
     /// <exception cref="WasmCompileException">It can't become a program.</exception>
     public async Task<(WasmProgram Program, byte[] Stored)> CompileAsync(string name, ReadOnlyMemory<byte> module, GuestLimits limits, string? entry = null)
     {
-        var (form, emitted) = await Task.Run(() => Emit(module, entry)).ConfigureAwait(false);
+        var (form, emitted) = await Task.Run(() => Emit(module, limits.Fuel is not null, entry)).ConfigureAwait(false);
         var image = CompiledImage.Load(emitted);
         var start = new WasmStart(image, functions, name, limits);
         threads.Post(start);
@@ -63,12 +63,12 @@ public sealed class WasmEngine : IDisposable
     /// <inheritdoc/>
     public void Dispose() => threads.Dispose();
 
-    private static (ModuleForm Form, EmittedImage Image) Emit(ReadOnlyMemory<byte> module, string? entry)
+    private static (ModuleForm Form, EmittedImage Image) Emit(ReadOnlyMemory<byte> module, bool countFuel, string? entry)
     {
         try
         {
             var form = ModuleForm.Of(WasmModule.Decode(module), entry);
-            return (form, CompiledImage.Emit(new CompilationOptions { OptimizeAtFirstCall = true }, ("main", module)));
+            return (form, CompiledImage.Emit(new CompilationOptions { OptimizeAtFirstCall = true, CountFuel = countFuel }, ("main", module)));
         }
         catch (WasmFormatException e)
         {

@@ -104,6 +104,7 @@ internal sealed class WasmRun : ISandboxWork, IInterruptible, IOperationOwner, I
         {
             var instance = Rent();
             var input = ModuleEvent.Read(request.Envelope, body);
+            instance.Instance.Fuel = request.Limits.Fuel ?? 0;
             ReadOnlyMemory<byte> output;
             thread.Enter(this, Deadline, request.Limits.CpuTime is { } cpu ? (long)cpu.TotalNanoseconds : long.MaxValue);
             try

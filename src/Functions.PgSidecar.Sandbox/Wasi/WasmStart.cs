@@ -98,6 +98,7 @@ internal sealed class WasmStart(CompiledImage image, HostFunctions functions, st
                     if (stop is { } reason)
                         created.Interrupt((int)reason);
                 }
+                created.Fuel = limits.Fuel ?? 0;
                 created.HostState = new WasiProcess(created, this) { Arguments = [WasiProcess.Terminated(name)], LogsOutput = true };
             });
             started.HostState = null;
@@ -112,6 +113,7 @@ internal sealed class WasmStart(CompiledImage image, HostFunctions functions, st
     private string Describe(WasmTrapException trap) => trap.Kind switch
     {
         TrapKind.Interrupted when stop == InterruptReason.CpuLimit => "The module uses more CPU time than cpu_ms allows while it starts.",
+        TrapKind.OutOfFuel => "The module executes more instructions than fuel allows while it starts.",
         TrapKind.Interrupted => "The module takes longer than its time limit to start.",
         _ when instance?.MemoryLimitReached == true => "The module needs more memory than memory_mb allows to start.",
         _ => $"The module trapped while it started: {trap.Message}.",

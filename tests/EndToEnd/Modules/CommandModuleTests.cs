@@ -77,6 +77,7 @@ public sealed class CommandModuleTests(SidecarFixture sidecar)
     [Theory]
     [InlineData("(loop br 0)", "{\"timeout_ms\":1000}", 504, "TIMEOUT")]
     [InlineData("(loop br 0)", "{\"cpu_ms\":50}", 504, "CPU_LIMIT")]
+    [InlineData("(loop br 0)", "{\"fuel\":100000}", 504, "FUEL_LIMIT")]
     [InlineData("unreachable", "{}", 500, "PANIC")]
     [InlineData("(call $exit (i32.const 3))", "{}", 500, "FUNCTION_ERROR")]
     [InlineData("(drop (memory.grow (i32.const 1000))) unreachable", "{\"memory_mb\":16}", 507, "OUT_OF_MEMORY")]
@@ -125,5 +126,33 @@ public sealed class CommandModuleTests(SidecarFixture sidecar)
         var name = await sidecar.DeployModuleAsync(module);
         for (var call = 0; call < 3; call++)
             Assert.Equal("1", (await sidecar.CallAsync(name))!.ToJsonString());
+    }
+
+    [Fact]
+    public async Task Fuel_ends_a_module_after_the_same_instruction_every_time()
+    {
+        // Logs each time round the loop; how often it gets there is what the fuel pays for.
+        var module = await Tools.AssembleAsync("""
+            (module
+              (import "aerodb" "log" (func $log (param i32 i32 i32) (result i32)))
+              (memory (export "memory") 1)
+              (func (export "_start") (loop $again (drop (call $log (i32.const 1) (i32.const 0) (i32.const 1))) (br $again))))
+            """);
+        var name = await sidecar.DeployModuleAsync(module, """{"fuel":1000}""");
+        for (var call = 1; call <= 2; call++)
+        {
+            using var response = await sidecar.PostAsync(name);
+            Assert.Equal(HttpStatusCode.GatewayTimeout, response.StatusCode);
+            Assert.Equal("out_of_fuel", await sidecar.EventuallyAsync<string>($"select max(status) from functions.invocations where function = $1 having count(*) = {call}", name));
+            // 1,000 units, six instructions a round.
+            Assert.Equal(166L * call, await sidecar.EventuallyAsync<long>($"select count(*) from functions.logs where function = $1 having count(*) >= {166 * call}", name));
+        }
+    }
+
+    [Fact]
+    public async Task Fuel_is_refused_where_instructions_are_not_counted()
+    {
+        var error = await Assert.ThrowsAsync<PostgresException>(() => sidecar.DeployAsync("export const handler = () => 1;", """{"fuel":1000}"""));
+        Assert.Contains("cpu_ms", error.MessageText, StringComparison.Ordinal);
     }
 }
