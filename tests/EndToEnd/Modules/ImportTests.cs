@@ -35,28 +35,6 @@ public sealed class ImportTests(SidecarFixture sidecar)
         "http_fetch", "i32 i32 i32 i32", $"(i32.const 1024) (i32.const {request.Length}) (i32.const 0) (i32.const 0)", request);
 
     [Fact]
-    public async Task A_program_in_C_queries_the_database_as_its_caller()
-    {
-        await sidecar.Database.ExecuteAsync("""
-            create schema if not exists examples;
-            create table if not exists examples.users (id uuid primary key default gen_random_uuid(), email text not null, created_at timestamptz not null default now());
-            alter table examples.users enable row level security;
-            grant usage on schema examples to authenticated;
-            grant select on examples.users to authenticated;
-            drop policy if exists own on examples.users;
-            create policy own on examples.users for select to authenticated using (id = functions.uid()::uuid);
-            insert into examples.users (id, email) values ('5d2f6f9e-0000-4000-8000-00000000000a', 'ada@example.com'), (gen_random_uuid(), 'bob@example.com')
-            on conflict do nothing;
-            """);
-        var name = await sidecar.DeployModuleAsync(await Tools.CompileCAsync("c/users.c"));
-        var answer = (await sidecar.CallAsync(name, subject: "5d2f6f9e-0000-4000-8000-00000000000a"))!;
-        Assert.Equal("""[{"id":"5d2f6f9e-0000-4000-8000-00000000000a","email":"ada@example.com"}]""", answer["rows"]!.ToJsonString());
-        using var refused = await sidecar.PostAsync(name, role: "anon");
-        Assert.Equal(HttpStatusCode.ServiceUnavailable, refused.StatusCode);
-        Assert.Contains("permission denied", await sidecar.EventuallyAsync<string>("select message from functions.logs where function = $1 and level = 'error'", name), StringComparison.Ordinal);
-    }
-
-    [Fact]
     public async Task Parameters_and_values_keep_their_types()
     {
         var (status, result) = await CallAsync(Query(

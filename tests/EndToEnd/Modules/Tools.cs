@@ -34,6 +34,31 @@ internal static class Tools
         return BuildAsync("clang", [.. arguments, "--target=wasm32-wasi", "-O2", Path.Combine(Examples, file)]);
     }
 
+    /// <summary>A module of an example in AssemblyScript, whose compiler is the example's own package.</summary>
+    public static Task<byte[]> CompileAssemblyScriptAsync(string file)
+    {
+        var source = Path.Combine(Examples, file);
+        var compiler = Path.Combine(Path.GetDirectoryName(source)!, "node_modules", "assemblyscript", "bin", "asc.js");
+        Assert.SkipUnless(File.Exists(compiler), "AssemblyScript is not installed: npm ci in examples/assemblyscript.");
+        return BuildAsync("node", compiler, source, "--optimize", "--runtime", "stub", "--use", "abort=");
+    }
+
+    /// <summary>A module of an example in Rust, made by the first compiler that has the standard library for WASI.</summary>
+    public static Task<byte[]> CompileRustAsync(string file)
+    {
+        foreach (var folder in Environment.GetEnvironmentVariable("PATH")!.Split(':').Prepend("/usr/bin"))
+        {
+            var compiler = Path.Combine(folder, "rustc");
+            if (!File.Exists(compiler))
+                continue;
+            var target = Directory.Exists(Path.Combine(SysRoot(compiler), "lib", "rustlib", "wasm32-wasi")) ? "wasm32-wasi" : "wasm32-wasip1";
+            if (Directory.Exists(Path.Combine(SysRoot(compiler), "lib", "rustlib", target)))
+                return BuildAsync(compiler, "--target", target, "-O", "-C", "strip=symbols", Path.Combine(Examples, file));
+        }
+        Assert.Skip("No rustc with the standard library for WASI is installed.");
+        return Task.FromResult<byte[]>([]);
+    }
+
     /// <summary>Runs a compiler that takes <c>-o</c>, and reads what it has made.</summary>
     public static async Task<byte[]> BuildAsync(string tool, params string[] arguments)
     {
@@ -53,8 +78,14 @@ internal static class Tools
         }
     }
 
+    private static string SysRoot(string compiler)
+    {
+        using var process = Process.Start(new ProcessStartInfo(compiler, ["--print", "sysroot"]) { RedirectStandardOutput = true })!;
+        return process.StandardOutput.ReadToEnd().Trim();
+    }
+
     private static bool IsInstalled(string tool) =>
-        Environment.GetEnvironmentVariable("PATH")!.Split(':').Any(folder => File.Exists(Path.Combine(folder, tool)));
+        File.Exists(tool) || Environment.GetEnvironmentVariable("PATH")!.Split(':').Any(folder => File.Exists(Path.Combine(folder, tool)));
 
     private static string FindExamples()
     {
