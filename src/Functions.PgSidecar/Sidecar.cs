@@ -78,7 +78,7 @@ internal static class Sidecar
         services.AddSingleton(options.Limits);
         services.AddSingleton(new SidecarIdentity(Guid.CreateVersion7()));
         services.AddSingleton(_ => JavaScriptEngine.Load(JavaScriptEngine.DefaultDirectory, options.Limits.SandboxThreads));
-        services.AddSingleton(_ => new WasmEngine(options.Limits.ModuleThreads));
+        services.AddSingleton(_ => new WasmEngine(options.Limits.ModuleThreads, WasmEngine.DefaultCrossgen));
     }
 
     private static void AddRegistry(IServiceCollection services)

@@ -18,9 +18,9 @@ internal sealed class WasmLanguage(WasmEngine engine) : ILanguage
     {
         try
         {
-            var (program, stored) = await engine.CompileAsync(
+            var (program, stored, info) = await engine.CompileAsync(
                 version.Function, version.Module, Compiler.Limits(version), version.Options.Handler).ConfigureAwait(false);
-            return new CompiledVersion(program, stored, program.InfoJson);
+            return new CompiledVersion(program, stored, info);
         }
         catch (WasmCompileException e)
         {

@@ -88,11 +88,28 @@ public sealed unsafe class CompiledImage
         const string Name = "the stored image";
         using var metadata = new MemoryStream(image.Metadata, writable: false);
         var file = ImageFile.Read(metadata, Name);
-        return LoadedByEngine.GetOrAdd(file.EngineId, _ => new Lazy<CompiledImage>(() =>
+        return LoadedByEngine.GetOrAdd(file.EngineId, _ => new Lazy<CompiledImage>(() => Bind(LoadAssembly(image), Name, file))).Value;
+    }
+
+    /// <summary>The runtime uses machine code of files only. Nobody else can open this one, and what is mapped needs no name.</summary>
+    private static Assembly LoadAssembly(EmittedImage image)
+    {
+        if (!image.IsMachineCode)
         {
             using var stream = new MemoryStream(image.Assembly, writable: false);
-            return Bind(AssemblyLoadContext.Default.LoadFromStream(stream), Name, file);
-        })).Value;
+            return AssemblyLoadContext.Default.LoadFromStream(stream);
+        }
+        var folder = Directory.CreateTempSubdirectory("pgfn-image-");
+        try
+        {
+            var path = Path.Combine(folder.FullName, "image.dll");
+            File.WriteAllBytes(path, image.Assembly);
+            return AssemblyLoadContext.Default.LoadFromAssemblyPath(path);
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
     }
 
     /// <summary>
@@ -198,7 +215,8 @@ public sealed unsafe class CompiledImage
     }
 }
 
-/// <summary>Modules compiled to CIL, as bytes.</summary>
+/// <summary>Compiled modules as bytes.</summary>
 /// <param name="Assembly">The assembly.</param>
 /// <param name="Metadata">The modules without their code.</param>
-public sealed record EmittedImage(byte[] Assembly, byte[] Metadata);
+/// <param name="IsMachineCode">Whether the assembly holds machine code beside its CIL.</param>
+public sealed record EmittedImage(byte[] Assembly, byte[] Metadata, bool IsMachineCode = false);

@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Functions.PgSidecar.Sandbox.Wasm;
 using ValueType = Functions.PgSidecar.Sandbox.Wasm.ValueType;
 
@@ -21,9 +20,6 @@ internal sealed record ModuleForm(string Entry, bool IsCommand)
     private static readonly FunctionType Nothing = new([], []);
     private static readonly FunctionType Handler = new([ValueType.I32, ValueType.I32], [ValueType.I64]);
     private static readonly FunctionType Allocate = new([ValueType.I32], [ValueType.I32]);
-
-    /// <summary>The form as JSON, for people.</summary>
-    public string InfoJson => JsonSerializer.Serialize(new { form = IsCommand ? "command" : "reactor", entry = Entry });
 
     /// <summary>Finds out what form a module has, and that its exports are of the types they are called with.</summary>
     /// <param name="module">The module.</param>

@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
+using System.Text.Json;
 using Functions.PgSidecar.Sandbox.Compilation;
 using Functions.PgSidecar.Sandbox.JavaScript;
 using Functions.PgSidecar.Sandbox.Runtime;
@@ -23,8 +24,23 @@ public sealed class WasmEngine : IDisposable
     private readonly SandboxThreads threads;
     private readonly HostFunctions functions = HostFunctions.From(Imports);
 
+    /// <summary>Modules of fewer bytes are compiled by the runtime as their functions are called, which takes less time than starting crossgen2.</summary>
+    private const int SmallModule = 64 * 1024;
+
+    /// <summary>crossgen2 takes a processor for seconds; functions that are running need the others.</summary>
+    private readonly SemaphoreSlim compiling = new(1);
+    private readonly AheadOfTimeCompiler? ahead;
+
     /// <param name="maxThreads">Modules that run or wait at once; the others queue.</param>
-    public WasmEngine(int maxThreads = DefaultThreads) => threads = new SandboxThreads(minimum: 1, maximum: maxThreads);
+    /// <param name="crossgen">The executable of crossgen2; where there is none, the runtime compiles functions at their first calls in each process.</param>
+    public WasmEngine(int maxThreads = DefaultThreads, string? crossgen = null)
+    {
+        threads = new SandboxThreads(minimum: 1, maximum: maxThreads);
+        ahead = File.Exists(crossgen) ? new AheadOfTimeCompiler(crossgen) : null;
+    }
+
+    /// <summary>Where the build puts crossgen2, beside the executable.</summary>
+    public static string DefaultCrossgen => Path.Combine(AppContext.BaseDirectory, "crossgen2", "crossgen2");
 
     /// <summary>Identifies the compiler, the runtime and the form of what is stored, 64 hex digits: stored programs fit engines of the same id only.</summary>
     public string EngineId { get; } = Convert.ToHexStringLower(SHA256.HashData(Encoding.ASCII.GetBytes(
@@ -38,16 +54,21 @@ public sealed class WasmEngine : IDisposable
     /// <param name="module">The module in the binary format.</param>
     /// <param name="limits">What its start may use.</param>
     /// <param name="entry">The export to call, or <see langword="null"/>: <c>_start</c>, else <c>handler</c>.</param>
-    /// <returns>The program, and what <see cref="Read"/> makes it of in another process.</returns>
+    /// <returns>
+    /// The program; what <see cref="Read"/> makes it of in another process; and facts as JSON: <c>form</c>, <c>entry</c>, <c>code</c> (machine or cil).
+    /// </returns>
     /// <exception cref="WasmCompileException">It can't become a program.</exception>
-    public async Task<(WasmProgram Program, byte[] Stored)> CompileAsync(string name, ReadOnlyMemory<byte> module, GuestLimits limits, string? entry = null)
+    public async Task<(WasmProgram Program, byte[] Stored, string InfoJson)> CompileAsync(
+        string name, ReadOnlyMemory<byte> module, GuestLimits limits, string? entry = null)
     {
-        var (form, emitted) = await Task.Run(() => Emit(module, limits.Fuel is not null, entry)).ConfigureAwait(false);
+        var form = await Task.Run(() => Validate(module, entry)).ConfigureAwait(false);
+        var emitted = await EmitAsync(module, limits.Fuel is not null).ConfigureAwait(false);
         var image = CompiledImage.Load(emitted);
         var start = new WasmStart(image, functions, name, limits);
         threads.Post(start);
         var snapshot = await start.Completion.ConfigureAwait(false);
-        return (new WasmProgram(name, image, form, snapshot, threads), WasmProgramFormat.Write(form, emitted, snapshot));
+        var info = new { form = form.IsCommand ? "command" : "reactor", entry = form.Entry, code = emitted.IsMachineCode ? "machine" : "cil" };
+        return (new WasmProgram(name, image, form, snapshot, threads), WasmProgramFormat.Write(form, emitted, snapshot), JsonSerializer.Serialize(info));
     }
 
     /// <summary>A program of what <see cref="CompileAsync"/> stored. It is code, and is believed: the caller has to know that this sidecar wrote it.</summary>
@@ -61,14 +82,47 @@ public sealed class WasmEngine : IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose() => threads.Dispose();
+    public void Dispose()
+    {
+        threads.Dispose();
+        compiling.Dispose();
+    }
 
-    private static (ModuleForm Form, EmittedImage Image) Emit(ReadOnlyMemory<byte> module, bool countFuel, string? entry)
+    private static ModuleForm Validate(ReadOnlyMemory<byte> module, string? entry)
     {
         try
         {
-            var form = ModuleForm.Of(WasmModule.Decode(module), entry);
-            return (form, CompiledImage.Emit(new CompilationOptions { OptimizeAtFirstCall = true, CountFuel = countFuel }, ("main", module)));
+            return ModuleForm.Of(WasmModule.Decode(module), entry);
+        }
+        catch (WasmFormatException e)
+        {
+            throw new WasmCompileException(e.Message);
+        }
+    }
+
+    /// <summary>Machine code of large modules; CIL of small ones, and of those that crossgen2 takes too long for or fails at.</summary>
+    private async Task<EmittedImage> EmitAsync(ReadOnlyMemory<byte> module, bool countFuel)
+    {
+        var options = new CompilationOptions { CountFuel = countFuel };
+        if (ahead is not null && module.Length >= SmallModule)
+        {
+            await compiling.WaitAsync().ConfigureAwait(false);
+            try
+            {
+                return await Task.Run(() => ahead.EmitAsync([("main", module)], options)).ConfigureAwait(false);
+            }
+            catch (Exception e) when (e is WasmFormatException or InvalidOperationException or System.ComponentModel.Win32Exception)
+            {
+                // What is wrong with the module itself, if anything, comes again below.
+            }
+            finally
+            {
+                compiling.Release();
+            }
+        }
+        try
+        {
+            return await Task.Run(() => CompiledImage.Emit(options with { OptimizeAtFirstCall = true }, ("main", module))).ConfigureAwait(false);
         }
         catch (WasmFormatException e)
         {

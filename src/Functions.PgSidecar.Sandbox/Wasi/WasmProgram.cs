@@ -23,9 +23,6 @@ public sealed class WasmProgram : IProgram
     /// <summary>The function's name: the module's first argument.</summary>
     public string Name { get; }
 
-    /// <summary>How it is called, as JSON: <c>form</c> and <c>entry</c>.</summary>
-    public string InfoJson => Form.InfoJson;
-
     /// <inheritdoc/>
     public long SnapshotBytes => Snapshot.ByteLength;
 

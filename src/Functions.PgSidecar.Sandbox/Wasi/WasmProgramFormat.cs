@@ -5,7 +5,7 @@ using Functions.PgSidecar.Sandbox.Runtime;
 namespace Functions.PgSidecar.Sandbox.Wasi;
 
 /// <summary>
-/// A program as bytes: version, then, Brotli-compressed, the entry, the form, the assembly and its metadata with their lengths, and the snapshot; numbers as
+/// A program as bytes: version, then, Brotli-compressed, the entry, the form, whether the assembly holds machine code, the assembly and its metadata with their lengths, and the snapshot; numbers as
 /// <see cref="BinaryWriter"/> writes them. Nothing here says who wrote the bytes.
 /// </summary>
 internal static class WasmProgramFormat
@@ -22,6 +22,7 @@ internal static class WasmProgramFormat
             {
                 writer.Write(form.Entry);
                 writer.Write(form.IsCommand);
+                writer.Write(image.IsMachineCode);
                 Write(writer, image.Assembly);
                 Write(writer, image.Metadata);
             }
@@ -41,7 +42,8 @@ internal static class WasmProgramFormat
         {
             using var reader = new BinaryReader(decompressed, Encoding.UTF8, leaveOpen: true);
             var form = new ModuleForm(reader.ReadString(), reader.ReadBoolean());
-            var image = CompiledImage.Load(new EmittedImage(reader.ReadBytes(reader.ReadInt32()), reader.ReadBytes(reader.ReadInt32())));
+            var isMachineCode = reader.ReadBoolean();
+            var image = CompiledImage.Load(new EmittedImage(reader.ReadBytes(reader.ReadInt32()), reader.ReadBytes(reader.ReadInt32()), isMachineCode));
             return (form, image, image.ReadSnapshot(decompressed, functions));
         }
         catch (Exception e) when (e is EndOfStreamException or InvalidOperationException or FormatException or ArgumentException or BadImageFormatException)

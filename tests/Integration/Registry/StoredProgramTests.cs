@@ -49,7 +49,7 @@ public sealed class StoredProgramTests
         await DeployAsync(database, "f", Quiet);
         await using (var first = await RegistrySidecar.StartAsync(database))
             await ReadyAsync(database, "f");
-        var (program, forged) = await RegistrySidecar.Modules.CompileAsync("f", Trapping, GuestLimits.Default);
+        var (program, forged, _) = await RegistrySidecar.Modules.CompileAsync("f", Trapping, GuestLimits.Default);
         program.Dispose();
         await using (var forge = database.Owner.CreateCommand("update functions_private.versions set snapshot = substring(snapshot for 32) || $1"))
         {
