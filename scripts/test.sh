@@ -15,6 +15,14 @@ if [[ " ${suites[*]} " == *" Conformance "* ]]; then
     command -v "${tool%%:*}" >/dev/null 2>&1 || ! can_install || install_packages "${tool##*:}"
   done
 fi
+# Modules for functions are made of the examples by the compilers that are there.
+if [[ " ${suites[*]} " == *" EndToEnd "* ]] && can_install; then
+  command -v wat2wasm >/dev/null 2>&1 || install_packages wabt
+  command -v clang >/dev/null 2>&1 && command -v wasm-ld >/dev/null 2>&1 && [ -e /usr/lib/wasm32-wasi/libc.a ] ||
+    install_packages clang lld wasi-libc libclang-rt-dev-wasm32
+  [ -e /usr/bin/rustc ] && [ -d "$(/usr/bin/rustc --print sysroot)/lib/rustlib/wasm32-wasi" ] || install_packages rustc libstd-rust-dev-wasm32
+  npm_install "$root/examples/assemblyscript"
+fi
 rm -rf "$results"; mkdir -p "$results"
 passed=0 failed=0 skipped=0
 

@@ -7,16 +7,11 @@
 create or replace function functions.deploy(name text, source text, language text default 'javascript', options jsonb default '{}')
 returns integer
 language plpgsql set search_path = pg_catalog, functions, pg_temp as $$
-declare
-    next_version integer;
-    merged jsonb;
 begin
-    if name is null or name !~ '^[a-z][a-z0-9_-]{0,63}$' then
-        raise exception '% is not a function name', coalesce(to_json(left(name, 80))::text, 'null') using errcode = 'invalid_name',
-            hint = 'A name starts with a letter, has lower-case letters, digits, _ and -, and at most 64 of them.';
-    end if;
+    perform functions_private.validate_function_name(deploy.name);
     if language is distinct from 'javascript' then
-        raise exception 'language must be ''javascript'', not %', coalesce(quote_literal(left(language, 80)), 'null') using errcode = 'invalid_parameter_value';
+        raise exception 'language must be ''javascript'', not %', coalesce(quote_literal(left(language, 80)), 'null') using errcode = 'invalid_parameter_value',
+            hint = 'WebAssembly modules are deployed by functions.deploy_wasm(name, module, options).';
     end if;
     if source is null or source !~ '\S' then
         raise exception 'source is empty' using errcode = 'invalid_parameter_value',
@@ -25,21 +20,7 @@ begin
     if octet_length(source) > 16 * 1024 * 1024 then
         raise exception 'source has % bytes; 16 MiB is the most', octet_length(source) using errcode = 'program_limit_exceeded';
     end if;
-    perform functions_private.validate_options(options);
-
-    insert into functions_private.functions (name) values (deploy.name) on conflict do nothing;
-    perform functions_private.require_function(deploy.name);
-
-    select v.version, v.options into next_version, merged
-    from functions_private.versions v where v.function = deploy.name
-    order by v.version desc limit 1;
-    next_version := coalesce(next_version, 0) + 1;
-    merged := jsonb_strip_nulls(coalesce(merged, '{}') || deploy.options);
-
-    insert into functions_private.versions (function, version, language, source, source_hash, options)
-    values (deploy.name, next_version, deploy.language, deploy.source, sha256(convert_to(deploy.source, 'UTF8')), merged);
-    update functions_private.functions f set updated_at = now() where f.name = deploy.name; -- and its trigger tells the sidecars
-    return next_version;
+    return functions_private.add_version(deploy.name, deploy.language, deploy.source, null, deploy.options);
 end
 $$;
 comment on function functions.deploy(text, text, text, jsonb) is

@@ -1,4 +1,4 @@
--- functions.source(name, version) -> the source of a version (of the active one, else the latest, when null).
+-- functions.source(name, version) -> the source of a version (of the active one, else the latest, when null); null of one that is a WebAssembly module.
 create or replace function functions.source(name text, version integer default null) returns text
 language sql stable set search_path = pg_catalog, functions, pg_temp as $$
     select v.source

@@ -16,6 +16,7 @@ begin
             when 'timeout_ms'  then array[1000, 300000]
             when 'memory_mb'   then array[16, 512]
             when 'cpu_ms'      then array[10, 300000]
+            when 'fuel'        then array[1000, 999999999999]
             when 'concurrency' then array[1, 10000]
             when 'queue_limit' then array[0, 100000]
             when 'rate_limit'  then array[1, 1000000]
@@ -52,7 +53,7 @@ begin
             end loop;
         else
             raise exception 'unknown option %', to_json(option.key) using errcode = 'invalid_parameter_value',
-                hint = 'The options are timeout_ms, memory_mb, cpu_ms, concurrency, queue_limit, rate_limit, role, verify_jwt, allow_hosts, env, retries, handler.';
+                hint = 'The options are timeout_ms, memory_mb, cpu_ms, fuel, concurrency, queue_limit, rate_limit, role, verify_jwt, allow_hosts, env, retries, handler.';
         end if;
     end loop;
 end

@@ -17,6 +17,7 @@ using Functions.PgSidecar.Postgres.Logs;
 using Functions.PgSidecar.Postgres.Registry;
 using Functions.PgSidecar.Postgres.Replication;
 using Functions.PgSidecar.Sandbox.JavaScript;
+using Functions.PgSidecar.Sandbox.Wasi;
 using Npgsql;
 
 namespace Functions.PgSidecar;
@@ -77,6 +78,7 @@ internal static class Sidecar
         services.AddSingleton(options.Limits);
         services.AddSingleton(new SidecarIdentity(Guid.CreateVersion7()));
         services.AddSingleton(_ => JavaScriptEngine.Load(JavaScriptEngine.DefaultDirectory, options.Limits.SandboxThreads));
+        services.AddSingleton(_ => new WasmEngine(options.Limits.ModuleThreads, WasmEngine.DefaultCrossgen));
     }
 
     private static void AddRegistry(IServiceCollection services)
@@ -86,6 +88,9 @@ internal static class Sidecar
         services.AddSingleton<SettingsStore>();
         services.AddSingleton(static provider => new ChangeListener(
             provider.GetRequiredService<NpgsqlDataSource>(), provider.GetRequiredService<ILogger<ChangeListener>>(), provider.GetRequiredService<TimeProvider>()));
+        services.AddSingleton<ILanguage, JavaScriptLanguage>();
+        services.AddSingleton<ILanguage, WasmLanguage>();
+        services.AddSingleton<Compiler>();
         services.AddSingleton<ProgramCache>();
         services.AddSingleton<DeployedFunctionFactory>();
         services.AddSingleton<FunctionCatalog>();
@@ -103,7 +108,9 @@ internal static class Sidecar
         using var logging = LoggerFactory.Create(Cli.Logging.Configure);
         var box = await SecretKeys.LoadAsync(new SettingsStore(dataSource), options.Secrets, logging.CreateLogger("secrets"), cancellationToken);
         services.AddSingleton(box);
-        return MasterKey.Load(options.Secrets, out _);
+        var key = MasterKey.Load(options.Secrets, out _);
+        services.AddSingleton(new ArtifactSeal(key.Derive("pgfn stored programs v1")));
+        return key;
     }
 
     private static void AddBindings(IServiceCollection services, SidecarOptions options, MasterKey key)

@@ -59,6 +59,22 @@ public sealed class SidecarFixture : IAsyncLifetime
         await wait.ExecuteNonQueryAsync();
     }
 
+    /// <summary>Deploys a WebAssembly module under a new name and waits until it is ready.</summary>
+    internal async Task<string> DeployModuleAsync(byte[] module, string options = "{}")
+    {
+        var name = $"f{Interlocked.Increment(ref names)}";
+        await using var connection = await database.Owner.OpenConnectionAsync();
+        await using var deploy = new NpgsqlCommand("select functions.deploy_wasm($1, $2, $3::jsonb)", connection);
+        deploy.Parameters.AddWithValue(name);
+        deploy.Parameters.AddWithValue(module);
+        deploy.Parameters.AddWithValue(options);
+        await deploy.ExecuteNonQueryAsync();
+        await using var wait = new NpgsqlCommand("call functions.wait_ready($1)", connection);
+        wait.Parameters.AddWithValue(name);
+        await wait.ExecuteNonQueryAsync();
+        return name;
+    }
+
     /// <summary>Calls a function with a JSON body, as a user or, without a subject, as the role alone.</summary>
     internal Task<HttpResponseMessage> PostAsync(string function, string json = "{}", string role = "authenticated", string? subject = null) =>
         SendAsync(HttpMethod.Post, function, new StringContent(json, Encoding.UTF8, "application/json"), Tokens.For(role, subject));

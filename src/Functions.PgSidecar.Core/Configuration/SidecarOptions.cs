@@ -2,6 +2,7 @@ using Functions.PgSidecar.Core.Auth;
 using Functions.PgSidecar.Core.Auth.Keys;
 using Functions.PgSidecar.Core.Bindings.Http;
 using Functions.PgSidecar.Core.Secrets;
+using Functions.PgSidecar.Sandbox.Wasi;
 using Microsoft.Extensions.Configuration;
 
 namespace Functions.PgSidecar.Core.Configuration;
@@ -158,6 +159,7 @@ internal sealed record SidecarOptions
             MaxBodyBytes = reader.Size("PGFN_MAX_BODY_SIZE", defaults.MaxBodyBytes, 1024, 1L << 30),
             LogRetentionDays = reader.Number("PGFN_LOG_RETENTION_DAYS", defaults.LogRetentionDays, 1, 3650),
             SandboxThreads = reader.Number("PGFN_SANDBOX_THREADS", defaults.SandboxThreads, 1, 1024),
+            ModuleThreads = reader.Number("PGFN_MODULE_THREADS", defaults.ModuleThreads, 1, 1024),
             ConnectionsPerRole = reader.Number("PGFN_DB_POOL_SIZE", defaults.ConnectionsPerRole, 1, 1000),
             ShutdownTimeout = reader.Duration("PGFN_SHUTDOWN_TIMEOUT", defaults.ShutdownTimeout, TimeSpan.Zero, TimeSpan.FromMinutes(10)),
         };
@@ -182,6 +184,10 @@ internal sealed record LimitsOptions
     /// <summary><c>PGFN_SANDBOX_THREADS</c>: the most threads that run functions' code at once; as many loops without end it takes to keep others
     /// waiting. Default: 64 a processor, at most 512.</summary>
     public int SandboxThreads { get; init; } = Math.Min(512, 64 * Environment.ProcessorCount);
+
+    /// <summary><c>PGFN_MODULE_THREADS</c>: the most threads that run WebAssembly modules, one an invocation, also while it waits for the database or an
+    /// answer; more invocations queue. Default: 128.</summary>
+    public int ModuleThreads { get; init; } = WasmEngine.DefaultThreads;
 
     /// <summary><c>PGFN_DB_POOL_SIZE</c>: connections at most for each privilege level of functions. Default: 20.</summary>
     public int ConnectionsPerRole { get; init; } = 20;

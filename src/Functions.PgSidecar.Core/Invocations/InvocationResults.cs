@@ -26,6 +26,8 @@ internal static class InvocationResults
                 InvocationOutcome.OutOfMemory, 507, "OUT_OF_MEMORY", $"The function needed more than its limit of {options.MemoryMb} MB of memory (memory_mb)."),
             RunOutcome.OutOfCpu => Failure(
                 InvocationOutcome.OutOfFuel, 504, "CPU_LIMIT", $"The function used more than its limit of {Milliseconds(options.Cpu ?? options.Timeout)} ms of CPU time (cpu_ms)."),
+            RunOutcome.OutOfFuel => Failure(
+                InvocationOutcome.OutOfFuel, 504, "FUEL_LIMIT", $"The function executed more than its limit of {options.Fuel?.ToString(CultureInfo.InvariantCulture)} instructions (fuel)."),
             RunOutcome.Trapped => Failure(InvocationOutcome.Trapped, 500, "PANIC", $"The function's module trapped: {Message(run.Error)}"),
             RunOutcome.Cancelled => Failure(InvocationOutcome.Cancelled, 499, "CANCELLED", "The caller went away."),
             _ => Failure(InvocationOutcome.HostError, 500, "HOST_ERROR", "The sidecar failed; its own log says how."),

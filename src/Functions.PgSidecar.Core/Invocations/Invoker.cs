@@ -13,7 +13,6 @@ namespace Functions.PgSidecar.Core.Invocations;
 /// </summary>
 internal sealed class Invoker
 {
-    private readonly JavaScriptEngine engine;
     private readonly ProgramCache programs;
     private readonly Dictionary<string, IBinding> bindings;
     private readonly InvocationLog log;
@@ -24,7 +23,6 @@ internal sealed class Invoker
     private readonly ILogger<Invoker> logger;
 
     public Invoker(
-        JavaScriptEngine engine,
         ProgramCache programs,
         IEnumerable<IBinding> bindings,
         InvocationLog log,
@@ -34,7 +32,6 @@ internal sealed class Invoker
         TimeProvider time,
         ILogger<Invoker> logger)
     {
-        this.engine = engine;
         this.programs = programs;
         this.bindings = bindings.ToDictionary(binding => binding.Name, StringComparer.Ordinal);
         this.log = log;
@@ -127,8 +124,9 @@ internal sealed class Invoker
         var invocation = entry.Invocation;
         var options = invocation.Function.Options;
         var host = new InvocationHost(invocation, bindings, log);
-        var limits = new GuestLimits(invocation.Timeout ?? options.Timeout, (long)options.MemoryMb << 20, options.Cpu);
-        var run = engine.RunAsync(program.Program, new RunRequest(invocation.Envelope, invocation.Body, limits), host, abandon);
+        var limits = new GuestLimits(invocation.Timeout ?? options.Timeout, (long)options.MemoryMb << 20, options.Cpu, options.Fuel);
+        var request = new RunRequest(invocation.Envelope, invocation.Body, limits, invocation.BodyStream is not null);
+        var run = program.Program.RunAsync(request, host, abandon);
         _ = FinishAsync(entry, program, host, run);
         return host.Answer;
     }

@@ -1,6 +1,4 @@
-using System.Diagnostics;
 using Functions.PgSidecar.Postgres.Registry;
-using Functions.PgSidecar.Sandbox.JavaScript;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
@@ -8,7 +6,7 @@ namespace Functions.PgSidecar.Core.Registry;
 
 /// <summary>Compiles versions that were deployed. Sidecars share the work; each version is compiled by one of them.</summary>
 internal sealed class CompilationWorker(
-    JavaScriptEngine engine,
+    Compiler compiler,
     RegistryStore store,
     ProgramCache programs,
     SidecarIdentity identity,
@@ -77,20 +75,9 @@ internal sealed class CompilationWorker(
     /// <summary>Compiles one version and tells the registry; a shutdown waits for it.</summary>
     private async Task CompileAsync(VersionArtifact version, CancellationToken stoppingToken)
     {
-        var began = Stopwatch.GetTimestamp();
-        CompilationOutcome outcome;
-        JavaScriptProgram? program = null;
-        try
-        {
-            program = await engine.CompileAsync(
-                Compiler.FileName(version), version.Source, Compiler.Limits(version), version.Options.Handler).ConfigureAwait(false);
-            outcome = Compiler.Success(engine, program, Stopwatch.GetElapsedTime(began));
+        var (program, outcome) = await compiler.CompileAsync(version).ConfigureAwait(false);
+        if (program is not null)
             programs.Add(version.Function, version.Version, program);
-        }
-        catch (JavaScriptCompileException e)
-        {
-            outcome = Compiler.Failure(engine, e, Stopwatch.GetElapsedTime(began));
-        }
         await CompleteAsync(version, outcome, stoppingToken).ConfigureAwait(false);
         if (outcome.Error is { } error)
             RegistryLog.CompileFailed(logger, version.Function, version.Version, error.Message);

@@ -1,25 +1,46 @@
-using System.Text;
+using System.Diagnostics;
 using Functions.PgSidecar.Postgres.Registry;
 using Functions.PgSidecar.Sandbox.JavaScript;
+using Functions.PgSidecar.Sandbox.Programs;
 
 namespace Functions.PgSidecar.Core.Registry;
 
-/// <summary>What compiling a version has in common, wherever it happens.</summary>
-internal static class Compiler
+/// <summary>Makes programs of versions, each by its own language.</summary>
+internal sealed class Compiler(IEnumerable<ILanguage> languages, ArtifactSeal seal)
 {
-    /// <summary>The source's name in errors and stack traces.</summary>
-    public static string FileName(VersionArtifact version) => version.Function + ".js";
+    private readonly Dictionary<string, ILanguage> languages = languages.ToDictionary(language => language.Name, StringComparer.Ordinal);
 
-    /// <summary>The module's top level runs under the function's own limits.</summary>
+    /// <summary>The function's own limits, for what of it runs while it is compiled.</summary>
     public static GuestLimits Limits(VersionArtifact version) =>
-        new(version.Options.Timeout, (long)version.Options.MemoryMb << 20, version.Options.Cpu);
+        new(version.Options.Timeout, (long)version.Options.MemoryMb << 20, version.Options.Cpu, version.Options.Fuel);
 
-    /// <summary>What the registry keeps of a compilation that worked.</summary>
-    public static CompilationOutcome Success(JavaScriptEngine engine, JavaScriptProgram program, TimeSpan took) =>
-        new(engine.EngineId, engine.Write(program), Encoding.UTF8.GetString(program.Info.Span), (int)took.TotalMilliseconds, null);
+    /// <summary>Compiles a version.</summary>
+    /// <returns>The program, <see langword="null"/> where the version does not compile; and what the registry keeps of it.</returns>
+    public async Task<(IProgram? Program, CompilationOutcome Outcome)> CompileAsync(VersionArtifact version)
+    {
+        var began = Stopwatch.GetTimestamp();
+        int Milliseconds() => (int)Stopwatch.GetElapsedTime(began).TotalMilliseconds;
+        if (!languages.TryGetValue(version.Language, out var language))
+        {
+            var unknown = new CompilationError($"This sidecar does not know the language '{version.Language}'.");
+            return (null, new CompilationOutcome("", null, null, 0, unknown));
+        }
+        try
+        {
+            var compiled = await language.CompileAsync(version).ConfigureAwait(false);
+            var stored = seal.Seal(version, language.EngineId, compiled.Stored);
+            return (compiled.Program, new CompilationOutcome(language.EngineId, stored, compiled.InfoJson, Milliseconds(), null));
+        }
+        catch (CompileException e)
+        {
+            return (null, new CompilationOutcome(language.EngineId, null, null, Milliseconds(), e.Error));
+        }
+    }
 
-    /// <summary>What the registry keeps of one that did not.</summary>
-    public static CompilationOutcome Failure(JavaScriptEngine engine, JavaScriptCompileException error, TimeSpan took) => new(
-        engine.EngineId, null, null, (int)took.TotalMilliseconds,
-        new CompilationError(error.Message, error.File, error.Line, error.Column, error.GuestStack));
+    /// <summary>The program that is stored with a version; <see langword="null"/> where there is none that this engine can use.</summary>
+    /// <exception cref="InvalidDataException">It was made for this engine, but not by a sidecar with this key; or it is damaged.</exception>
+    public IProgram? Read(VersionArtifact version) =>
+        version.Snapshot is { } stored && languages.TryGetValue(version.Language, out var language) && version.Engine == language.EngineId
+            ? language.Read(version, seal.Open(version, language.EngineId, stored))
+            : null;
 }

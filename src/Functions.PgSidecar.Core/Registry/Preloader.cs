@@ -54,7 +54,7 @@ internal sealed class Preloader(FunctionCatalog catalog, ProgramCache programs, 
     {
         using var program = await engine.CompileAsync("rehearsal.js", "export const handler = () => null;", GuestLimits.Default).ConfigureAwait(false);
         var envelope = """{"kind":"http","trigger":"http","request":{"method":"GET","url":"http://localhost/","headers":[]},"path":"/","query":{},"env":{},"now":0}""";
-        await engine.RunAsync(program, new RunRequest(Encoding.UTF8.GetBytes(envelope), default, GuestLimits.Default), new Audience(), CancellationToken.None)
+        await program.RunAsync(new RunRequest(Encoding.UTF8.GetBytes(envelope), default, GuestLimits.Default), new Audience(), CancellationToken.None)
             .ConfigureAwait(false);
     }
 

@@ -1,6 +1,5 @@
-using System.Diagnostics;
 using Functions.PgSidecar.Postgres.Registry;
-using Functions.PgSidecar.Sandbox.JavaScript;
+using Functions.PgSidecar.Sandbox.Programs;
 using Microsoft.Extensions.Logging;
 
 namespace Functions.PgSidecar.Core.Registry;
@@ -14,7 +13,7 @@ internal sealed class ProgramCache : IDisposable
     /// <summary>How often instances that nobody needed are given back.</summary>
     private static readonly TimeSpan TrimInterval = TimeSpan.FromSeconds(10);
 
-    private readonly JavaScriptEngine engine;
+    private readonly Compiler compiler;
     private readonly RegistryStore store;
     private readonly ILogger<ProgramCache> logger;
     private readonly ITimer trimming;
@@ -25,9 +24,9 @@ internal sealed class ProgramCache : IDisposable
     /// <summary>Snapshots held at most, in bytes; those in use are held beyond it. Default: 1 GiB.</summary>
     public long MaxBytes { get; init; } = 1L << 30;
 
-    public ProgramCache(JavaScriptEngine engine, RegistryStore store, TimeProvider time, ILogger<ProgramCache> logger)
+    public ProgramCache(Compiler compiler, RegistryStore store, TimeProvider time, ILogger<ProgramCache> logger)
     {
-        this.engine = engine;
+        this.compiler = compiler;
         this.store = store;
         this.logger = logger;
         trimming = time.CreateTimer(static cache => ((ProgramCache)cache!).TrimInstances(), this, TrimInterval, TrimInterval);
@@ -47,7 +46,7 @@ internal sealed class ProgramCache : IDisposable
     }
 
     /// <summary>Puts a program in that was compiled here.</summary>
-    public void Add(string function, int version, JavaScriptProgram program)
+    public void Add(string function, int version, IProgram program)
     {
         Task<SharedProgram>? old;
         lock (gate)
@@ -110,28 +109,19 @@ internal sealed class ProgramCache : IDisposable
         if (TryRead(artifact) is { } stored)
             return new SharedProgram(stored);
         RegistryLog.Recompiling(logger, function, version);
-        var began = Stopwatch.GetTimestamp();
-        try
-        {
-            var program = await engine.CompileAsync(
-                Compiler.FileName(artifact), artifact.Source, Compiler.Limits(artifact), artifact.Options.Handler).ConfigureAwait(false);
-            await StoreAsync(artifact, Compiler.Success(engine, program, Stopwatch.GetElapsedTime(began))).ConfigureAwait(false);
-            return new SharedProgram(program);
-        }
-        catch (JavaScriptCompileException e)
-        {
-            throw new SidecarException("PGFN2422", 500, $"Version {version} of function '{function}' does not compile with this engine: {e.Message}");
-        }
+        var (program, outcome) = await compiler.CompileAsync(artifact).ConfigureAwait(false);
+        if (program is null)
+            throw new SidecarException("PGFN2422", 500, $"Version {version} of function '{function}' does not compile with this engine: {outcome.Error?.Message}");
+        await StoreAsync(artifact, outcome).ConfigureAwait(false);
+        return new SharedProgram(program);
     }
 
     /// <summary>The stored program; <see langword="null"/> where there is none, or none that this engine can use.</summary>
-    private JavaScriptProgram? TryRead(VersionArtifact artifact)
+    private IProgram? TryRead(VersionArtifact artifact)
     {
-        if (artifact.Snapshot is not { } snapshot || artifact.Engine != engine.EngineId)
-            return null;
         try
         {
-            return engine.Read(snapshot);
+            return compiler.Read(artifact);
         }
         catch (InvalidDataException e)
         {

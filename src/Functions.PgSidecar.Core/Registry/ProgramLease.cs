@@ -1,4 +1,4 @@
-using Functions.PgSidecar.Sandbox.JavaScript;
+using Functions.PgSidecar.Sandbox.Programs;
 
 namespace Functions.PgSidecar.Core.Registry;
 
@@ -8,19 +8,19 @@ internal sealed class ProgramLease(SharedProgram program) : IDisposable
     private SharedProgram? shared = program;
 
     /// <summary>The program.</summary>
-    public JavaScriptProgram Program { get; } = program.Program;
+    public IProgram Program { get; } = program.Program;
 
     /// <inheritdoc/>
     public void Dispose() => Interlocked.Exchange(ref shared, null)?.Release();
 }
 
 /// <summary>A program and the number of those who use it, the cache included.</summary>
-internal sealed class SharedProgram(JavaScriptProgram program)
+internal sealed class SharedProgram(IProgram program)
 {
     private readonly Lock gate = new();
     private int users = 1;
 
-    public JavaScriptProgram Program { get; } = program;
+    public IProgram Program { get; } = program;
 
     /// <summary>When it was last asked for, as the cache's own count of questions.</summary>
     public long LastUse { get; set; }

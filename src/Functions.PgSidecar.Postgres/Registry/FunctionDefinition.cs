@@ -20,9 +20,10 @@ public sealed record FunctionDefinition(
 /// <summary>A version's code and what became of it; large, and immutable for one engine.</summary>
 /// <param name="Function">The function's name.</param>
 /// <param name="Version">The version's number.</param>
-/// <param name="Language">The source's language; <c>javascript</c>.</param>
-/// <param name="Source">The source as it was deployed.</param>
-/// <param name="SourceHash">SHA-256 of the source's UTF-8.</param>
+/// <param name="Language"><c>javascript</c>, with a source, or <c>wasm</c>, with a module.</param>
+/// <param name="Source">The source as it was deployed; null of a module.</param>
+/// <param name="Module">The WebAssembly module as it was deployed; null of a source.</param>
+/// <param name="SourceHash">SHA-256 of the module, or of the source's UTF-8.</param>
 /// <param name="Options">The options it was deployed with.</param>
 /// <param name="Engine">The build of the engine <paramref name="Snapshot"/> belongs to; another build must compile the source itself.</param>
 /// <param name="Snapshot">The memory after the module's top level ran; null when the version is not ready.</param>
@@ -31,7 +32,8 @@ public sealed record VersionArtifact(
     string Function,
     int Version,
     string Language,
-    string Source,
+    string? Source,
+    byte[]? Module,
     byte[] SourceHash,
     FunctionOptions Options,
     string? Engine,

@@ -15,6 +15,9 @@ public sealed record FunctionOptions
     /// <summary>CPU time limit of an invocation; null: as long as <see cref="Timeout"/> lets it.</summary>
     public TimeSpan? Cpu { get; init; }
 
+    /// <summary>WebAssembly instructions of an invocation of a module; null: they are not counted.</summary>
+    public long? Fuel { get; init; }
+
     /// <summary>Invocations that may run at once; null: the sidecar's own limit.</summary>
     public int? Concurrency { get; init; }
 
@@ -51,6 +54,7 @@ public sealed record FunctionOptions
             Timeout = TimeSpan.FromMilliseconds(Number(options, "timeout_ms") ?? 10_000),
             MemoryMb = Number(options, "memory_mb") ?? 128,
             Cpu = Number(options, "cpu_ms") is { } cpu ? TimeSpan.FromMilliseconds(cpu) : null,
+            Fuel = options.TryGetProperty("fuel", out var fuel) ? fuel.GetInt64() : null,
             Concurrency = Number(options, "concurrency"),
             QueueLimit = Number(options, "queue_limit"),
             RateLimit = Number(options, "rate_limit"),

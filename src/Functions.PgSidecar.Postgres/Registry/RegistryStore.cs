@@ -61,7 +61,7 @@ public sealed class RegistryStore(NpgsqlDataSource dataSource)
     public async Task<VersionArtifact?> LoadArtifactAsync(string function, int version, CancellationToken cancellationToken)
     {
         await using var command = dataSource.CreateCommand("""
-            select function, version, language, source, source_hash, options::text, engine, snapshot, info::text
+            select function, version, language, source, module, source_hash, options::text, engine, snapshot, info::text
             from functions_private.versions where function = $1 and version = $2
             """);
         command.Parameters.AddWithValue(function);
@@ -84,7 +84,7 @@ public sealed class RegistryStore(NpgsqlDataSource dataSource)
                   where p.status = 'pending' and (p.claimed_until is null or p.claimed_until < now())
                   order by p.created_at limit $3 for update skip locked) claim
             where v.function = claim.function and v.version = claim.version
-            returning v.function, v.version, v.language, v.source, v.source_hash, v.options::text, v.engine, null::bytea, v.info::text
+            returning v.function, v.version, v.language, v.source, v.module, v.source_hash, v.options::text, v.engine, null::bytea, v.info::text
             """);
         command.Parameters.AddWithValue(sidecar);
         command.Parameters.AddWithValue(lease);
@@ -130,9 +130,9 @@ public sealed class RegistryStore(NpgsqlDataSource dataSource)
         reader.GetFieldValue<string[]>(ordinal).Zip(reader.GetFieldValue<T[]>(ordinal + 1));
 
     private static VersionArtifact ReadArtifact(NpgsqlDataReader reader) => new(
-        reader.GetString(0), reader.GetInt32(1), reader.GetString(2), reader.GetString(3), reader.GetFieldValue<byte[]>(4),
-        FunctionOptions.Parse(reader.GetString(5)), OptionalText(reader, 6),
-        reader.IsDBNull(7) ? null : reader.GetFieldValue<byte[]>(7), OptionalText(reader, 8));
+        reader.GetString(0), reader.GetInt32(1), reader.GetString(2), OptionalText(reader, 3), OptionalBytes(reader, 4),
+        reader.GetFieldValue<byte[]>(5), FunctionOptions.Parse(reader.GetString(6)), OptionalText(reader, 7), OptionalBytes(reader, 8),
+        OptionalText(reader, 9));
 
     private static string? ErrorJson(CompilationError? error)
     {
@@ -149,6 +149,8 @@ public sealed class RegistryStore(NpgsqlDataSource dataSource)
     }
 
     private static int? OptionalInt(NpgsqlDataReader reader, int ordinal) => reader.IsDBNull(ordinal) ? null : reader.GetInt32(ordinal);
+
+    private static byte[]? OptionalBytes(NpgsqlDataReader reader, int ordinal) => reader.IsDBNull(ordinal) ? null : reader.GetFieldValue<byte[]>(ordinal);
 
     private static string? OptionalText(NpgsqlDataReader reader, int ordinal) => reader.IsDBNull(ordinal) ? null : reader.GetString(ordinal);
 }

@@ -6,7 +6,7 @@ using Functions.PgSidecar.Sandbox.Wasm;
 namespace Functions.PgSidecar.Sandbox.Compilation;
 
 /// <summary>
-/// Compiles WebAssembly modules to an image that <see cref="CompiledImage.Load"/> runs at full speed from its first call: modules to CIL here, CIL to
+/// Compiles WebAssembly modules to an image that <see cref="CompiledImage.Load(string)"/> runs at full speed from its first call: modules to CIL here, CIL to
 /// machine code by crossgen2. Large functions need it: the just-in-time compiler does not optimise methods beyond certain sizes.
 /// </summary>
 /// <param name="crossgenPath">The executable of the package <c>microsoft.netcore.app.crossgen2</c>.</param>
@@ -27,29 +27,41 @@ public sealed class AheadOfTimeCompiler(string crossgenPath)
         CompilationOptions options,
         CancellationToken cancellationToken = default)
     {
-        var engineId = ImageFile.ComputeEngineId(sources, options);
+        var image = await EmitAsync(sources, options, cancellationToken);
+        Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(assemblyPath))!);
+        await File.WriteAllBytesAsync(ImageFile.PathFor(assemblyPath), image.Metadata, cancellationToken);
+        await File.WriteAllBytesAsync(assemblyPath, image.Assembly, cancellationToken);
+    }
+
+    /// <summary>Compiles an image to bytes, for <see cref="CompiledImage.Load(EmittedImage)"/>.</summary>
+    /// <inheritdoc cref="CompileAsync(IReadOnlyList{ValueTuple{string, ReadOnlyMemory{byte}}}, string, CancellationToken)"/>
+    public async Task<EmittedImage> EmitAsync(
+        IReadOnlyList<(string Name, ReadOnlyMemory<byte> Bytes)> sources, CompilationOptions options, CancellationToken cancellationToken = default)
+    {
+        var emitted = CompiledImage.Emit(options, sources);
+        return emitted with { Assembly = await CompileAsync(emitted.Assembly, ImageFile.ComputeEngineId(sources, options), cancellationToken), IsMachineCode = true };
+    }
+
+    /// <summary>How long crossgen2 may take for one image; the largest that people deploy take a tenth of it.</summary>
+    public TimeSpan TimeLimit { get; init; } = TimeSpan.FromSeconds(60);
+
+    private async Task<byte[]> CompileAsync(byte[] assembly, string engineId, CancellationToken cancellationToken)
+    {
         var workFolder = Directory.CreateTempSubdirectory("pgfn-compile-");
         try
         {
             // crossgen2 takes the file's name for the module's, which must be the assembly's.
             var intermediate = Path.Combine(workFolder.FullName, ImageFile.AssemblyName(engineId) + ".dll");
-            await using (var stream = File.Create(intermediate))
-                ImageCompiler.CompileTo(stream, ImageFile.AssemblyName(engineId), [.. sources.Select(source => WasmModule.Decode(source.Bytes))], options);
+            await File.WriteAllBytesAsync(intermediate, assembly, cancellationToken);
             var finished = Path.Combine(workFolder.FullName, "finished.dll");
             await RunCrossgenAsync(intermediate, finished, cancellationToken);
-            Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(assemblyPath))!);
-            await using (var stream = File.Create(ImageFile.PathFor(assemblyPath)))
-                ImageFile.Write(stream, engineId, sources);
-            File.Copy(finished, assemblyPath, overwrite: true);
+            return await File.ReadAllBytesAsync(finished, cancellationToken);
         }
         finally
         {
             workFolder.Delete(recursive: true);
         }
     }
-
-    /// <summary>How long crossgen2 may take for one image; the largest that people deploy take a tenth of it.</summary>
-    public TimeSpan TimeLimit { get; init; } = TimeSpan.FromSeconds(60);
 
     private async Task RunCrossgenAsync(string input, string output, CancellationToken cancellationToken)
     {

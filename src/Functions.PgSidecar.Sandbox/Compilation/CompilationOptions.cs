@@ -12,4 +12,10 @@ public sealed record CompilationOptions
     /// docs/webassembly-engine.md.
     /// </summary>
     public bool CountFuel { get; init; }
+
+    /// <summary>
+    /// Whether the runtime optimises each function when it is first called, instead of the functions that have been called often. For code that is
+    /// kept as CIL; code that crossgen2 has compiled would be compiled a second time. Off by default.
+    /// </summary>
+    public bool OptimizeAtFirstCall { get; init; }
 }

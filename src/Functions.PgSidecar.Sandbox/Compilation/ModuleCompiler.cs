@@ -64,6 +64,8 @@ internal sealed class ModuleCompiler
             // Optimising takes more than linear time in blocks and the depth of loops; not optimising does not.
             if (FunctionComplexity.IsBeyondOptimising(module.Bodies[function].Instructions))
                 compiler.Methods[function].SetImplementationFlags(MethodImplAttributes.NoOptimization);
+            else if (options.OptimizeAtFirstCall)
+                compiler.Methods[function].SetImplementationFlags(MethodImplAttributes.AggressiveOptimization);
             FunctionCompiler.Compile(compiler, module.Bodies[function], compiler.Methods[function], entryChecks[function]);
         }
 

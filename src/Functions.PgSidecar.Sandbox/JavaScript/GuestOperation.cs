@@ -1,14 +1,16 @@
+using Functions.PgSidecar.Sandbox.Programs;
+
 namespace Functions.PgSidecar.Sandbox.JavaScript;
 
 /// <summary>An asynchronous operation that a guest has asked of its host, and the promise that waits for it.</summary>
 public sealed class GuestOperation
 {
-    private readonly GuestRun run;
+    private readonly IOperationOwner run;
     private CancellationTokenSource? cancellation;
     private volatile bool cancelled;
     private int ended;
 
-    internal GuestOperation(GuestRun run, int id, string name, ReadOnlyMemory<byte> arguments, ReadOnlyMemory<byte> payload)
+    internal GuestOperation(IOperationOwner run, int id, string name, ReadOnlyMemory<byte> arguments, ReadOnlyMemory<byte> payload)
     {
         this.run = run;
         Id = id;

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Functions.PgSidecar.Sandbox.Programs;
 using Functions.PgSidecar.Sandbox.Runtime;
 using Functions.PgSidecar.Sandbox.Threads;
 
@@ -8,7 +9,7 @@ namespace Functions.PgSidecar.Sandbox.JavaScript;
 /// One run of a program: turns of guest code on sandbox threads, and between them nothing but this object. A turn goes on
 /// until the guest waits for its host; the end of an operation brings the run back into the queue of the threads.
 /// </summary>
-internal sealed class GuestRun : ISandboxWork, IInterruptible
+internal sealed class GuestRun : ISandboxWork, IInterruptible, IOperationOwner
 {
     /// <summary>Results that may wait for a guest that does not take them in; a single one may be larger.</summary>
     private const long MaxInboxBytes = 64 << 20;
@@ -59,10 +60,10 @@ internal sealed class GuestRun : ISandboxWork, IInterruptible
         Ended,
     }
 
-    /// <summary>When the run's time is up, a <see cref="Stopwatch"/> timestamp.</summary>
+    /// <inheritdoc/>
     public long Deadline { get; }
 
-    /// <summary>Cancelled when the run is over.</summary>
+    /// <inheritdoc/>
     public CancellationToken Ended
     {
         get
@@ -142,7 +143,7 @@ internal sealed class GuestRun : ISandboxWork, IInterruptible
         }
     }
 
-    /// <summary>Called by an operation that has ended; wakes the guest up where it waits.</summary>
+    /// <summary>Wakes the guest up where it waits for the operation.</summary>
     public void Complete(OperationEnd end)
     {
         lock (gate)

@@ -67,7 +67,7 @@ public sealed class JavaScriptEngine : IDisposable
         var compilation = new Compilation(start, fileName, code, map, limits, entry);
         threads.Post(compilation);
         var (snapshot, info) = await compilation.Completion.ConfigureAwait(false);
-        return new JavaScriptProgram(image, exports, snapshot, start.Handles, info, map);
+        return new JavaScriptProgram(image, exports, threads, snapshot, start.Handles, info, map);
     }
 
     /// <summary>A program as bytes, for the database.</summary>
@@ -80,17 +80,8 @@ public sealed class JavaScriptEngine : IDisposable
     {
         var (handles, info, map, snapshot) =
             ProgramFormat.Read(program, EngineId, stream => image.ReadSnapshot(stream, hostFunctions));
-        return new JavaScriptProgram(image, exports, snapshot, handles, info, map);
+        return new JavaScriptProgram(image, exports, threads, snapshot, handles, info, map);
     }
-
-    /// <summary>Runs a program once.</summary>
-    /// <param name="program">What to run.</param>
-    /// <param name="request">The event and the limits.</param>
-    /// <param name="host">Serves the run.</param>
-    /// <param name="abandon">Stops the run as long as it has not answered.</param>
-    /// <returns>Completes when nothing of the run is left. Failures of the guest are results, not exceptions.</returns>
-    public Task<RunResult> RunAsync(JavaScriptProgram program, RunRequest request, IGuestHost host, CancellationToken abandon) =>
-        new GuestRun(program, request, host, threads).StartAsync(abandon);
 
     /// <summary>Prepares what compilations start from; done at the first of them otherwise.</summary>
     public Task WarmUpAsync() => blank.Value;
@@ -108,6 +99,6 @@ public sealed class JavaScriptEngine : IDisposable
         var preparation = new Preparation(image, exports, hostFunctions, prelude);
         threads.Post(preparation);
         var (snapshot, handles) = await preparation.Completion.ConfigureAwait(false);
-        return new JavaScriptProgram(image, exports, snapshot, handles, ReadOnlyMemory<byte>.Empty);
+        return new JavaScriptProgram(image, exports, threads, snapshot, handles, ReadOnlyMemory<byte>.Empty);
     }
 }

@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Text;
 using System.Text.Unicode;
+using Functions.PgSidecar.Sandbox.Programs;
 using Functions.PgSidecar.Sandbox.Runtime;
 
 namespace Functions.PgSidecar.Sandbox.JavaScript;
@@ -9,7 +10,7 @@ namespace Functions.PgSidecar.Sandbox.JavaScript;
 /// An instance of the JavaScript engine: calls into it, moves strings and bytes in and out. Everything it reads from the guest
 /// may have been forged there; it is bounds-checked and copied before use.
 /// </summary>
-internal sealed unsafe class QuickJs : IDisposable
+internal sealed unsafe class QuickJs : IPooledGuest
 {
     private const int PromisePending = 0;
     private const int PromiseRejected = 2;

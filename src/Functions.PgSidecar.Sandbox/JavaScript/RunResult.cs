@@ -21,6 +21,9 @@ public enum RunOutcome
     /// <summary>The CPU limit was reached.</summary>
     OutOfCpu,
 
+    /// <summary>As many instructions were executed as the limit allows.</summary>
+    OutOfFuel,
+
     /// <summary>The WebAssembly code trapped: a defect of the module or of the engine, contained in its sandbox.</summary>
     Trapped,
 

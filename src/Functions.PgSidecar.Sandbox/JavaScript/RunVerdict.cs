@@ -72,6 +72,7 @@ internal sealed class RunVerdict
         TrapKind.Interrupted when stop == InterruptReason.CpuLimit => (RunOutcome.OutOfCpu, null),
         TrapKind.Interrupted when stop == InterruptReason.Cancelled => (RunOutcome.Cancelled, null),
         TrapKind.Interrupted => (RunOutcome.TimedOut, null),
+        TrapKind.OutOfFuel => (RunOutcome.OutOfFuel, null),
         TrapKind.StackOverflow => (RunOutcome.Threw, new GuestError("RangeError", "Maximum call stack size exceeded")),
         _ when memoryLimitReached => (RunOutcome.OutOfMemory, null),
         _ => (RunOutcome.Trapped, new GuestError("WebAssembly.RuntimeError", trap.Message)),

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Reflection;
 using System.Runtime.Loader;
 using Functions.PgSidecar.Sandbox.Compilation;
 using Functions.PgSidecar.Sandbox.Wasm;
@@ -68,6 +69,49 @@ public sealed unsafe class CompiledImage
             new CompiledModule(name, definitions[ordinal], signatures, assembly.GetType(ImageCompiler.ClassName(ordinal), throwOnError: true)!)));
     }
 
+    /// <summary>Compiles modules to CIL and keeps it as bytes, which <see cref="Load(EmittedImage)"/> runs in this process or another one.</summary>
+    /// <exception cref="WasmFormatException">A module is malformed, invalid, unsupported or beyond a limit.</exception>
+    public static EmittedImage Emit(CompilationOptions options, params IReadOnlyList<(string Name, ReadOnlyMemory<byte> Bytes)> sources)
+    {
+        var engineId = ImageFile.ComputeEngineId(sources, options);
+        using var assembly = new MemoryStream();
+        ImageCompiler.CompileTo(assembly, ImageFile.AssemblyName(engineId), [.. sources.Select(source => WasmModule.Decode(source.Bytes))], options);
+        using var metadata = new MemoryStream();
+        ImageFile.Write(metadata, engineId, sources);
+        return new EmittedImage(assembly.ToArray(), metadata.ToArray());
+    }
+
+    /// <summary>Loads an image that <see cref="Emit"/> made; the same one once a process. It is code: whoever loads it has to know where it is from.</summary>
+    /// <exception cref="InvalidDataException">The bytes do not belong together, or were made by another version of the compiler.</exception>
+    public static CompiledImage Load(EmittedImage image)
+    {
+        const string Name = "the stored image";
+        using var metadata = new MemoryStream(image.Metadata, writable: false);
+        var file = ImageFile.Read(metadata, Name);
+        return LoadedByEngine.GetOrAdd(file.EngineId, _ => new Lazy<CompiledImage>(() => Bind(LoadAssembly(image), Name, file))).Value;
+    }
+
+    /// <summary>The runtime uses machine code of files only. Nobody else can open this one, and what is mapped needs no name.</summary>
+    private static Assembly LoadAssembly(EmittedImage image)
+    {
+        if (!image.IsMachineCode)
+        {
+            using var stream = new MemoryStream(image.Assembly, writable: false);
+            return AssemblyLoadContext.Default.LoadFromStream(stream);
+        }
+        var folder = Directory.CreateTempSubdirectory("pgfn-image-");
+        try
+        {
+            var path = Path.Combine(folder.FullName, "image.dll");
+            File.WriteAllBytes(path, image.Assembly);
+            return AssemblyLoadContext.Default.LoadFromAssemblyPath(path);
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
+
     /// <summary>
     /// The address of an exported function of the main module, good for every instance of this image. Call it as
     /// <c>((delegate*&lt;int, int, nint, int&gt;)address)(a, b, instance.Context)</c>: the WebAssembly parameters, then the context.
@@ -113,8 +157,7 @@ public sealed unsafe class CompiledImage
             var main = linker.Instantiate(modules[0], new HostResolver(host));
             linker.CopySegments(main);
             linker.RunStart(main);
-            if (modules[0].ExportedFunction("_initialize") is >= 0 and var initialize)
-                ((delegate*<nint, void>)modules[0].AddressOf(initialize))(instance.Context);
+            Initialize(instance);
             foreach (var side in modules.AsSpan(1))
                 new SideModuleLinker(instance, main, side).Link();
             return instance;
@@ -136,6 +179,17 @@ public sealed unsafe class CompiledImage
     /// <exception cref="InvalidDataException">The bytes are no snapshot, or one of an image with another <see cref="EngineId"/>.</exception>
     public InstanceSnapshot ReadSnapshot(Stream source, HostFunctions host) => SnapshotFile.Read(this, source, host);
 
+    /// <summary>Runs the main module's <c>_initialize</c>, if that is a function of its own with no parameters and no results.</summary>
+    private void Initialize(WasmInstance instance)
+    {
+        var definition = modules[0].Definition;
+        if (modules[0].ExportedFunction("_initialize") is not (>= 0 and var initialize))
+            return;
+        if (initialize < definition.ImportedFunctions || definition.FunctionTypes[initialize] is not { Parameters.Length: 0, Results.Length: 0 })
+            throw new WasmLinkException("The export _initialize has to be a function of the module's own, without parameters and results.");
+        ((delegate*<nint, void>)modules[0].AddressOf(initialize))(instance.Context);
+    }
+
     private static CompiledImage LoadOnce(string path)
     {
         foreach (var needed in (string[])[path, ImageFile.PathFor(path)])
@@ -148,9 +202,11 @@ public sealed unsafe class CompiledImage
         return LoadedByEngine.GetOrAdd(file.EngineId, _ => new Lazy<CompiledImage>(() => LoadAssembly(path, file))).Value;
     }
 
-    private static CompiledImage LoadAssembly(string path, ImageFile file)
+    private static CompiledImage LoadAssembly(string path, ImageFile file) =>
+        Bind(AssemblyLoadContext.Default.LoadFromAssemblyPath(path), path, file);
+
+    private static CompiledImage Bind(Assembly assembly, string path, ImageFile file)
     {
-        var assembly = AssemblyLoadContext.Default.LoadFromAssemblyPath(path);
         if (assembly.GetName().Name != ImageFile.AssemblyName(file.EngineId))
             throw new InvalidDataException($"{path} and its metadata do not belong together.");
         var signatures = ImageCompiler.Numbered([.. file.Modules.Select(module => module.Definition)]);
@@ -158,3 +214,9 @@ public sealed unsafe class CompiledImage
             module.Name, module.Definition, signatures, assembly.GetType(ImageCompiler.ClassName(ordinal), throwOnError: true)!)));
     }
 }
+
+/// <summary>Compiled modules as bytes.</summary>
+/// <param name="Assembly">The assembly.</param>
+/// <param name="Metadata">The modules without their code.</param>
+/// <param name="IsMachineCode">Whether the assembly holds machine code beside its CIL.</param>
+public sealed record EmittedImage(byte[] Assembly, byte[] Metadata, bool IsMachineCode = false);

@@ -12,7 +12,7 @@ namespace Functions.PgSidecar.Sandbox.Runtime;
 internal sealed record ImageFile(string EngineId, IReadOnlyList<(string Name, WasmModule Definition)> Modules)
 {
     /// <summary>Increase it whenever compiled code, contexts or snapshots change their form: it is part of the engine id.</summary>
-    private const int Version = 2;
+    public const int Version = 2;
 
     private const string Magic = "PGFN-WASM-IMAGE";
 
@@ -27,7 +27,7 @@ internal sealed record ImageFile(string EngineId, IReadOnlyList<(string Name, Wa
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         hash.AppendData(BitConverter.GetBytes(Version));
-        hash.AppendData([options.CountFuel ? (byte)1 : (byte)0]);
+        hash.AppendData([(byte)((options.CountFuel ? 1 : 0) | (options.OptimizeAtFirstCall ? 2 : 0))]);
         foreach (var (name, bytes) in modules)
         {
             hash.AppendData(SHA256.HashData(Encoding.UTF8.GetBytes(name)));
@@ -55,11 +55,20 @@ internal sealed record ImageFile(string EngineId, IReadOnlyList<(string Name, Wa
 
     public static ImageFile Read(string path)
     {
-        using var reader = new BinaryReader(File.OpenRead(path), Encoding.UTF8);
+        using var stream = File.OpenRead(path);
+        return Read(stream, path);
+    }
+
+    /// <param name="source">The file's bytes.</param>
+    /// <param name="origin">What errors call them.</param>
+    /// <exception cref="InvalidDataException">They were not written by this version of the compiler, or are damaged.</exception>
+    public static ImageFile Read(Stream source, string origin)
+    {
+        using var reader = new BinaryReader(source, Encoding.UTF8, leaveOpen: true);
         try
         {
             if (reader.ReadString() != Magic || reader.ReadInt32() != Version)
-                throw new InvalidDataException($"{path} was not written by this version of the compiler.");
+                throw new InvalidDataException($"{origin} was not written by this version of the compiler.");
             var engineId = reader.ReadString();
             var modules = new (string, WasmModule)[reader.ReadInt32()];
             for (var index = 0; index < modules.Length; index++)
@@ -72,7 +81,7 @@ internal sealed record ImageFile(string EngineId, IReadOnlyList<(string Name, Wa
         }
         catch (Exception exception) when (exception is EndOfStreamException or WasmFormatException or OverflowException)
         {
-            throw new InvalidDataException($"{path} is damaged.", exception);
+            throw new InvalidDataException($"{origin} is damaged.", exception);
         }
     }
 }

@@ -6,6 +6,7 @@ namespace Functions.PgSidecar.Cli;
 
 /// <summary>
 /// <c>pgfn deploy NAME FILE</c>: what <c>functions.deploy</c> and <c>functions.wait_ready</c> do, from a file; a folder, or TypeScript, is bundled first.
+/// <c>pgfn deploy NAME --wasm FILE</c>: the same with <c>functions.deploy_wasm</c>.
 /// </summary>
 internal static class DeployCommand
 {
@@ -13,15 +14,26 @@ internal static class DeployCommand
     public static Command Create()
     {
         var name = new Argument<string>("name") { Description = "The function's name." };
-        var file = new Argument<FileSystemInfo>("file") { Description = "An ES module that imports nothing; or a folder or a TypeScript file, which esbuild bundles." };
+        var file = new Argument<FileSystemInfo?>("file")
+        {
+            Description = "An ES module that imports nothing; or a folder or a TypeScript file, which esbuild bundles.",
+            Arity = ArgumentArity.ZeroOrOne,
+        };
+        var wasm = new Option<FileInfo?>("--wasm") { Description = "A WebAssembly module, in place of a file: a WASI command, or a reactor with a handler." };
         var options = new Option<FileInfo?>("--options") { Description = "A JSON file with the function's options." };
-        var command = new Command("deploy", "Deploy a function and wait until a sidecar has compiled it.") { name, file, options };
-        command.SetAction(async (parsed, cancellationToken) =>
-            await DeployAsync(parsed.GetRequiredValue(name), parsed.GetRequiredValue(file), parsed.GetValue(options), cancellationToken));
+        var command = new Command("deploy", "Deploy a function and wait until a sidecar has compiled it.") { name, file, wasm, options };
+        command.Validators.Add(result =>
+        {
+            if (result.GetValue(file) is null == result.GetValue(wasm) is null)
+                result.AddError("Say what to deploy: a file, or --wasm and a module.");
+        });
+        command.SetAction(async (parsed, cancellationToken) => parsed.GetValue(wasm) is { } module
+            ? await DeployAsync(parsed.GetRequiredValue(name), module, isModule: true, parsed.GetValue(options), cancellationToken)
+            : await DeployAsync(parsed.GetRequiredValue(name), parsed.GetValue(file)!, isModule: false, parsed.GetValue(options), cancellationToken));
         return command;
     }
 
-    private static async Task<int> DeployAsync(string name, FileSystemInfo file, FileInfo? options, CancellationToken cancellationToken)
+    private static async Task<int> DeployAsync(string name, FileSystemInfo file, bool isModule, FileInfo? options, CancellationToken cancellationToken)
     {
         if (Settings.Load() is not { } settings)
             return Settings.ExitCode;
@@ -33,9 +45,11 @@ internal static class DeployCommand
         await using var dataSource = Database.CreateDataSource(settings);
         try
         {
-            await using var deploy = dataSource.CreateCommand("select functions.deploy($1, $2, 'javascript', $3)");
+            await using var deploy = dataSource.CreateCommand(
+                isModule ? "select functions.deploy_wasm($1, $2, $3)" : "select functions.deploy($1, $2, 'javascript', $3)");
             deploy.Parameters.AddWithValue(name);
-            deploy.Parameters.AddWithValue(await ReadAsync(file, cancellationToken));
+            deploy.Parameters.AddWithValue(
+                isModule ? await File.ReadAllBytesAsync(file.FullName, cancellationToken) : await ReadAsync(file, cancellationToken));
             var json = options is null ? "{}" : await File.ReadAllTextAsync(options.FullName, cancellationToken);
             deploy.Parameters.AddWithValue(NpgsqlDbType.Jsonb, json);
             var version = (int)(await deploy.ExecuteScalarAsync(cancellationToken))!;

@@ -3,6 +3,7 @@ using Functions.PgSidecar.Core.Registry;
 using Functions.PgSidecar.Core.Secrets;
 using Functions.PgSidecar.Postgres.Registry;
 using Functions.PgSidecar.Sandbox.JavaScript;
+using Functions.PgSidecar.Sandbox.Wasi;
 using Functions.PgSidecar.Testing;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -15,20 +16,27 @@ internal sealed class RegistrySidecar : IAsyncDisposable
 {
     private static readonly Lazy<JavaScriptEngine> SharedEngine = new(() => JavaScriptEngine.Load(JavaScriptEngine.DefaultDirectory));
 
+    private static readonly Lazy<WasmEngine> SharedModules = new(() => new WasmEngine());
+
     private readonly RegistryWorker worker;
 
     private RegistrySidecar(NpgsqlDataSource owner, NpgsqlDataSource listening, SecretBox secrets, long cacheBytes)
     {
         var time = TimeProvider.System;
         Store = new RegistryStore(owner);
-        Programs = new ProgramCache(Engine, Store, time, NullLogger<ProgramCache>.Instance) { MaxBytes = cacheBytes };
+        var compiler = new Compiler([new JavaScriptLanguage(Engine), new WasmLanguage(Modules)], Seal);
+        Programs = new ProgramCache(compiler, Store, time, NullLogger<ProgramCache>.Instance) { MaxBytes = cacheBytes };
         Catalog = new FunctionCatalog(Store, new DeployedFunctionFactory(secrets), Programs, time, NullLogger<FunctionCatalog>.Instance);
-        Compilation = new CompilationWorker(Engine, Store, Programs, new SidecarIdentity(Guid.NewGuid()), time, new CompiledLog(Compiled));
+        Compilation = new CompilationWorker(compiler, Store, Programs, new SidecarIdentity(Guid.NewGuid()), time, new CompiledLog(Compiled));
         worker = new RegistryWorker(
             Catalog, Compilation, new ChangeListener(listening, NullLogger<ChangeListener>.Instance, time), time, NullLogger<RegistryWorker>.Instance);
     }
 
     public static JavaScriptEngine Engine => SharedEngine.Value;
+
+    public static ArtifactSeal Seal { get; } = new(new byte[32]);
+
+    public static WasmEngine Modules => SharedModules.Value;
 
     public RegistryStore Store { get; }
 

@@ -1,6 +1,7 @@
 using System.Text;
 using Functions.PgSidecar.Core;
 using Functions.PgSidecar.Sandbox.JavaScript;
+using Functions.PgSidecar.Sandbox.Programs;
 using Functions.PgSidecar.Testing;
 using Npgsql;
 
@@ -118,7 +119,7 @@ public sealed class RegistryWorkersTests
         }
         var stored = (await new Postgres.Registry.RegistryStore(database.Owner).LoadArtifactAsync("f", 1, CancellationToken.None))!;
         Assert.Equal(RegistrySidecar.Engine.EngineId, stored.Engine);
-        RegistrySidecar.Engine.Read(stored.Snapshot).Dispose();
+        RegistrySidecar.Engine.Read(RegistrySidecar.Seal.Open(stored, stored.Engine!, stored.Snapshot)).Dispose();
     }
 
     [Fact]
@@ -133,11 +134,11 @@ public sealed class RegistryWorkersTests
     private static Task DeployAsync(TestDatabase database, string name, int version) =>
         database.ExecuteAsync($"select functions.deploy('{name}', 'export const handler = () => ({{ version: {version} }});')");
 
-    private static async Task<RunOutcome> RunAsync(JavaScriptProgram program)
+    private static async Task<RunOutcome> RunAsync(IProgram program)
     {
         var envelope = """{"kind":"event","trigger":"test","path":"","query":{},"user_id":null,"request_id":"r","event":{},"env":{},"now":0}""";
         var request = new RunRequest(Encoding.UTF8.GetBytes(envelope), default, GuestLimits.Default);
-        return (await RegistrySidecar.Engine.RunAsync(program, request, new NoHost(), CancellationToken.None).WaitAsync(Patience)).Outcome;
+        return (await program.RunAsync(request, new NoHost(), CancellationToken.None).WaitAsync(Patience)).Outcome;
     }
 
     private static Task UntilVersionAsync(RegistrySidecar sidecar, string name, int? version) =>

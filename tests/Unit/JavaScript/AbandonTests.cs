@@ -52,7 +52,7 @@ public sealed class AbandonTests(EngineFixture fixture)
         using var abandon = new CancellationTokenSource();
         var host = new GuestHost { OnRespond = abandon.Cancel };
         var envelope = """{"kind":"http","trigger":"http","request":{"method":"GET","url":"http://x/","headers":[]},"path":"/","query":{},"user_id":null,"request_id":"r","env":{},"now":0}"""u8;
-        var run = fixture.Engine.RunAsync(program, new RunRequest(envelope.ToArray(), default, Long), host, abandon.Token);
+        var run = program.RunAsync(new RunRequest(envelope.ToArray(), default, Long), host, abandon.Token);
         GuestHost.Succeed(await host.NextAsync(), "done");
         Assert.Equal(RunOutcome.Succeeded, (await run.WaitAsync(EngineFixture.Patience)).Outcome);
         Assert.Equal("early", host.Answer);

@@ -29,7 +29,7 @@ public sealed class EngineFixture : IDisposable
         JavaScriptProgram program, GuestHost host, string eventJson = "{}", GuestLimits? limits = null, CancellationToken abandon = default)
     {
         var envelope = $$"""{"kind":"event","trigger":"test","path":"","query":{},"user_id":null,"request_id":"r","event":{{eventJson}},"env":{},"now":0}""";
-        return Engine.RunAsync(program, new RunRequest(Encoding.UTF8.GetBytes(envelope), default, limits ?? GuestLimits.Default), host, abandon);
+        return program.RunAsync(new RunRequest(Encoding.UTF8.GetBytes(envelope), default, limits ?? GuestLimits.Default), host, abandon);
     }
 
     /// <summary>Compiles and runs a handler once.</summary>

@@ -1,0 +1,91 @@
+using Functions.PgSidecar.Sandbox.Runtime;
+
+namespace Functions.PgSidecar.Sandbox.Wasi;
+
+/// <summary>
+/// WASI preview 1 for modules: arguments, variables, randomness, exit. Results are <see cref="Errno"/> values; nothing of a guest's arguments makes a host
+/// function throw but what ends the guest. Streams: <see cref="WasiStreams"/>; time: <see cref="WasiTime"/>; what there is not: <see cref="WasiRefusals"/>.
+/// </summary>
+internal static class WasiCalls
+{
+    public const string Module = "wasi_snapshot_preview1";
+
+    /// <summary>Random bytes between two looks at the guest's interrupt.</summary>
+    private const int RandomChunk = 1 << 20;
+
+    [HostFunction(Module, "args_sizes_get")]
+    public static int ArgsSizesGet(int count, int size, nint context)
+    {
+        var process = WasiProcess.Of(context);
+        return SizesGet(process, process.Arguments, count, size);
+    }
+
+    [HostFunction(Module, "args_get")]
+    public static int ArgsGet(int pointers, int buffer, nint context)
+    {
+        var process = WasiProcess.Of(context);
+        return Get(process, process.Arguments, pointers, buffer);
+    }
+
+    [HostFunction(Module, "environ_sizes_get")]
+    public static int EnvironSizesGet(int count, int size, nint context)
+    {
+        var process = WasiProcess.Of(context);
+        return SizesGet(process, process.Environment, count, size);
+    }
+
+    [HostFunction(Module, "environ_get")]
+    public static int EnvironGet(int pointers, int buffer, nint context)
+    {
+        var process = WasiProcess.Of(context);
+        return Get(process, process.Environment, pointers, buffer);
+    }
+
+    [HostFunction(Module, "random_get")]
+    public static int RandomGet(int buffer, int length, nint context)
+    {
+        var process = WasiProcess.Of(context);
+        if (!new GuestMemory(process.Instance).TrySlice(buffer, length, out var target))
+            return (int)Errno.Fault;
+        while (target.Length > 0)
+        {
+            var chunk = target[..Math.Min(target.Length, RandomChunk)];
+            System.Security.Cryptography.RandomNumberGenerator.Fill(chunk);
+            target = target[chunk.Length..];
+            process.CheckInterrupt();
+        }
+        return (int)Errno.Success;
+    }
+
+    [HostFunction(Module, "sched_yield")]
+    public static int SchedYield(nint context) => (int)Errno.Success;
+
+    [HostFunction(Module, "proc_exit")]
+    public static void ProcExit(int code, nint context) => throw new WasiExitException((uint)code);
+
+    [HostFunction(Module, "proc_raise")]
+    public static int ProcRaise(int signal, nint context) => (int)Errno.NotSupported;
+
+    private static int SizesGet(WasiProcess process, IReadOnlyList<byte[]> texts, int count, int size)
+    {
+        var memory = new GuestMemory(process.Instance);
+        var bytes = 0u;
+        foreach (var text in texts)
+            bytes += (uint)text.Length;
+        return (int)(memory.TryWrite(count, (uint)texts.Count) && memory.TryWrite(size, bytes) ? Errno.Success : Errno.Fault);
+    }
+
+    private static int Get(WasiProcess process, IReadOnlyList<byte[]> texts, int pointers, int buffer)
+    {
+        var memory = new GuestMemory(process.Instance);
+        foreach (var text in texts)
+        {
+            if (!memory.TryWrite(pointers, (uint)buffer) || !memory.TrySlice(buffer, text.Length, out var target))
+                return (int)Errno.Fault;
+            text.CopyTo(target);
+            pointers += sizeof(uint);
+            buffer += text.Length;
+        }
+        return (int)Errno.Success;
+    }
+}

@@ -1,0 +1,335 @@
+using System.Buffers;
+using System.Diagnostics;
+using Functions.PgSidecar.Sandbox.JavaScript;
+using Functions.PgSidecar.Sandbox.Programs;
+using Functions.PgSidecar.Sandbox.Runtime;
+using Functions.PgSidecar.Sandbox.Threads;
+
+namespace Functions.PgSidecar.Sandbox.Wasi;
+
+/// <summary>
+/// One run of a module: one turn, on one of the modules' own threads. Where an import has to wait, that thread waits; the watchdog and whoever calls the run
+/// off wake it up.
+/// </summary>
+internal sealed class WasmRun : ISandboxWork, IInterruptible, IOperationOwner, IModuleHost
+{
+    private readonly object gate = new();
+    private readonly WasmProgram program;
+    private readonly RunRequest request;
+    private readonly IGuestHost host;
+    private readonly SandboxThreads threads;
+    private readonly TaskCompletionSource<RunResult> completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly RunVerdict verdict = new();
+    private readonly long postedAt = Stopwatch.GetTimestamp();
+
+    private State state = State.Queued;
+    private InterruptReason? stop;
+    private WasmGuest? guest;
+    private OperationEnd? arrived;
+    private TaskCompletionSource<OperationEnd>? collecting;
+    private ReadOnlyMemory<byte> body;
+    private ITimer? alarm;
+    private CancellationTokenSource? ended;
+    private CancellationTokenRegistration abandoned;
+    private int operations;
+    private long cpuNanoseconds;
+    private TimeSpan queueTime;
+
+    public WasmRun(WasmProgram program, RunRequest request, IGuestHost host, SandboxThreads threads)
+    {
+        this.program = program;
+        this.request = request;
+        this.host = host;
+        this.threads = threads;
+        body = request.Body;
+        Deadline = postedAt + (long)(request.Limits.Timeout.TotalSeconds * Stopwatch.Frequency);
+    }
+
+    private enum State
+    {
+        /// <summary>In the queue of the threads: the alarm ends it there, where no watchdog looks.</summary>
+        Queued,
+
+        /// <summary>On a thread.</summary>
+        Running,
+
+        /// <summary>Over.</summary>
+        Ended,
+    }
+
+    /// <inheritdoc/>
+    public long Deadline { get; }
+
+    /// <inheritdoc/>
+    public CancellationToken Ended
+    {
+        get
+        {
+            lock (gate)
+            {
+                ended ??= new CancellationTokenSource();
+                if (state == State.Ended && !ended.IsCancellationRequested)
+                    ended.Cancel();
+                return ended.Token;
+            }
+        }
+    }
+
+    /// <summary>Starts the run.</summary>
+    /// <param name="abandon">Stops the run: nobody waits for the answer any more.</param>
+    public Task<RunResult> StartAsync(CancellationToken abandon)
+    {
+        if (abandon.CanBeCanceled)
+            abandoned = abandon.UnsafeRegister(static run => ((WasmRun)run!).Abandon(), this);
+        alarm = TimeProvider.System.CreateTimer(static run => ((WasmRun)run!).StopWaiting(RunOutcome.TimedOut), this, request.Limits.Timeout, Timeout.InfiniteTimeSpan);
+        if (request.BodyStreams)
+            _ = CollectAsync();
+        else
+            Post();
+        return completion.Task;
+    }
+
+    /// <inheritdoc/>
+    public void Execute(SandboxThread thread)
+    {
+        lock (gate)
+        {
+            if (state != State.Queued)
+                return;
+            state = State.Running;
+        }
+        queueTime = Stopwatch.GetElapsedTime(postedAt);
+        var cpuBefore = SandboxThread.CpuNanoseconds();
+        try
+        {
+            var instance = Rent();
+            var input = ModuleEvent.Read(request.Envelope, body);
+            instance.Instance.Fuel = request.Limits.Fuel ?? 0;
+            ReadOnlyMemory<byte> output;
+            thread.Enter(this, Deadline, request.Limits.CpuTime is { } cpu ? (long)cpu.TotalNanoseconds : long.MaxValue);
+            try
+            {
+                output = instance.Run(NewProcess(instance, input));
+            }
+            finally
+            {
+                thread.Leave();
+            }
+            Answer(output, input.IsHttp);
+        }
+        catch (WasmTrapException trap) when (trap.Kind == TrapKind.StackOverflow)
+        {
+            verdict.Threw(new GuestError("WebAssembly.RuntimeError", trap.Message));
+        }
+        catch (WasmTrapException trap)
+        {
+            verdict.Trapped(trap, stop, guest?.Instance.MemoryLimitReached == true);
+        }
+        catch (GuestException thrown)
+        {
+            verdict.Threw(thrown.Error);
+        }
+        catch (Exception e)
+        {
+            // The edge of the thread: a defect of the host ends this run, not the process.
+            verdict.HostFailed(e);
+        }
+        cpuNanoseconds = SandboxThread.CpuNanoseconds() - cpuBefore;
+        End();
+    }
+
+    /// <inheritdoc/>
+    public void Interrupt(InterruptReason reason)
+    {
+        lock (gate)
+        {
+            stop ??= reason;
+            guest?.Instance.Interrupt((int)reason);
+            Monitor.PulseAll(gate);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Complete(OperationEnd end)
+    {
+        lock (gate)
+        {
+            if (state == State.Ended || end.Id != operations)
+                return;
+            arrived = end;
+            collecting?.TrySetResult(end);
+            Monitor.PulseAll(gate);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Log(GuestLogLevel level, string line) => host.Log(level, line);
+
+    /// <inheritdoc/>
+    public OperationEnd Call(string name, ReadOnlyMemory<byte> arguments, ReadOnlyMemory<byte> payload)
+    {
+        GuestOperation operation;
+        lock (gate)
+        {
+            arrived = null;
+            operation = new GuestOperation(this, ++operations, name, arguments, payload);
+        }
+        host.Start(operation);
+        lock (gate)
+        {
+            while (arrived is null && stop is null)
+                Monitor.Wait(gate);
+            if (arrived is { } end)
+                return end;
+        }
+        operation.Cancel();
+        throw Interrupted();
+    }
+
+    /// <inheritdoc/>
+    public void Sleep(TimeSpan time)
+    {
+        // The watchdog ends a sleep that is longer than the run may last.
+        var until = Stopwatch.GetTimestamp() + (long)(Math.Min(time.TotalSeconds, request.Limits.Timeout.TotalSeconds) * Stopwatch.Frequency);
+        lock (gate)
+        {
+            while (stop is null && Stopwatch.GetElapsedTime(Stopwatch.GetTimestamp(), until) is var left && left > TimeSpan.Zero)
+                Monitor.Wait(gate, left);
+            if (stop is not null)
+                throw Interrupted();
+        }
+    }
+
+    /// <summary>Waits for the whole body before the run takes a thread, so that a slow client holds none.</summary>
+    private async Task CollectAsync()
+    {
+        var whole = new ArrayBufferWriter<byte>();
+        while (true)
+        {
+            var next = new TaskCompletionSource<OperationEnd>(TaskCreationOptions.RunContinuationsAsynchronously);
+            GuestOperation read;
+            lock (gate)
+            {
+                if (state == State.Ended)
+                    return;
+                collecting = next;
+                read = new GuestOperation(this, ++operations, "request.read", default, default);
+            }
+            host.Start(read);
+            // Where the run ends before the body does, its end calls the read off, and nothing comes of this any more.
+            var end = await next.Task.ConfigureAwait(false);
+            if (!end.Succeeded)
+            {
+                Refuse(new GuestError("TypeError", "The request's body could not be read."));
+                return;
+            }
+            if (end.Payload.IsEmpty)
+                break;
+            whole.Write(end.Payload.Span);
+        }
+        lock (gate)
+            collecting = null;
+        body = whole.WrittenMemory;
+        Post();
+    }
+
+    private void Post()
+    {
+        if (!threads.TryPost(this))
+            StopWaiting(RunOutcome.Cancelled);
+    }
+
+    private WasmGuest Rent()
+    {
+        var instance = program.Rent(request.Limits.MemoryBytes);
+        lock (gate)
+        {
+            guest = instance;
+            // Whoever stopped the run up to here had nothing to interrupt.
+            if (stop is { } reason)
+                instance.Instance.Interrupt((int)reason);
+        }
+        return instance;
+    }
+
+    private WasiProcess NewProcess(WasmGuest instance, ModuleEvent input) => new(instance.Instance, this)
+    {
+        Arguments = [WasiProcess.Terminated(program.Name)],
+        Environment = input.Environment,
+        Input = input.Json,
+        LogsOutput = !program.Form.IsCommand,
+    };
+
+    private void Answer(ReadOnlyMemory<byte> output, bool isHttp)
+    {
+        var (head, body) = isHttp ? ModuleAnswer.ForHttp(output) : (default, ModuleAnswer.ForEvent(output));
+        if (verdict.TryAnswer())
+            host.Respond(head, body);
+        verdict.Done(null);
+    }
+
+    private WasmTrapException Interrupted() => new(TrapKind.Interrupted, interruptReason: (int)(stop ?? InterruptReason.Deadline));
+
+    private void Abandon()
+    {
+        lock (gate)
+        {
+            if (state == State.Running)
+            {
+                Interrupt(InterruptReason.Cancelled);
+                return;
+            }
+        }
+        StopWaiting(RunOutcome.Cancelled);
+    }
+
+    /// <summary>Ends a run that is not on a thread, nor will be: <see cref="Execute"/> looks at the state first.</summary>
+    private void StopWaiting(RunOutcome reason)
+    {
+        if (!TryEnd())
+            return;
+        verdict.Stopped(reason);
+        End();
+    }
+
+    private void Refuse(GuestError error)
+    {
+        if (!TryEnd())
+            return;
+        verdict.Threw(error);
+        End();
+    }
+
+    private bool TryEnd()
+    {
+        lock (gate)
+        {
+            if (state != State.Queued)
+                return false;
+            state = State.Ended;
+            return true;
+        }
+    }
+
+    /// <summary>Gives the instance back, and then tells the one who waits. Called once, by whoever owns the run then.</summary>
+    private void End()
+    {
+        CancellationTokenSource? toCancel;
+        lock (gate)
+        {
+            state = State.Ended;
+            toCancel = ended;
+        }
+        abandoned.Dispose();
+        alarm?.Dispose();
+        // Not here: what is told of the end may wait for I/O.
+        _ = toCancel?.CancelAsync();
+        var (memoryPeak, memoryLimitReached) = (0L, false);
+        if (guest is { } used)
+        {
+            (memoryPeak, memoryLimitReached) = (used.Instance.MemoryPeakBytes, used.Instance.MemoryLimitReached);
+            program.Return(used);
+        }
+        completion.TrySetResult(verdict.Close(TimeSpan.FromTicks(cpuNanoseconds / 100), queueTime, memoryPeak, memoryLimitReached));
+    }
+}

@@ -1,0 +1,97 @@
+using System.Diagnostics;
+
+namespace Functions.PgSidecar.Tests.EndToEnd.Modules;
+
+/// <summary>The compilers that make modules of the examples. Where one is not installed, its tests are skipped and say so.</summary>
+internal static class Tools
+{
+    /// <summary>The repository's examples.</summary>
+    public static string Examples { get; } = FindExamples();
+
+    /// <summary>A module of a text in wabt's language.</summary>
+    public static async Task<byte[]> AssembleAsync(string text)
+    {
+        var folder = Directory.CreateTempSubdirectory("pgfn-wat-");
+        try
+        {
+            var source = Path.Combine(folder.FullName, "module.wat");
+            await File.WriteAllTextAsync(source, text);
+            return await BuildAsync("wat2wasm", source);
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
+
+    /// <summary>A module of an example's file in wabt's language.</summary>
+    public static Task<byte[]> AssembleExampleAsync(string file) => BuildAsync("wat2wasm", Path.Combine(Examples, file));
+
+    /// <summary>A module of an example in C.</summary>
+    public static Task<byte[]> CompileCAsync(string file, params string[] arguments)
+    {
+        Assert.SkipUnless(File.Exists("/usr/lib/wasm32-wasi/libc.a"), "wasi-libc is not installed.");
+        return BuildAsync("clang", [.. arguments, "--target=wasm32-wasi", "-O2", Path.Combine(Examples, file)]);
+    }
+
+    /// <summary>A module of an example in AssemblyScript, whose compiler is the example's own package.</summary>
+    public static Task<byte[]> CompileAssemblyScriptAsync(string file)
+    {
+        var source = Path.Combine(Examples, file);
+        var compiler = Path.Combine(Path.GetDirectoryName(source)!, "node_modules", "assemblyscript", "bin", "asc.js");
+        Assert.SkipUnless(File.Exists(compiler), "AssemblyScript is not installed: npm ci in examples/assemblyscript.");
+        return BuildAsync("node", compiler, source, "--optimize", "--runtime", "stub", "--use", "abort=");
+    }
+
+    /// <summary>A module of an example in Rust, made by the first compiler that has the standard library for WASI.</summary>
+    public static Task<byte[]> CompileRustAsync(string file)
+    {
+        foreach (var folder in Environment.GetEnvironmentVariable("PATH")!.Split(':').Prepend("/usr/bin"))
+        {
+            var compiler = Path.Combine(folder, "rustc");
+            if (!File.Exists(compiler))
+                continue;
+            var target = Directory.Exists(Path.Combine(SysRoot(compiler), "lib", "rustlib", "wasm32-wasi")) ? "wasm32-wasi" : "wasm32-wasip1";
+            if (Directory.Exists(Path.Combine(SysRoot(compiler), "lib", "rustlib", target)))
+                return BuildAsync(compiler, "--target", target, "-O", "-C", "strip=symbols", Path.Combine(Examples, file));
+        }
+        Assert.Skip("No rustc with the standard library for WASI is installed.");
+        return Task.FromResult<byte[]>([]);
+    }
+
+    /// <summary>Runs a compiler that takes <c>-o</c>, and reads what it has made.</summary>
+    public static async Task<byte[]> BuildAsync(string tool, params string[] arguments)
+    {
+        Assert.SkipUnless(IsInstalled(tool), $"{tool} is not installed.");
+        var output = Path.GetTempFileName();
+        try
+        {
+            using var process = Process.Start(new ProcessStartInfo(tool, [.. arguments, "-o", output]) { RedirectStandardError = true })!;
+            var errors = await process.StandardError.ReadToEndAsync();
+            await process.WaitForExitAsync();
+            Assert.True(process.ExitCode == 0, errors);
+            return await File.ReadAllBytesAsync(output);
+        }
+        finally
+        {
+            File.Delete(output);
+        }
+    }
+
+    private static string SysRoot(string compiler)
+    {
+        using var process = Process.Start(new ProcessStartInfo(compiler, ["--print", "sysroot"]) { RedirectStandardOutput = true })!;
+        return process.StandardOutput.ReadToEnd().Trim();
+    }
+
+    private static bool IsInstalled(string tool) =>
+        File.Exists(tool) || Environment.GetEnvironmentVariable("PATH")!.Split(':').Any(folder => File.Exists(Path.Combine(folder, tool)));
+
+    private static string FindExamples()
+    {
+        var folder = new DirectoryInfo(AppContext.BaseDirectory);
+        while (!Directory.Exists(Path.Combine(folder.FullName, "examples")))
+            folder = folder.Parent ?? throw new DirectoryNotFoundException("The repository's examples are not above the tests.");
+        return Path.Combine(folder.FullName, "examples");
+    }
+}

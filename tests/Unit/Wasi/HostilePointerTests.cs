@@ -1,0 +1,196 @@
+using System.Reflection;
+using System.Runtime.ExceptionServices;
+using Functions.PgSidecar.Sandbox.JavaScript;
+using Functions.PgSidecar.Sandbox.Runtime;
+using Functions.PgSidecar.Sandbox.Wasi;
+using Functions.PgSidecar.Tests.Unit.Engine;
+
+namespace Functions.PgSidecar.Tests.Unit.Wasi;
+
+/// <summary>Every import of a module, called with whatever a hostile one could pass: it answers with a code, and never throws.</summary>
+public sealed class HostilePointerTests
+{
+    private const int PageBytes = 65_536;
+
+    /// <summary>Edges of a memory of one page, of 32 bits, and of signs.</summary>
+    private static readonly int[] Edges =
+        [0, 1, 2, 3, 8, 16, 64, 1024, 1025, PageBytes - 8, PageBytes - 4, PageBytes - 1, PageBytes, PageBytes + 1, int.MaxValue, int.MinValue, -1, -4, -8];
+
+    public static TheoryData<string> Imports() => new(Methods().Select(method => method.Name + ":" + method.GetParameters().Length).Order());
+
+    [Theory]
+    [MemberData(nameof(Imports))]
+    public void An_import_answers_with_a_code_whatever_it_is_passed(string import)
+    {
+        var method = Methods().Single(candidate => candidate.Name + ":" + candidate.GetParameters().Length == import);
+        var random = new Random(import.Length);
+        GuestThread.Run(() =>
+        {
+            using var instance = NewInstance();
+            for (var call = 0; call < 3_000; call++)
+            {
+                // The memory is full of hostile vectors and subscriptions, too.
+                if (call % 100 == 0)
+                    random.NextBytes(instance.Slice(0, PageBytes));
+                var arguments = method.GetParameters().Select(parameter => Choose(parameter, random, instance.Context)).ToArray();
+                var result = (int)Invoke(method, arguments)!;
+                if (method.DeclaringType != typeof(AerodbCalls))
+                    Assert.InRange(result, 0, (int)Errno.NotCapable);
+            }
+        });
+    }
+
+    [Fact]
+    public void A_vector_that_wraps_around_or_reaches_past_the_end_is_a_fault_and_nothing_is_written()
+    {
+        GuestThread.Run(() =>
+        {
+            using var instance = NewInstance();
+            Assert.Equal((int)Errno.Fault, WriteVectors(instance, (PageBytes - 4, 8)));
+            Assert.Equal((int)Errno.Fault, WriteVectors(instance, (0, 4), (-1, 2)));
+            Assert.Equal((int)Errno.Fault, WriteVectors(instance, (8, -1)));
+            Assert.Equal(0, Process(instance).Output.Length);
+            Assert.Equal((int)Errno.Success, WriteVectors(instance, (PageBytes, 0), (0, 4)));
+            Assert.Equal(4, Process(instance).Output.Length);
+        });
+    }
+
+    [Fact]
+    public void A_buffer_that_lies_over_its_own_vectors_reads_no_further_than_memory()
+    {
+        GuestThread.Run(() =>
+        {
+            using var instance = NewInstance();
+            // The first buffer is the second vector: the event's bytes become an address and a length.
+            PutVector(instance, 0, 1032, 8);
+            PutVector(instance, 1, 0, 8);
+            Process(instance).Input = new byte[] { 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x7F, 1, 2, 3 };
+            Assert.Equal((int)Errno.Fault, WasiStreams.Read(0, 1024, 2, 512, instance.Context));
+        });
+    }
+
+    [Fact]
+    public void Arguments_do_not_go_past_the_end_of_memory()
+    {
+        GuestThread.Run(() =>
+        {
+            using var instance = NewInstance();
+            Assert.Equal((int)Errno.Fault, WasiCalls.ArgsGet(0, PageBytes - 4, instance.Context));
+            Assert.Equal((int)Errno.Fault, WasiCalls.ArgsGet(PageBytes - 2, 0, instance.Context));
+            Assert.Equal((int)Errno.Success, WasiCalls.ArgsGet(0, PageBytes - 5, instance.Context));
+        });
+    }
+
+    [Fact]
+    public void A_result_is_copied_as_far_as_there_is_room_and_from_any_offset()
+    {
+        GuestThread.Run(() =>
+        {
+            using var instance = NewInstance();
+            Process(instance).Result = new byte[] { 1, 2, 3 };
+            Assert.Equal(3, AerodbCalls.ResultLength(instance.Context));
+            Assert.Equal(2, AerodbCalls.ResultRead(1, PageBytes - 8, 8, instance.Context));
+            Assert.Equal([2, 3, 0], instance.Slice(PageBytes - 8, 3).ToArray());
+            Assert.Equal(1, AerodbCalls.ResultRead(0, PageBytes - 1, 1, instance.Context));
+            Assert.Equal(0, AerodbCalls.ResultRead(-1, 0, 8, instance.Context));
+            Assert.Equal(-1, AerodbCalls.ResultRead(0, PageBytes - 1, 2, instance.Context));
+            Assert.Equal(-1, AerodbCalls.ResultRead(0, 8, -1, instance.Context));
+        });
+    }
+
+    [Fact]
+    public void An_answer_that_is_too_long_ends_the_module()
+    {
+        GuestThread.Run(() =>
+        {
+            using var instance = NewInstance();
+            var error = Assert.Throws<GuestException>(() =>
+            {
+                for (var bytes = 0L; bytes <= WasiProcess.MaxOutput; bytes += PageBytes)
+                    WriteVectors(instance, (0, PageBytes));
+            });
+            Assert.Contains("16 MB", error.Message, StringComparison.Ordinal);
+        });
+    }
+
+    [Fact]
+    public void A_line_that_never_ends_takes_no_more_than_its_share()
+    {
+        var lines = new List<string>();
+        var writer = new LineWriter(lines.Add);
+        for (var i = 0; i < 100; i++)
+            writer.Write(new byte[LineWriter.MaxBytes]);
+        writer.Write("\nnext\r\nlast"u8);
+        writer.Flush();
+        Assert.Equal([LineWriter.MaxBytes, 4, 4], lines.Select(line => line.Length));
+    }
+
+    /// <summary>All but the one that is there to end the module.</summary>
+    private static IEnumerable<MethodInfo> Methods() => WasmEngine.Imports
+        .SelectMany(type => type.GetMethods(BindingFlags.Static | BindingFlags.Public))
+        .Where(method => method.GetCustomAttributes<HostFunctionAttribute>().Any() && method.Name != nameof(WasiCalls.ProcExit));
+
+    private static object Choose(ParameterInfo parameter, Random random, nint context) =>
+        parameter.ParameterType == typeof(nint) ? (object)context
+        : parameter.ParameterType == typeof(long) ? (object)random.NextInt64(long.MinValue, long.MaxValue)
+        : random.Next(3) == 0 ? random.Next(PageBytes) : Edges[random.Next(Edges.Length)];
+
+    private static object? Invoke(MethodInfo method, object[] arguments)
+    {
+        try
+        {
+            return method.Invoke(null, arguments);
+        }
+        catch (TargetInvocationException e) when (e.InnerException is GuestException)
+        {
+            // The answer's limit: ends the guest, which may write as often as it likes.
+            Begin(WasmInstance.FromContext((nint)arguments[^1]));
+            return 0;
+        }
+        catch (TargetInvocationException e)
+        {
+            ExceptionDispatchInfo.Throw(e.InnerException!);
+            throw;
+        }
+    }
+
+    private static WasiProcess Process(WasmInstance instance) => WasiProcess.Of(instance.Context);
+
+    private static int WriteVectors(WasmInstance instance, params (int Address, int Length)[] vectors)
+    {
+        for (var index = 0; index < vectors.Length; index++)
+            PutVector(instance, index, vectors[index].Address, vectors[index].Length);
+        return WasiStreams.Write(1, 1024, vectors.Length, 512, instance.Context);
+    }
+
+    private static void PutVector(WasmInstance instance, int index, int address, int length)
+    {
+        BitConverter.TryWriteBytes(instance.Slice(1024 + (index * 8), 4), address);
+        BitConverter.TryWriteBytes(instance.Slice(1028 + (index * 8), 4), length);
+    }
+
+    private static WasmInstance NewInstance()
+    {
+        var image = CompiledImage.Compile(("main", new ModuleAssembler().Memory(1, 1).Build()));
+        var instance = image.Start(HostFunctions.None, 1);
+        Begin(instance);
+        return instance;
+    }
+
+    private static void Begin(WasmInstance instance) =>
+        instance.HostState = new WasiProcess(instance, new NoHost()) { Arguments = [WasiProcess.Terminated("name")] };
+
+    private sealed class NoHost : IModuleHost
+    {
+        public void Log(GuestLogLevel level, string line)
+        {
+        }
+
+        public OperationEnd Call(string name, ReadOnlyMemory<byte> arguments, ReadOnlyMemory<byte> payload) =>
+            new(1, true, """{"command":"","rowCount":0,"fields":[],"rows":[],"status":200,"statusText":"","url":"","redirected":false,"headers":[]}"""u8.ToArray(), default);
+
+        public void Sleep(TimeSpan time)
+        {
+        }
+    }
+}
