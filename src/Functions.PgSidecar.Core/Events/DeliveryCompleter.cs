@@ -1,4 +1,5 @@
 using System.Threading.Channels;
+using Functions.PgSidecar.Postgres;
 using Functions.PgSidecar.Postgres.Events;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -47,9 +48,12 @@ internal sealed class DeliveryCompleter(DeliveryStore store, TimeProvider time, 
         using var giveUp = new CancellationTokenSource();
         await using var ending = stoppingToken.Register(() => giveUp.CancelAfter(Patience)).ConfigureAwait(false);
         var batch = new List<DeliveryOutcome>();
+        var pace = new Pace(time);
         while (await outcomes.Reader.WaitToReadAsync(CancellationToken.None).ConfigureAwait(false))
         {
+            await pace.NextAsync(CancellationToken.None).ConfigureAwait(false);
             while (batch.Count < MaxBatch && outcomes.Reader.TryRead(out var outcome)) batch.Add(outcome);
+            pace.Did(batch.Count);
             await RecordAsync(batch, giveUp.Token).ConfigureAwait(false);
             batch.Clear();
         }

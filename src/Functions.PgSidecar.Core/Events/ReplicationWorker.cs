@@ -23,6 +23,7 @@ internal sealed class ReplicationWorker(
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan StandBy = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan EndPatience = TimeSpan.FromSeconds(5);
 
     private readonly SemaphoreSlim signal = new(0, 1);
     private string slot = "";
@@ -175,7 +176,7 @@ internal sealed class ReplicationWorker(
         var beating = BeatAsync(ending);
         try
         {
-            await feed.RunAsync(slot, this, ending.Token).ConfigureAwait(false);
+            await EndsAsync(feed.RunAsync(slot, this, ending.Token), ending.Token).ConfigureAwait(false);
         }
         catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.UndefinedObject)
         {
@@ -194,7 +195,23 @@ internal sealed class ReplicationWorker(
         }
     }
 
-    /// <summary>Says that the reader lives; ends its reading when another one has taken its place, or when there is nothing left to read for.</summary>
+    /// <summary>
+    /// Waits for the end of the reading. One that was called off and does not end, because its connection never tells it that it is lost, is left
+    /// behind: what it might still store is fenced by the epoch of the next.
+    /// </summary>
+    private async Task EndsAsync(Task reading, CancellationToken ending)
+    {
+        var calledOff = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using var registration = ending.Register(calledOff.SetResult).ConfigureAwait(false);
+        if (await Task.WhenAny(reading, calledOff.Task).ConfigureAwait(false) != reading)
+            await reading.WaitAsync(EndPatience, time, CancellationToken.None).ConfigureAwait(false);
+        await reading.ConfigureAwait(false);
+    }
+
+    /// <summary>
+    /// Says that the reader lives; ends its reading when another one has taken its place, when the server serves it no more, or when there is nothing
+    /// left to read for.
+    /// </summary>
     private async Task BeatAsync(CancellationTokenSource ending)
     {
         using var timer = new PeriodicTimer(ReplicationStore.BeatInterval, time);
@@ -207,7 +224,7 @@ internal sealed class ReplicationWorker(
                 var full = room.Full;
                 var leads = await store.BeatAsync(epoch, full is null ? "streaming" : "paused", full, ending.Token).ConfigureAwait(false);
                 var status = await store.InspectAsync(ending.Token).ConfigureAwait(false);
-                if (!leads || !status.HasTriggers || !status.SlotExists)
+                if (!leads || !status.HasTriggers || status.ActivePid is null)
                     await ending.CancelAsync().ConfigureAwait(false);
             }
             catch (Exception e) when (!ending.IsCancellationRequested)

@@ -8,6 +8,7 @@ namespace Functions.PgSidecar.Postgres.Replication;
 /// <summary>
 /// Puts events into the inbox, over a connection of its own. Small transactions are stored together in one round trip; a large one is stored
 /// piece by piece in a transaction that commits with its last piece. With the events goes the position up to which everything is stored.
+/// Commits do not wait for the disk unless they are told to: what a server loses by that it has not been told to forget, so it sends it again.
 /// </summary>
 internal sealed class Inbox(NpgsqlDataSource dataSource, Guid sidecar, long epoch) : IAsyncDisposable
 {
@@ -22,14 +23,16 @@ internal sealed class Inbox(NpgsqlDataSource dataSource, Guid sidecar, long epoc
 
     private NpgsqlConnection? connection;
     private NpgsqlTransaction? open;
+    private string waitingCommit = "on";
 
     /// <summary>Stores chunks.</summary>
     /// <param name="chunks">One after another in the stream. Only the last one may leave its transaction open.</param>
     /// <param name="reserve">Asked for every event, whether this sidecar takes it at once.</param>
+    /// <param name="durably">Whether the commit waits until it, and with it all before it, is on disk, and where the server's standbys want it.</param>
     /// <param name="cancellationToken">Gives up; nothing of an unfinished transaction stays.</param>
     /// <returns>Whether everything is committed, and the snapshot of the moment: who sees what.</returns>
     public async Task<StoredChunks> StoreAsync(
-        IReadOnlyList<InboxChunk> chunks, Func<InboxEvent, bool> reserve, CancellationToken cancellationToken)
+        IReadOnlyList<InboxChunk> chunks, Func<InboxEvent, bool> reserve, bool durably, CancellationToken cancellationToken)
     {
         connection ??= await OpenAsync(cancellationToken).ConfigureAwait(false);
         var ends = chunks[^1].EndsTransaction;
@@ -37,12 +40,13 @@ internal sealed class Inbox(NpgsqlDataSource dataSource, Guid sidecar, long epoc
 
         await using var batch = new NpgsqlBatch(connection, open);
         var claimed = AddEvents(batch, chunks, reserve);
-        if (ends) AddEnd(batch, chunks[^1].EndLsn);
+        if (ends) AddEnd(batch, chunks[^1].EndLsn, durably);
         string? snapshot = null;
         await using (var reader = await batch.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false))
         {
             do
             {
+                // The last of the batch's results.
                 while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false)) snapshot = reader.GetString(0);
             }
             while (await reader.NextResultAsync(cancellationToken).ConfigureAwait(false));
@@ -56,19 +60,30 @@ internal sealed class Inbox(NpgsqlDataSource dataSource, Guid sidecar, long epoc
         return new StoredChunks(claimed, ends ? TransactionSnapshot.Parse(snapshot!) : default);
     }
 
+    /// <summary>Has everything that was stored on disk, up to a position that was stored last.</summary>
+    public async Task FlushAsync(ulong lsn, CancellationToken cancellationToken)
+    {
+        connection ??= await OpenAsync(cancellationToken).ConfigureAwait(false);
+        await using var batch = new NpgsqlBatch(connection);
+        AddEnd(batch, lsn, durably: true);
+        await batch.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
+    }
+
     public async ValueTask DisposeAsync()
     {
         if (open is not null) await open.DisposeAsync().ConfigureAwait(false);
         if (connection is not null) await connection.DisposeAsync().ConfigureAwait(false);
     }
 
-    /// <summary>What is acknowledged is gone from the WAL: here a commit is on disk, whatever the server's default is.</summary>
+    /// <summary>A commit that is waited for waits as the server's default says, and at least for the disk.</summary>
     private async Task<NpgsqlConnection> OpenAsync(CancellationToken cancellationToken)
     {
         var opened = await dataSource.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
-        await using var command = new NpgsqlCommand(
-            "select set_config('synchronous_commit', 'on', false) where current_setting('synchronous_commit') = 'off'", opened);
-        await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
+        await using var command = new NpgsqlCommand("""
+            with given as materialized (select current_setting('synchronous_commit') as name)
+            select case name when 'off' then 'on' else name end, set_config('synchronous_commit', 'off', false) from given
+            """, opened);
+        waitingCommit = (string)(await command.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false))!;
         return opened;
     }
 
@@ -112,8 +127,14 @@ internal sealed class Inbox(NpgsqlDataSource dataSource, Guid sidecar, long epoc
         return command;
     }
 
-    private void AddEnd(NpgsqlBatch batch, ulong lsn)
+    private void AddEnd(NpgsqlBatch batch, ulong lsn, bool durably)
     {
+        if (durably)
+        {
+            var wait = new NpgsqlBatchCommand("select set_config('synchronous_commit', $1, true)");
+            wait.Parameters.Add(new NpgsqlParameter { Value = waitingCommit });
+            batch.BatchCommands.Add(wait);
+        }
         var advance = new NpgsqlBatchCommand("select functions_private.advance_inbox($1, $2)::text");
         advance.Parameters.Add(new NpgsqlParameter { Value = epoch });
         advance.Parameters.Add(new NpgsqlParameter { NpgsqlDbType = NpgsqlDbType.PgLsn, Value = new NpgsqlLogSequenceNumber(lsn) });

@@ -14,9 +14,15 @@ internal sealed class InboxWriter(NpgsqlDataSource dataSource, Guid sidecar, lon
     private bool left;
     private bool isOpen;
 
+    /// <summary>Up to where everything is stored, but may not be on disk yet; null: all is, or a large transaction is under way.</summary>
+    public ulong? Stored { get; private set; }
+
     /// <summary>Writes a group.</summary>
-    /// <returns>What can be acknowledged; null in the middle of a large transaction.</returns>
-    public async Task<ulong?> WriteAsync(List<InboxChunk> group, CancellationToken cancellationToken)
+    /// <param name="group">The chunks, in order.</param>
+    /// <param name="durably">Whether to wait until it is on disk.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <returns>What can be acknowledged: everything up to there is on disk, or was of no interest. Null: nothing yet.</returns>
+    public async Task<ulong?> WriteAsync(List<InboxChunk> group, bool durably, CancellationToken cancellationToken)
     {
         foreach (var chunk in group)
         {
@@ -24,9 +30,24 @@ internal sealed class InboxWriter(NpgsqlDataSource dataSource, Guid sidecar, lon
             else await conditions.ApplyAsync(chunk, cancellationToken).ConfigureAwait(false);
         }
         var last = group[^1];
-        if (isOpen || group.Any(chunk => chunk.Events.Count > 0))
-            await StoreAsync(group, last.EndsTransaction, cancellationToken).ConfigureAwait(false);
-        return last.EndsTransaction ? last.EndLsn : null;
+        var stores = isOpen || group.Any(chunk => chunk.Events.Count > 0);
+        if (stores)
+            await StoreAsync(group, last.EndsTransaction, durably, cancellationToken).ConfigureAwait(false);
+        if (!last.EndsTransaction)
+            return null;
+        var onDisk = stores ? durably : Stored is null;
+        Stored = onDisk ? null : last.EndLsn;
+        return onDisk ? last.EndLsn : null;
+    }
+
+    /// <summary>Waits until what is stored is on disk.</summary>
+    /// <returns>What can be acknowledged.</returns>
+    public async Task<ulong> FlushAsync(CancellationToken cancellationToken)
+    {
+        var lsn = Stored!.Value;
+        await inbox.FlushAsync(lsn, cancellationToken).ConfigureAwait(false);
+        Stored = null;
+        return lsn;
     }
 
     public async ValueTask DisposeAsync()
@@ -35,10 +56,10 @@ internal sealed class InboxWriter(NpgsqlDataSource dataSource, Guid sidecar, lon
         await inbox.DisposeAsync().ConfigureAwait(false);
     }
 
-    private async Task StoreAsync(List<InboxChunk> group, bool ends, CancellationToken cancellationToken)
+    private async Task StoreAsync(List<InboxChunk> group, bool ends, bool durably, CancellationToken cancellationToken)
     {
         await MakePartitionsAsync(group, cancellationToken).ConfigureAwait(false);
-        var stored = await inbox.StoreAsync(group, Reserve, cancellationToken).ConfigureAwait(false);
+        var stored = await inbox.StoreAsync(group, Reserve, durably, cancellationToken).ConfigureAwait(false);
         claimed.AddRange(stored.Claimed);
         isOpen = !ends;
         if (isOpen) return;

@@ -13,8 +13,8 @@ using NpgsqlTypes;
 namespace Functions.PgSidecar.Postgres.Replication;
 
 /// <summary>
-/// Reads the WAL and fills the inbox: one task decodes, another stores what has been decoded meanwhile and acknowledges it. Ends with an
-/// exception, whatever it is that ended it; what was not acknowledged comes again, and what was stored is not stored twice.
+/// Reads the WAL and fills the inbox: one task decodes, another stores what has been decoded meanwhile and acknowledges what is on disk. Ends
+/// with an exception, whatever it is that ended it; what was not acknowledged comes again, and what was stored is not stored twice.
 /// </summary>
 /// <param name="dataSource">The sidecar's own data source.</param>
 /// <param name="connectionString">The same, as the replication connection needs it.</param>
@@ -32,6 +32,9 @@ public sealed class WalFeed(NpgsqlDataSource dataSource, string connectionString
     private const int ChunksAhead = 64;
     private static readonly TimeSpan StatusInterval = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan Pulse = TimeSpan.FromMilliseconds(5);
+
+    /// <summary>How long what is stored stays unacknowledged, so that not every commit has to wait for the disk.</summary>
+    private static readonly TimeSpan FlushInterval = TimeSpan.FromMilliseconds(200);
 
     private readonly ReplicationStore store = new(dataSource);
     private readonly TriggerStore triggers = new(dataSource);
@@ -76,6 +79,17 @@ public sealed class WalFeed(NpgsqlDataSource dataSource, string connectionString
 
         /// <summary>Chunks that were handed over and are not acknowledged yet.</summary>
         public int Pending;
+
+        /// <summary>Those of them that the storing task has taken.</summary>
+        public int Taken { get; set; }
+
+        /// <summary>All that was taken is on disk.</summary>
+        public void Acknowledge(ulong lsn)
+        {
+            connection.SetReplicationStatus(new NpgsqlLogSequenceNumber(lsn));
+            Interlocked.Add(ref Pending, -Taken);
+            Taken = 0;
+        }
 
         public void Clear()
         {
@@ -161,22 +175,39 @@ public sealed class WalFeed(NpgsqlDataSource dataSource, string connectionString
         await using var inbox = new InboxWriter(dataSource, sidecar, epoch, storedLsn, sink);
         var reader = session.Chunks.Reader;
         var group = new List<InboxChunk>();
-        while (await reader.WaitToReadAsync(cancellationToken).ConfigureAwait(false))
+        var pace = new Pace(time);
+        var flushed = time.GetTimestamp();
+        while (true)
         {
+            var more = reader.WaitToReadAsync(cancellationToken).AsTask();
+            if (inbox.Stored is not null && await Task.WhenAny(more, Task.Delay(FlushInterval, time, cancellationToken)).ConfigureAwait(false) != more)
+                session.Acknowledge(await inbox.FlushAsync(cancellationToken).ConfigureAwait(false));
+            if (!await more.ConfigureAwait(false)) return;
             await sink.WaitForRoomAsync(cancellationToken).ConfigureAwait(false);
-            var events = 0;
-            while (events < GroupEvents && reader.TryRead(out var chunk))
+            await pace.NextAsync(cancellationToken).ConfigureAwait(false);
+            pace.Did(TakeGroup(reader, group));
+            session.Taken += group.Count;
+            if (await inbox.WriteAsync(group, time.GetElapsedTime(flushed) > FlushInterval, cancellationToken).ConfigureAwait(false) is { } lsn)
             {
-                group.Add(chunk);
-                events += chunk.Events.Count;
-                if (!chunk.EndsTransaction) break;
+                session.Acknowledge(lsn);
+                flushed = time.GetTimestamp();
             }
-            var end = await inbox.WriteAsync(group, cancellationToken).ConfigureAwait(false);
-            if (end is { } lsn) session.Connection.SetReplicationStatus(new NpgsqlLogSequenceNumber(lsn));
-            Interlocked.Add(ref session.Pending, -group.Count);
             foreach (var chunk in group) chunk.Dispose();
             group.Clear();
         }
+    }
+
+    /// <summary>Short transactions together; a part of a long one by itself.</summary>
+    private static int TakeGroup(ChannelReader<InboxChunk> reader, List<InboxChunk> group)
+    {
+        var events = 0;
+        while (events < GroupEvents && reader.TryRead(out var chunk))
+        {
+            group.Add(chunk);
+            events += chunk.Events.Count;
+            if (!chunk.EndsTransaction) break;
+        }
+        return events;
     }
 
     /// <summary>Waits until the server says that the slot is this connection's; or for the reason why it won't be.</summary>

@@ -11,6 +11,8 @@ internal readonly record struct RequestBody(ReadOnlyMemory<byte> Bytes, RequestS
     /// <summary>The longest body that is read whole.</summary>
     private const int MaxWhole = 64 * 1024;
 
+    private const string UnexpectedEnd = "Unexpected end of request content.";
+
     /// <summary>Takes the body, as far as that need not be waited for long.</summary>
     /// <exception cref="BadHttpRequestException">With status 413: its stated length is beyond the limit, which the server enforces on all others.</exception>
     public static async ValueTask<RequestBody> TakeAsync(HttpRequest request, CancellationToken cancellationToken)
@@ -29,5 +31,11 @@ internal readonly record struct RequestBody(ReadOnlyMemory<byte> Bytes, RequestS
         return new RequestBody(bytes, null);
     }
 
-    private static RequestStream Arriving(HttpRequest request) => new(request.Body, static failure => failure is BadHttpRequestException);
+    private static RequestStream Arriving(HttpRequest request) => new(request.Body, IsRefusal);
+
+    /// <summary>
+    /// A body that is too long, too slow or wrongly framed is refused. One that just ends has a client that is gone: depending on which end of the
+    /// connection is seen first, the server says so by the same exception, and by nothing but its sentence.
+    /// </summary>
+    private static bool IsRefusal(IOException failure) => failure is BadHttpRequestException && failure.Message != UnexpectedEnd;
 }

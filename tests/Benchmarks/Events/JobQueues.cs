@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
 using Functions.PgSidecar.Benchmarks.Processes;
@@ -25,9 +26,21 @@ internal sealed class JobQueues
     /// <summary>Starts graphile-worker, and has a row trigger add a job for each row of <c>bench.announced</c>.</summary>
     /// <param name="jobs">After how many it says when each was begun.</param>
     /// <param name="cancellationToken">Gives up.</param>
-    public async Task<LineProcess> NoteAsync(int jobs, CancellationToken cancellationToken)
+    public Task<LineProcess> NoteAsync(int jobs, CancellationToken cancellationToken) => StartGraphileWorkerAsync("note", jobs, cancellationToken);
+
+    /// <summary>Jobs a second of graphile-worker from the first row on: each is announced by the row trigger, and worked on while more come.</summary>
+    public async Task<double> FollowGraphileWorkerAsync(int jobs, CancellationToken cancellationToken)
     {
-        var worker = LineProcess.Start("node", [Script(GraphileWorker), "note", Text(jobs)], environment);
+        using var worker = await StartGraphileWorkerAsync("follow", jobs, cancellationToken);
+        var began = Stopwatch.GetTimestamp();
+        await Changes.InsertTogetherAsync(run.Installation.Owner, "bench.announced", jobs, cancellationToken);
+        await worker.ReadLineAsync(cancellationToken);
+        return jobs / Stopwatch.GetElapsedTime(began).TotalSeconds;
+    }
+
+    private async Task<LineProcess> StartGraphileWorkerAsync(string mode, int jobs, CancellationToken cancellationToken)
+    {
+        var worker = LineProcess.Start("node", [Script(GraphileWorker), mode, Text(jobs)], environment);
         try
         {
             await worker.ReadLineAsync(cancellationToken);

@@ -25,6 +25,9 @@ internal sealed partial class ServerProcess : IAsyncDisposable
     /// <summary>What the table calls it.</summary>
     public string Name { get; }
 
+    /// <summary>Its process.</summary>
+    public int Id => process.Id;
+
     /// <summary>Where it serves.</summary>
     public Uri Url { get; private set; } = null!;
 

@@ -1,5 +1,6 @@
 // graphile-worker beside the sidecar. Works until it has done so many jobs, and prints what it saw; "ready" is the line before it.
 //   note COUNT    the jobs come while it works: prints [[id, milliseconds since 1970], ...], when the handler of each was entered
+//   follow COUNT  the jobs come while it works: prints a line when all are done
 //   drain COUNT   the jobs are there: prints the seconds it took, its start not counted
 import { run } from "graphile-worker";
 
@@ -14,7 +15,7 @@ const runner = await run({
     worker: {
       connectionString: process.env.DATABASE_URL,
       // What its manual advises for throughput; for the time to the first step every job is looked for as soon as it is announced.
-      ...(mode === "drain"
+      ...(mode !== "note"
         ? { concurrentJobs: 24, maxPoolSize: 25, localQueue: { size: 500 }, completeJobBatchDelay: 0, failJobBatchDelay: 0 }
         : { concurrentJobs: 10, maxPoolSize: 11 }),
     },

@@ -86,8 +86,19 @@ internal sealed class FaultStage : IAsyncDisposable
     /// <summary>Inserts rows with these ids, in one transaction.</summary>
     public Task InsertAsync(int first, int last) => ExecuteAsync($"insert into items select generate_series({first}, {last})");
 
-    /// <summary>Waits until a condition holds in the database.</summary>
-    public Task UntilAsync(string condition) => Eventually.HoldsAsync(() => ScalarAsync<bool>("select coalesce(" + condition + ", false)"));
+    /// <summary>Waits until a condition holds in the database; when it does not, says how things stand and what the sidecars logged.</summary>
+    public async Task UntilAsync(string condition)
+    {
+        try
+        {
+            await Eventually.HoldsAsync(() => ScalarAsync<bool>("select coalesce(" + condition + ", false)"));
+        }
+        catch (OperationCanceledException)
+        {
+            var replication = await ScalarAsync<string>("select coalesce(string_agg(to_jsonb(r)::text, ' '), '') from functions.replication r");
+            Assert.Fail($"{condition} did not become true.\n{replication}\n{string.Join("\n--\n", sidecars.Select(sidecar => Tail(sidecar.Log)))}");
+        }
+    }
 
     /// <summary>Waits until everything that has been written so far has been read, stored and acknowledged.</summary>
     public async Task CaughtUpAsync()
@@ -143,6 +154,8 @@ internal sealed class FaultStage : IAsyncDisposable
         await Owner.DisposeAsync();
         await Server.DisposeAsync();
     }
+
+    private static string Tail(string log) => log.Length > 4000 ? log[^4000..] : log;
 
     private static async Task<FaultStage> PrepareAsync(FaultStage stage, string source, string options, (string Name, string Value)[] settings)
     {

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Sockets;
 
@@ -11,13 +12,13 @@ internal sealed class FrozenProxy : IAsyncDisposable
     private readonly string host;
     private readonly int port;
     private readonly Task accepting;
-    private TaskCompletionSource flowing = new();
+    private readonly ConcurrentBag<Line> replicating = [];
+    private TaskCompletionSource flowing = Open();
 
     public FrozenProxy(string host, int port)
     {
         this.host = host;
         this.port = port;
-        flowing.SetResult();
         listener.Start();
         accepting = AcceptAsync();
     }
@@ -28,7 +29,14 @@ internal sealed class FrozenProxy : IAsyncDisposable
     /// <summary>From now on nothing goes through, in either direction.</summary>
     public void Freeze() => Volatile.Write(ref flowing, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
 
-    /// <summary>What was held goes on its way.</summary>
+    /// <summary>From now on nothing goes through the replication connections that there are, not even their end; all others flow.</summary>
+    public void FreezeReplication()
+    {
+        foreach (var line in replicating)
+            line.Flowing = new TaskCompletionSource();
+    }
+
+    /// <summary>What was held by <see cref="Freeze"/> goes on its way.</summary>
     public void Thaw() => Volatile.Read(ref flowing).TrySetResult();
 
     public async ValueTask DisposeAsync()
@@ -61,7 +69,8 @@ internal sealed class FrozenProxy : IAsyncDisposable
         try
         {
             await server.ConnectAsync(host, port, ending.Token);
-            await Task.WhenAny(ForwardAsync(client.GetStream(), server.GetStream()), ForwardAsync(server.GetStream(), client.GetStream()));
+            var line = new Line();
+            await Task.WhenAny(ForwardAsync(client.GetStream(), server.GetStream(), line), ForwardAsync(server.GetStream(), client.GetStream(), line));
         }
         catch (Exception e) when (e is SocketException or OperationCanceledException)
         {
@@ -69,20 +78,43 @@ internal sealed class FrozenProxy : IAsyncDisposable
         }
     }
 
-    private async Task ForwardAsync(NetworkStream from, NetworkStream to)
+    private async Task ForwardAsync(NetworkStream from, NetworkStream to, Line line)
     {
         var buffer = new byte[1 << 16];
         try
         {
-            while (await from.ReadAsync(buffer, ending.Token) is var count and > 0)
+            int count;
+            do
             {
+                count = await from.ReadAsync(buffer, ending.Token);
+                // A client says it in its first message.
+                if (!line.Replicates && buffer.AsSpan(0, count).IndexOf("\0replication\0database\0"u8) >= 0)
+                {
+                    line.Replicates = true;
+                    replicating.Add(line);
+                }
                 await Volatile.Read(ref flowing).Task.WaitAsync(ending.Token);
+                await line.Flowing.Task.WaitAsync(ending.Token);
                 await to.WriteAsync(buffer.AsMemory(0, count), ending.Token);
             }
+            while (count > 0);
         }
         catch (Exception e) when (e is IOException or ObjectDisposedException or OperationCanceledException)
         {
             // One end is gone: the other one follows.
         }
+    }
+
+    private static TaskCompletionSource Open()
+    {
+        var open = new TaskCompletionSource();
+        open.SetResult();
+        return open;
+    }
+
+    private sealed class Line
+    {
+        public volatile bool Replicates;
+        public volatile TaskCompletionSource Flowing = Open();
     }
 }

@@ -89,4 +89,24 @@ public sealed class LeadershipTests
         await stage.AllDeliveredAsync(60);
         await stage.EachRowHasOneEventAsync(60);
     }
+
+    [Fact]
+    [Trait("Case", "16")]
+    public async Task A_reader_that_never_hears_that_its_server_has_left_it_reads_on_over_a_new_connection()
+    {
+        await using var stage = await FaultStage.CreateAsync();
+        var direct = new NpgsqlConnectionStringBuilder(stage.ConnectionString);
+        await using var proxy = new FrozenProxy(direct.Host!, direct.Port);
+        var remote = await stage.StartSidecarAsync(new NpgsqlConnectionStringBuilder(stage.ConnectionString) { Host = "127.0.0.1", Port = proxy.Port }.ConnectionString);
+        await remote.LogsAsync(StandsBy);
+        await FaultStage.KillAsync(stage.First);
+        await remote.LogsAsync(FaultStage.Leads);
+
+        proxy.FreezeReplication();
+        await stage.ExecuteAsync(
+            "select pg_terminate_backend(s.active_pid) from pg_replication_slots s where s.slot_name = functions_private.slot_name()");
+        await stage.InsertAsync(1, 20);
+        await stage.AllDeliveredAsync(20);
+        await stage.EachRowHasOneEventAsync(20);
+    }
 }

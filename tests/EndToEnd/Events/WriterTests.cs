@@ -38,11 +38,13 @@ public sealed class WriterTests(SidecarFixture sidecar)
         Assert.Equal("2 authenticated null", await SaidAsync(stage, 2));
     }
 
-    [Fact]
-    public async Task A_role_without_claims_is_that_role()
+    [Theory]
+    [InlineData("role")]
+    [InlineData("session authorization")]
+    public async Task A_role_without_claims_is_that_role(string taken)
     {
         var stage = await TriggerStage.CreateAsync(sidecar, "id int primary key", source: WhoAmI);
-        await stage.ExecuteAsync("begin; set local role authenticated; insert into $t values (1); commit");
+        await stage.ExecuteAsync($"begin; set local {taken} authenticated; insert into $t values (1); commit");
         Assert.Equal("1 authenticated null", await SaidAsync(stage, 1));
     }
 
