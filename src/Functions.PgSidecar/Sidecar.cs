@@ -50,6 +50,7 @@ internal static class Sidecar
         var app = builder.Build();
         app.UseMiddleware<FailureMiddleware>();
         InvokeEndpoints.Map(app);
+        DeployEndpoints.Map(app);
         HealthEndpoints.Map(app);
         MetricsEndpoints.Map(app);
         app.MapFallback(static context => Problem.WriteAsync(
@@ -133,6 +134,7 @@ internal static class Sidecar
         services.AddSingleton<InFlight>();
         services.AddSingleton<Invoker>();
         services.AddSingleton<InvokeEndpoints>();
+        services.AddSingleton<DeployEndpoints>();
         services.AddHostedService<InvocationLogWorker>();
         // After everything that invocations need, so that it stops before that.
         services.AddHostedService<DrainWorker>();

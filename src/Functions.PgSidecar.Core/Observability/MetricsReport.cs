@@ -3,11 +3,12 @@ using System.Text;
 using Functions.PgSidecar.Core.Events;
 using Functions.PgSidecar.Core.Invocations;
 using Functions.PgSidecar.Sandbox.JavaScript;
+using Functions.PgSidecar.Sandbox.Wasi;
 
 namespace Functions.PgSidecar.Core.Observability;
 
 /// <summary>Everything that is measured, in Prometheus' text format 0.0.4. Names of functions are plain identifiers and need no escaping.</summary>
-internal sealed class MetricsReport(InvocationMetrics metrics, InvocationLog log, Invoker invoker, JavaScriptEngine engine, EventMetrics events)
+internal sealed class MetricsReport(InvocationMetrics metrics, InvocationLog log, Invoker invoker, JavaScriptEngine engine, WasmEngine modules, EventMetrics events)
 {
     /// <summary>The report of this moment.</summary>
     public string Write()
@@ -21,7 +22,8 @@ internal sealed class MetricsReport(InvocationMetrics metrics, InvocationLog log
             text.Append(CultureInfo.InvariantCulture, $"functions_memory_bytes{{function=\"{name}\"}} {function.MemoryPeak}\n");
         Single(text, "functions_running", "gauge", "Invocations that run now.", invoker.Running);
         Single(text, "functions_waiting", "gauge", "Invocations that wait for admission now.", invoker.Waiting);
-        Single(text, "functions_sandbox_threads", "gauge", "Threads that run guest code.", engine.ThreadCount);
+        Single(text, "functions_sandbox_threads", "gauge", "Threads that run functions in JavaScript.", engine.ThreadCount);
+        Single(text, "functions_module_threads", "gauge", "Threads that run WebAssembly modules, those that wait included.", modules.ThreadCount);
         Single(text, "functions_log_lines_dropped_total", "counter", "Log lines that could not be kept.", log.DroppedLines);
         Single(text, "functions_log_invocations_dropped_total", "counter", "Invocation records that could not be kept.", log.DroppedRecords);
         WriteEvents(text);

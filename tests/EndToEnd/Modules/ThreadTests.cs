@@ -1,0 +1,57 @@
+using System.Net;
+using System.Net.Http.Headers;
+
+namespace Functions.PgSidecar.Tests.EndToEnd.Modules;
+
+/// <summary>Modules that wait hold threads of their own: a bounded number, and nobody else's.</summary>
+public sealed class ThreadTests(SidecarFixture fixture)
+{
+    /// <summary>A command that sleeps for a minute.</summary>
+    private const string Sleeper = """
+        (module
+          (import "wasi_snapshot_preview1" "poll_oneoff" (func $poll (param i32 i32 i32 i32) (result i32)))
+          (memory (export "memory") 1)
+          ;; One subscription: the monotonic clock, 60 s from now.
+          (data (i32.const 16) "\01\00\00\00")
+          (data (i32.const 24) "\00\58\47\f8\0d\00\00\00")
+          (func (export "_start") (drop (call $poll (i32.const 0) (i32.const 64) (i32.const 1) (i32.const 128)))))
+        """;
+
+    [Fact]
+    public async Task A_sleep_ends_with_the_invocation()
+    {
+        var name = await fixture.DeployModuleAsync(await Tools.AssembleAsync(Sleeper), """{"timeout_ms":1000}""");
+        using var response = await fixture.PostAsync(name);
+        Assert.Equal(HttpStatusCode.GatewayTimeout, response.StatusCode);
+    }
+
+    [Fact]
+    public async Task With_every_thread_taken_modules_queue_until_their_time_is_up_and_JavaScript_runs_on()
+    {
+        await using var sidecar = await SidecarProcess.StartAsync(fixture.Database.ConnectionString, ("PGFN_MODULE_THREADS", "1"));
+        using var http = new HttpClient { BaseAddress = sidecar.Url };
+        http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", Tokens.For("authenticated", null));
+        var module = await Tools.AssembleAsync(Sleeper);
+        var sleeper = await fixture.DeployModuleAsync(module, """{"timeout_ms":60000}""");
+        var hurried = await fixture.DeployModuleAsync(await Tools.AssembleExampleAsync("wat/echo.wat"), """{"timeout_ms":1000}""");
+        var script = await fixture.DeployAsync("export const handler = () => ({ ok: true });");
+
+        using var enough = new CancellationTokenSource();
+        var sleeping = http.PostAsync("/functions/v1/invoke/" + sleeper, null, enough.Token);
+        await UntilRunningAsync(http, 1);
+        using (var queued = await http.PostAsync("/functions/v1/invoke/" + hurried, null))
+            Assert.Equal(HttpStatusCode.GatewayTimeout, queued.StatusCode);
+        using (var free = await http.PostAsync("/functions/v1/invoke/" + script, null))
+            Assert.Equal(HttpStatusCode.OK, free.StatusCode);
+
+        // The caller of the sleeper goes away, and its thread is free again.
+        await enough.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => sleeping);
+        await UntilRunningAsync(http, 0);
+        using var next = await http.PostAsync("/functions/v1/invoke/" + hurried, null);
+        Assert.Equal(HttpStatusCode.OK, next.StatusCode);
+    }
+
+    private static Task UntilRunningAsync(HttpClient http, int count) => Testing.Eventually.HoldsAsync(
+        async () => (await http.GetStringAsync("/metrics")).Contains($"\nfunctions_running {count}\n", StringComparison.Ordinal));
+}
