@@ -13,6 +13,9 @@ namespace Functions.PgSidecar.Sandbox.Wasi;
 /// </summary>
 internal sealed class WasmRun : ISandboxWork, IInterruptible, IOperationOwner, IModuleHost
 {
+    /// <summary>Longer than any run may last.</summary>
+    internal static readonly TimeSpan MaxSleep = TimeSpan.FromDays(1);
+
     private readonly object gate = new();
     private readonly WasmProgram program;
     private readonly RunRequest request;
@@ -189,8 +192,8 @@ internal sealed class WasmRun : ISandboxWork, IInterruptible, IOperationOwner, I
     /// <inheritdoc/>
     public void Sleep(TimeSpan time)
     {
-        // The watchdog ends a sleep that is longer than the run may last.
-        var until = Stopwatch.GetTimestamp() + (long)(Math.Min(time.TotalSeconds, request.Limits.Timeout.TotalSeconds) * Stopwatch.Frequency);
+        // It is the watchdog that ends a sleep which is longer than the run may last.
+        var until = Stopwatch.GetTimestamp() + (long)(Math.Min(time.TotalSeconds, MaxSleep.TotalSeconds) * Stopwatch.Frequency);
         lock (gate)
         {
             while (stop is null && Stopwatch.GetElapsedTime(Stopwatch.GetTimestamp(), until) is var left && left > TimeSpan.Zero)
