@@ -23,6 +23,7 @@ if [[ " ${suites[*]} " == *" EndToEnd "* ]] && can_install; then
   [ -e /usr/bin/rustc ] && [ -d "$(/usr/bin/rustc --print sysroot)/lib/rustlib/wasm32-wasi" ] || install_packages rustc libstd-rust-dev-wasm32
   npm_install "$root/examples/assemblyscript"
 fi
+if [[ " ${suites[*]} " == *" EndToEnd "* ]]; then npm_install "$root/tests/EndToEnd/servers"; fi
 rm -rf "$results"; mkdir -p "$results"
 passed=0 failed=0 skipped=0
 

@@ -33,9 +33,14 @@ public sealed class PostgresServer
     }
 
     /// <summary>A cluster of the caller's own, for tests that stop and start it; stopped and removed with the process at the latest.</summary>
-    public static async Task<string> RunClusterScriptAsync(string action, string directory, params string[] options)
+    public static Task<string> RunClusterScriptAsync(string action, string directory, params string[] options) =>
+        RunClusterScriptAsync(null, action, directory, options);
+
+    /// <summary>The same with the server programs of a folder, where they are newer than the machine's.</summary>
+    public static async Task<string> RunClusterScriptAsync(string? programs, string action, string directory, params string[] options)
     {
         var start = new ProcessStartInfo("/bin/sh") { RedirectStandardOutput = true, RedirectStandardError = true };
+        if (programs is not null) start.Environment["PATH"] = programs + ":" + Environment.GetEnvironmentVariable("PATH");
         foreach (var argument in (string[])[ScriptPath(), action, directory, .. options]) start.ArgumentList.Add(argument);
         using var process = Process.Start(start)!;
         var error = process.StandardError.ReadToEndAsync();
@@ -70,6 +75,9 @@ public sealed class PostgresServer
             Password = user.Length > 1 ? Uri.UnescapeDataString(user[1]) : null,
         }.ConnectionString;
     }
+
+    /// <summary>The folder that <c>scripts</c> is in: the repository's.</summary>
+    public static string Root => Path.GetDirectoryName(Path.GetDirectoryName(ScriptPath()))!;
 
     private static string ScriptPath()
     {

@@ -26,7 +26,7 @@ internal sealed class Inbox(NpgsqlDataSource dataSource, Guid sidecar, long epoc
     private string waitingCommit = "on";
 
     /// <summary>Stores chunks.</summary>
-    /// <param name="chunks">One after another in the stream. Only the last one may leave its transaction open.</param>
+    /// <param name="chunks">One after another in the stream.</param>
     /// <param name="reserve">Asked for every event, whether this sidecar takes it at once.</param>
     /// <param name="durably">Whether the commit waits until it, and with it all before it, is on disk, and where the server's standbys want it.</param>
     /// <param name="cancellationToken">Gives up; nothing of an unfinished transaction stays.</param>

@@ -28,7 +28,8 @@ public sealed class WalFeed(NpgsqlDataSource dataSource, string connectionString
 
     private const int ChunkEvents = 1000;
     private const int ChunkBytes = 1 << 20;
-    private const int GroupEvents = 2000;
+    private const int GroupEvents = 4000;
+    private const int GroupBytes = 4 << 20;
     private const int ChunksAhead = 64;
     private static readonly TimeSpan StatusInterval = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan Pulse = TimeSpan.FromMilliseconds(5);
@@ -197,15 +198,15 @@ public sealed class WalFeed(NpgsqlDataSource dataSource, string connectionString
         }
     }
 
-    /// <summary>Short transactions together; a part of a long one by itself.</summary>
+    /// <summary>What has come meanwhile: short transactions, or parts of a long one.</summary>
     private static int TakeGroup(ChannelReader<InboxChunk> reader, List<InboxChunk> group)
     {
-        var events = 0;
-        while (events < GroupEvents && reader.TryRead(out var chunk))
+        var (events, bytes) = (0, 0);
+        while (events < GroupEvents && bytes < GroupBytes && reader.TryRead(out var chunk))
         {
             group.Add(chunk);
             events += chunk.Events.Count;
-            if (!chunk.EndsTransaction) break;
+            bytes += chunk.Buffer.Length;
         }
         return events;
     }

@@ -28,12 +28,16 @@ internal sealed class FaultStage : IAsyncDisposable
     private readonly PrivateServer? server;
     private readonly List<SidecarProcess> sidecars = [];
 
-    private FaultStage(TestDatabase? database, PrivateServer? server)
+    private FaultStage(TestDatabase database)
     {
         this.database = database;
+        (ConnectionString, Owner) = (database.ConnectionString, database.Owner);
+    }
+
+    private FaultStage(PrivateServer? server, string connectionString, string ownConnectionString)
+    {
         this.server = server;
-        ConnectionString = server?.SidecarConnectionString ?? database!.ConnectionString;
-        Owner = database?.Owner ?? NpgsqlDataSource.Create(server!.ConnectionString);
+        (ConnectionString, Owner) = (connectionString, NpgsqlDataSource.Create(ownConnectionString));
     }
 
     /// <summary>For sidecars.</summary>
@@ -49,11 +53,18 @@ internal sealed class FaultStage : IAsyncDisposable
 
     /// <summary>A database of the shared server, and a sidecar that reads its WAL.</summary>
     public static async Task<FaultStage> CreateAsync(string source = Noting, string options = "{}", params (string Name, string Value)[] settings) =>
-        await PrepareAsync(new FaultStage(await TestDatabase.CreateAsync(), null), source, options, settings);
+        await PrepareAsync(new FaultStage(await TestDatabase.CreateAsync()), source, options, settings);
 
     /// <summary>A server of its own, and a sidecar that reads its WAL.</summary>
-    public static async Task<FaultStage> CreateWithServerAsync(params string[] serverSettings) =>
-        await PrepareAsync(new FaultStage(null, await PrivateServer.StartAsync(serverSettings)), Noting, "{}", []);
+    public static async Task<FaultStage> CreateWithServerAsync(params string[] serverSettings)
+    {
+        var server = await PrivateServer.StartAsync(serverSettings);
+        return await PrepareAsync(new FaultStage(server, server.SidecarConnectionString, server.ConnectionString), Noting, "{}", []);
+    }
+
+    /// <summary>An empty database that somebody else sees to, and a sidecar that reads its WAL.</summary>
+    public static Task<FaultStage> CreateOnAsync(string connectionString) => PrepareAsync(
+        new FaultStage(null, connectionString, new NpgsqlConnectionStringBuilder(connectionString) { Pooling = false }.ConnectionString), Noting, "{}", []);
 
     /// <summary>Starts one more sidecar.</summary>
     public async Task<SidecarProcess> StartSidecarAsync(string? connectionString = null, params (string Name, string Value)[] settings)
@@ -152,7 +163,8 @@ internal sealed class FaultStage : IAsyncDisposable
             return;
         }
         await Owner.DisposeAsync();
-        await Server.DisposeAsync();
+        if (server is not null)
+            await server.DisposeAsync();
     }
 
     private static string Tail(string log) => log.Length > 4000 ? log[^4000..] : log;

@@ -9,22 +9,23 @@ internal sealed class FrozenProxy : IAsyncDisposable
 {
     private readonly TcpListener listener = new(IPAddress.Loopback, 0);
     private readonly CancellationTokenSource ending = new();
-    private readonly string host;
-    private readonly int port;
     private readonly Task accepting;
+    private (string Host, int Port) target;
     private readonly ConcurrentBag<Line> replicating = [];
     private TaskCompletionSource flowing = Open();
 
     public FrozenProxy(string host, int port)
     {
-        this.host = host;
-        this.port = port;
+        target = (host, port);
         listener.Start();
         accepting = AcceptAsync();
     }
 
     /// <summary>Where it listens, on 127.0.0.1.</summary>
     public int Port => ((IPEndPoint)listener.LocalEndpoint).Port;
+
+    /// <summary>New connections go elsewhere.</summary>
+    public void Redirect(string host, int port) => target = (host, port);
 
     /// <summary>From now on nothing goes through, in either direction.</summary>
     public void Freeze() => Volatile.Write(ref flowing, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
@@ -68,7 +69,7 @@ internal sealed class FrozenProxy : IAsyncDisposable
         using var server = new TcpClient();
         try
         {
-            await server.ConnectAsync(host, port, ending.Token);
+            await server.ConnectAsync(target.Host, target.Port, ending.Token);
             var line = new Line();
             await Task.WhenAny(ForwardAsync(client.GetStream(), server.GetStream(), line), ForwardAsync(server.GetStream(), client.GetStream(), line));
         }
