@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Diagnostics;
 using Functions.PgSidecar.Sandbox.JavaScript;
 using Functions.PgSidecar.Sandbox.Programs;
@@ -29,7 +28,6 @@ internal sealed class WasmRun : ISandboxWork, IInterruptible, IOperationOwner, I
     private InterruptReason? stop;
     private WasmGuest? guest;
     private OperationEnd? arrived;
-    private TaskCompletionSource<OperationEnd>? collecting;
     private ReadOnlyMemory<byte> body;
     private ITimer? alarm;
     private CancellationTokenSource? ended;
@@ -160,7 +158,6 @@ internal sealed class WasmRun : ISandboxWork, IInterruptible, IOperationOwner, I
             if (state == State.Ended || end.Id != operations)
                 return;
             arrived = end;
-            collecting?.TrySetResult(end);
             Monitor.PulseAll(gate);
         }
     }
@@ -203,37 +200,18 @@ internal sealed class WasmRun : ISandboxWork, IInterruptible, IOperationOwner, I
         }
     }
 
-    /// <summary>Waits for the whole body before the run takes a thread, so that a slow client holds none.</summary>
     private async Task CollectAsync()
     {
-        var whole = new ArrayBufferWriter<byte>();
-        while (true)
+        if (await new ArrivingBody(this, host).ReadAsync().ConfigureAwait(false) is { } whole)
         {
-            var next = new TaskCompletionSource<OperationEnd>(TaskCreationOptions.RunContinuationsAsynchronously);
-            GuestOperation read;
-            lock (gate)
-            {
-                if (state == State.Ended)
-                    return;
-                collecting = next;
-                read = new GuestOperation(this, ++operations, "request.read", default, default);
-            }
-            host.Start(read);
-            // Where the run ends before the body does, its end calls the read off, and nothing comes of this any more.
-            var end = await next.Task.ConfigureAwait(false);
-            if (!end.Succeeded)
-            {
-                Refuse(new GuestError("TypeError", "The request's body could not be read."));
-                return;
-            }
-            if (end.Payload.IsEmpty)
-                break;
-            whole.Write(end.Payload.Span);
+            body = whole;
+            Post();
         }
-        lock (gate)
-            collecting = null;
-        body = whole.WrittenMemory;
-        Post();
+        else if (TryEnd())
+        {
+            verdict.Threw(new GuestError("TypeError", "The request's body could not be read."));
+            End();
+        }
     }
 
     private void Post()
@@ -292,14 +270,6 @@ internal sealed class WasmRun : ISandboxWork, IInterruptible, IOperationOwner, I
         if (!TryEnd())
             return;
         verdict.Stopped(reason);
-        End();
-    }
-
-    private void Refuse(GuestError error)
-    {
-        if (!TryEnd())
-            return;
-        verdict.Threw(error);
         End();
     }
 
