@@ -92,7 +92,8 @@ deploy_examples() {
   deployed=$("$root/scripts/psql.sh" -XAtq -c 'select name from functions.functions')
   for dir in "$root"/examples/*/; do
     name=$(basename "$dir")
-    case $name in dist|node_modules) continue ;; esac
+    # A folder without a bundled module has modules that a compiler makes.
+    [ -e "$root/examples/dist/$name.js" ] || continue
     stamp=$local_dir/deployed/$name
     sum=$({ echo "$DATABASE_URL"; find "$root/examples/dist/$name.js" "$dir" -type f -exec sha256sum {} + | sort; } | sha256sum)
     if [ "$(cat "$stamp" 2>/dev/null)" = "$sum" ] && grep -qx "$name" <<<"$deployed"; then continue; fi

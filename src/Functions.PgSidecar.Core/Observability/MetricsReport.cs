@@ -24,6 +24,7 @@ internal sealed class MetricsReport(InvocationMetrics metrics, InvocationLog log
         Single(text, "functions_waiting", "gauge", "Invocations that wait for admission now.", invoker.Waiting);
         Single(text, "functions_sandbox_threads", "gauge", "Threads that run functions in JavaScript.", engine.ThreadCount);
         Single(text, "functions_module_threads", "gauge", "Threads that run WebAssembly modules, those that wait included.", modules.ThreadCount);
+        Single(text, "functions_images", "gauge", "Compiled images that the process has loaded: the engine's, and one for each module.", WasmEngine.LoadedImages);
         Single(text, "functions_log_lines_dropped_total", "counter", "Log lines that could not be kept.", log.DroppedLines);
         Single(text, "functions_log_invocations_dropped_total", "counter", "Invocation records that could not be kept.", log.DroppedRecords);
         WriteEvents(text);

@@ -28,6 +28,9 @@ public sealed unsafe class CompiledImage
     /// <summary>Identifies the compiled modules and the code layout: snapshots move only between images with equal ids. 64 hex digits.</summary>
     public string EngineId { get; }
 
+    /// <summary>Images that were loaded by this process; their code stays until it ends.</summary>
+    public static int LoadedCount => LoadedByEngine.Count;
+
     /// <summary>The modules' names, the main module first.</summary>
     public IReadOnlyList<string> ModuleNames { get; }
 

@@ -49,6 +49,9 @@ public sealed class WasmEngine : IDisposable
     /// <summary>Threads that run modules now, those that wait in an import included.</summary>
     public int ThreadCount => threads.Count;
 
+    /// <summary>Compiled images that this process has loaded, the JavaScript engine's included. Their code is freed when the process ends, not before.</summary>
+    public static int LoadedImages => CompiledImage.LoadedCount;
+
     /// <summary>Compiles a module, starts it once and keeps the memory that it has then.</summary>
     /// <param name="name">The function's name.</param>
     /// <param name="module">The module in the binary format.</param>

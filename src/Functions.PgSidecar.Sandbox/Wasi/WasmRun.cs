@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Diagnostics;
 using Functions.PgSidecar.Sandbox.JavaScript;
 using Functions.PgSidecar.Sandbox.Programs;
@@ -13,6 +12,9 @@ namespace Functions.PgSidecar.Sandbox.Wasi;
 /// </summary>
 internal sealed class WasmRun : ISandboxWork, IInterruptible, IOperationOwner, IModuleHost
 {
+    /// <summary>Longer than any run may last.</summary>
+    internal static readonly TimeSpan MaxSleep = TimeSpan.FromDays(1);
+
     private readonly object gate = new();
     private readonly WasmProgram program;
     private readonly RunRequest request;
@@ -26,7 +28,6 @@ internal sealed class WasmRun : ISandboxWork, IInterruptible, IOperationOwner, I
     private InterruptReason? stop;
     private WasmGuest? guest;
     private OperationEnd? arrived;
-    private TaskCompletionSource<OperationEnd>? collecting;
     private ReadOnlyMemory<byte> body;
     private ITimer? alarm;
     private CancellationTokenSource? ended;
@@ -157,7 +158,6 @@ internal sealed class WasmRun : ISandboxWork, IInterruptible, IOperationOwner, I
             if (state == State.Ended || end.Id != operations)
                 return;
             arrived = end;
-            collecting?.TrySetResult(end);
             Monitor.PulseAll(gate);
         }
     }
@@ -189,8 +189,8 @@ internal sealed class WasmRun : ISandboxWork, IInterruptible, IOperationOwner, I
     /// <inheritdoc/>
     public void Sleep(TimeSpan time)
     {
-        // The watchdog ends a sleep that is longer than the run may last.
-        var until = Stopwatch.GetTimestamp() + (long)(Math.Min(time.TotalSeconds, request.Limits.Timeout.TotalSeconds) * Stopwatch.Frequency);
+        // It is the watchdog that ends a sleep which is longer than the run may last.
+        var until = Stopwatch.GetTimestamp() + (long)(Math.Min(time.TotalSeconds, MaxSleep.TotalSeconds) * Stopwatch.Frequency);
         lock (gate)
         {
             while (stop is null && Stopwatch.GetElapsedTime(Stopwatch.GetTimestamp(), until) is var left && left > TimeSpan.Zero)
@@ -200,37 +200,18 @@ internal sealed class WasmRun : ISandboxWork, IInterruptible, IOperationOwner, I
         }
     }
 
-    /// <summary>Waits for the whole body before the run takes a thread, so that a slow client holds none.</summary>
     private async Task CollectAsync()
     {
-        var whole = new ArrayBufferWriter<byte>();
-        while (true)
+        if (await new ArrivingBody(this, host).ReadAsync().ConfigureAwait(false) is { } whole)
         {
-            var next = new TaskCompletionSource<OperationEnd>(TaskCreationOptions.RunContinuationsAsynchronously);
-            GuestOperation read;
-            lock (gate)
-            {
-                if (state == State.Ended)
-                    return;
-                collecting = next;
-                read = new GuestOperation(this, ++operations, "request.read", default, default);
-            }
-            host.Start(read);
-            // Where the run ends before the body does, its end calls the read off, and nothing comes of this any more.
-            var end = await next.Task.ConfigureAwait(false);
-            if (!end.Succeeded)
-            {
-                Refuse(new GuestError("TypeError", "The request's body could not be read."));
-                return;
-            }
-            if (end.Payload.IsEmpty)
-                break;
-            whole.Write(end.Payload.Span);
+            body = whole;
+            Post();
         }
-        lock (gate)
-            collecting = null;
-        body = whole.WrittenMemory;
-        Post();
+        else if (TryEnd())
+        {
+            verdict.Threw(new GuestError("TypeError", "The request's body could not be read."));
+            End();
+        }
     }
 
     private void Post()
@@ -289,14 +270,6 @@ internal sealed class WasmRun : ISandboxWork, IInterruptible, IOperationOwner, I
         if (!TryEnd())
             return;
         verdict.Stopped(reason);
-        End();
-    }
-
-    private void Refuse(GuestError error)
-    {
-        if (!TryEnd())
-            return;
-        verdict.Threw(error);
         End();
     }
 

@@ -78,8 +78,9 @@ internal sealed class WasmStart(CompiledImage image, HostFunctions functions, st
     {
         lock (gate)
         {
+            // Nothing but an interrupt wakes it up before its time.
             if (stop is null)
-                Monitor.Wait(gate, time < limits.Timeout ? time : limits.Timeout);
+                Monitor.Wait(gate, time < WasmRun.MaxSleep ? time : WasmRun.MaxSleep);
             if (stop is { } reason)
                 throw new WasmTrapException(TrapKind.Interrupted, interruptReason: (int)reason);
         }

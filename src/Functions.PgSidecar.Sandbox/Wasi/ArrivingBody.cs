@@ -1,0 +1,38 @@
+using System.Buffers;
+using Functions.PgSidecar.Sandbox.JavaScript;
+using Functions.PgSidecar.Sandbox.Programs;
+
+namespace Functions.PgSidecar.Sandbox.Wasi;
+
+/// <summary>Waits for the whole of a body that is still arriving, before its run takes a thread: a slow client holds none.</summary>
+internal sealed class ArrivingBody(IOperationOwner run, IGuestHost host) : IOperationOwner
+{
+    private TaskCompletionSource<OperationEnd> next = new();
+    private int reads;
+
+    /// <inheritdoc/>
+    public long Deadline => run.Deadline;
+
+    /// <inheritdoc/>
+    public CancellationToken Ended => run.Ended;
+
+    /// <inheritdoc/>
+    public void Complete(OperationEnd end) => next.TrySetResult(end);
+
+    /// <summary>The body; <see langword="null"/> where it can't be read to its end.</summary>
+    public async Task<ReadOnlyMemory<byte>?> ReadAsync()
+    {
+        var whole = new ArrayBufferWriter<byte>();
+        while (true)
+        {
+            next = new TaskCompletionSource<OperationEnd>(TaskCreationOptions.RunContinuationsAsynchronously);
+            host.Start(new GuestOperation(this, ++reads, "request.read", default, default));
+            var end = await next.Task.ConfigureAwait(false);
+            if (!end.Succeeded)
+                return null;
+            if (end.Payload.IsEmpty)
+                return whole.WrittenMemory;
+            whole.Write(end.Payload.Span);
+        }
+    }
+}
