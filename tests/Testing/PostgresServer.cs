@@ -34,10 +34,10 @@ public sealed class PostgresServer
 
     /// <summary>A cluster of the caller's own, for tests that stop and start it; stopped and removed with the process at the latest.</summary>
     public static Task<string> RunClusterScriptAsync(string action, string directory, params string[] options) =>
-        RunClusterScriptAsync(null, action, directory, options);
+        RunClusterScriptWithAsync(null, action, directory, options);
 
     /// <summary>The same with the server programs of a folder, where they are newer than the machine's.</summary>
-    public static async Task<string> RunClusterScriptAsync(string? programs, string action, string directory, params string[] options)
+    public static async Task<string> RunClusterScriptWithAsync(string? programs, string action, string directory, params string[] options)
     {
         var start = new ProcessStartInfo("/bin/sh") { RedirectStandardOutput = true, RedirectStandardError = true };
         if (programs is not null) start.Environment["PATH"] = programs + ":" + Environment.GetEnvironmentVariable("PATH");

@@ -46,7 +46,7 @@ internal sealed class FailoverPair : IAsyncDisposable
         pair.Primary = await pair.StartServerAsync(pair.PrimaryHome);
         await ExecuteAsync(pair.Primary, "select pg_create_physical_replication_slot('standby')");
         await ExecuteAsync(pair.Primary, "alter database postgres set synchronous_commit = on");
-        await PostgresServer.RunClusterScriptAsync(pair.Programs, "stop", pair.PrimaryHome);
+        await PostgresServer.RunClusterScriptWithAsync(pair.Programs, "stop", pair.PrimaryHome);
         await RunAsync("cp", "-a", pair.PrimaryHome + "/data", pair.PrimaryHome + "/password", pair.StandbyHome);
         await RunAsync("cp", "-a", pair.StandbyHome + "/data/PG_VERSION", pair.StandbyHome + "/data/standby.signal");
         await File.AppendAllTextAsync(
@@ -84,13 +84,13 @@ internal sealed class FailoverPair : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        await PostgresServer.RunClusterScriptAsync(Programs, "stop", PrimaryHome);
-        await PostgresServer.RunClusterScriptAsync(Programs, "stop", StandbyHome);
+        await PostgresServer.RunClusterScriptWithAsync(Programs, "stop", PrimaryHome);
+        await PostgresServer.RunClusterScriptWithAsync(Programs, "stop", StandbyHome);
         Directory.Delete(directory, recursive: true);
     }
 
     private async Task<NpgsqlConnectionStringBuilder> StartServerAsync(string home) =>
-        new(await PostgresServer.RunClusterScriptAsync(Programs, "start", home, PostgresServer.ClusterOptions)) { Pooling = false };
+        new(await PostgresServer.RunClusterScriptWithAsync(Programs, "start", home, PostgresServer.ClusterOptions)) { Pooling = false };
 
     private static async Task<object?> ExecuteAsync(NpgsqlConnectionStringBuilder server, string sql)
     {
