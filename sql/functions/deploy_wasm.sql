@@ -16,7 +16,8 @@ begin
     end if;
     if module is null or octet_length(module) < 8 or substr(module, 1, 4) <> '\x0061736d' then
         raise exception 'this is no WebAssembly module: it does not begin with \0asm' using errcode = 'invalid_parameter_value',
-            hint = case when substr(module, 1, 1) = '(' then 'This may be its text: wat2wasm makes a module of it.' end;
+            hint = case when substr(module, 1, 1) = '(' then 'This may be its text: wat2wasm makes a module of it.'
+                        else 'Give the bytes of a .wasm file; JavaScript is deployed by functions.deploy.' end;
     end if;
     if octet_length(module) > setting::integer * 1024 * 1024 then
         raise exception 'module has % bytes; % MiB is the most', octet_length(module), setting using errcode = 'program_limit_exceeded',

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Http.Headers;
 using System.Security.Cryptography;
+using System.Text;
 using System.Text.Json.Nodes;
 
 namespace Functions.PgSidecar.Tests.EndToEnd.Modules;
@@ -48,6 +49,16 @@ public sealed class HttpDeployTests(SidecarFixture sidecar)
     public async Task What_can_not_be_is_400(string name, string? config)
     {
         using var response = await DeployAsync(name, Quiet, config, Service);
+        Assert.Equal((400, "VALIDATION_ERROR"), await ReadAsync(response));
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("# A text")]
+    [InlineData("(module)")]
+    public async Task What_is_no_module_at_all_is_400(string content)
+    {
+        using var response = await DeployAsync("http-none", Encoding.UTF8.GetBytes(content), null, Service);
         Assert.Equal((400, "VALIDATION_ERROR"), await ReadAsync(response));
     }
 
