@@ -17,6 +17,15 @@ public sealed class ThreadTests(SidecarFixture fixture)
           (func (export "_start") (drop (call $poll (i32.const 0) (i32.const 64) (i32.const 1) (i32.const 128)))))
         """;
 
+    /// <summary>A command that waits for the database for a minute.</summary>
+    private const string Waiter = """
+        (module
+          (import "aerodb" "db_query" (func $query (param i32 i32 i32 i32) (result i32)))
+          (memory (export "memory") 1)
+          (data (i32.const 0) "select pg_sleep(59)")
+          (func (export "_start") (drop (call $query (i32.const 0) (i32.const 19) (i32.const 0) (i32.const 0)))))
+        """;
+
     [Fact]
     public async Task A_sleep_ends_with_the_invocation()
     {
@@ -31,27 +40,34 @@ public sealed class ThreadTests(SidecarFixture fixture)
         await using var sidecar = await SidecarProcess.StartAsync(fixture.Database.ConnectionString, ("PGFN_MODULE_THREADS", "1"));
         using var http = new HttpClient { BaseAddress = sidecar.Url };
         http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", Tokens.For("authenticated", null));
-        var module = await Tools.AssembleAsync(Sleeper);
-        var sleeper = await fixture.DeployModuleAsync(module, """{"timeout_ms":60000}""");
+        var waiter = await fixture.DeployModuleAsync(await Tools.AssembleAsync(Waiter), """{"timeout_ms":60000}""");
         var hurried = await fixture.DeployModuleAsync(await Tools.AssembleExampleAsync("wat/echo.wat"), """{"timeout_ms":1000}""");
         var script = await fixture.DeployAsync("export const handler = () => ({ ok: true });");
 
         using var enough = new CancellationTokenSource();
-        var sleeping = http.PostAsync("/functions/v1/invoke/" + sleeper, null, enough.Token);
-        await UntilRunningAsync(http, 1);
+        var waiting = http.PostAsync("/functions/v1/invoke/" + waiter, null, enough.Token);
+        await WaitsAsync();
         using (var queued = await http.PostAsync("/functions/v1/invoke/" + hurried, null))
             Assert.Equal(HttpStatusCode.GatewayTimeout, queued.StatusCode);
         using (var free = await http.PostAsync("/functions/v1/invoke/" + script, null))
             Assert.Equal(HttpStatusCode.OK, free.StatusCode);
 
-        // The caller of the sleeper goes away, and its thread is free again.
+        // The caller of the waiter goes away, and its thread is free again.
         await enough.CancelAsync();
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => sleeping);
-        await UntilRunningAsync(http, 0);
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => waiting);
+        await IsIdleAsync(http);
         using var next = await http.PostAsync("/functions/v1/invoke/" + hurried, null);
         Assert.Equal(HttpStatusCode.OK, next.StatusCode);
     }
 
-    private static Task UntilRunningAsync(HttpClient http, int count) => Testing.Eventually.HoldsAsync(
-        async () => (await http.GetStringAsync("/metrics")).Contains($"\nfunctions_running {count}\n", StringComparison.Ordinal));
+    /// <summary>Its thread is taken from the moment at which its statement runs.</summary>
+    private Task WaitsAsync() => Testing.Eventually.HoldsAsync(async () =>
+    {
+        await using var command = fixture.Database.Owner.CreateCommand(
+            "select exists (select from pg_stat_activity where datname = current_database() and query = 'select pg_sleep(59)' and state = 'active')");
+        return await command.ExecuteScalarAsync() is true;
+    });
+
+    private static Task IsIdleAsync(HttpClient http) => Testing.Eventually.HoldsAsync(
+        async () => (await http.GetStringAsync("/metrics")).Contains("\nfunctions_running 0\n", StringComparison.Ordinal));
 }
