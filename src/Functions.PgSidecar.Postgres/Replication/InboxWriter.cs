@@ -13,9 +13,10 @@ internal sealed class InboxWriter(NpgsqlDataSource dataSource, Guid sidecar, lon
     private readonly HashSet<DateOnly> days = [];
     private bool left;
     private bool isOpen;
+    private ulong? stored;
 
     /// <summary>Up to where everything is stored, but may not be on disk yet; null: all is, or a large transaction is under way.</summary>
-    public ulong? Stored { get; private set; }
+    public ulong? Stored => isOpen ? null : stored;
 
     /// <summary>Writes a group.</summary>
     /// <param name="group">The chunks, in order.</param>
@@ -35,8 +36,8 @@ internal sealed class InboxWriter(NpgsqlDataSource dataSource, Guid sidecar, lon
             await StoreAsync(group, last.EndsTransaction, durably, cancellationToken).ConfigureAwait(false);
         if (!last.EndsTransaction)
             return null;
-        var onDisk = stores ? durably : Stored is null;
-        Stored = onDisk ? null : last.EndLsn;
+        var onDisk = stores ? durably : stored is null;
+        stored = onDisk ? null : last.EndLsn;
         return onDisk ? last.EndLsn : null;
     }
 
@@ -46,7 +47,7 @@ internal sealed class InboxWriter(NpgsqlDataSource dataSource, Guid sidecar, lon
     {
         var lsn = Stored!.Value;
         await inbox.FlushAsync(lsn, cancellationToken).ConfigureAwait(false);
-        Stored = null;
+        stored = null;
         return lsn;
     }
 
@@ -59,11 +60,11 @@ internal sealed class InboxWriter(NpgsqlDataSource dataSource, Guid sidecar, lon
     private async Task StoreAsync(List<InboxChunk> group, bool ends, bool durably, CancellationToken cancellationToken)
     {
         await MakePartitionsAsync(group, cancellationToken).ConfigureAwait(false);
-        var stored = await inbox.StoreAsync(group, Reserve, durably, cancellationToken).ConfigureAwait(false);
-        claimed.AddRange(stored.Claimed);
+        var result = await inbox.StoreAsync(group, Reserve, durably, cancellationToken).ConfigureAwait(false);
+        claimed.AddRange(result.Claimed);
         isOpen = !ends;
         if (isOpen) return;
-        sink.Accept([.. claimed.Select(delivery => stored.Snapshot.Sees(delivery.Xid) ? delivery with { Xid = 0 } : delivery)], left);
+        sink.Accept([.. claimed.Select(delivery => result.Snapshot.Sees(delivery.Xid) ? delivery with { Xid = 0 } : delivery)], left);
         claimed.Clear();
         reserved.Clear();
         left = false;

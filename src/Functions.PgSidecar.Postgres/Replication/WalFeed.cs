@@ -177,22 +177,21 @@ public sealed class WalFeed(NpgsqlDataSource dataSource, string connectionString
         var reader = session.Chunks.Reader;
         var group = new List<InboxChunk>();
         var pace = new Pace(time);
-        var flushed = time.GetTimestamp();
+        var unflushedSince = time.GetTimestamp();
         while (true)
         {
             var more = reader.WaitToReadAsync(cancellationToken).AsTask();
-            if (inbox.Stored is not null && await Task.WhenAny(more, Task.Delay(FlushInterval, time, cancellationToken)).ConfigureAwait(false) != more)
+            if (!more.IsCompleted && inbox.Stored is not null
+                && await Task.WhenAny(more, Task.Delay(FlushInterval, time, cancellationToken)).ConfigureAwait(false) != more)
                 session.Acknowledge(await inbox.FlushAsync(cancellationToken).ConfigureAwait(false));
             if (!await more.ConfigureAwait(false)) return;
             await sink.WaitForRoomAsync(cancellationToken).ConfigureAwait(false);
             await pace.NextAsync(cancellationToken).ConfigureAwait(false);
             pace.Did(TakeGroup(reader, group));
             session.Taken += group.Count;
-            if (await inbox.WriteAsync(group, time.GetElapsedTime(flushed) > FlushInterval, cancellationToken).ConfigureAwait(false) is { } lsn)
-            {
+            if (inbox.Stored is null) unflushedSince = time.GetTimestamp();
+            if (await inbox.WriteAsync(group, time.GetElapsedTime(unflushedSince) > FlushInterval, cancellationToken).ConfigureAwait(false) is { } lsn)
                 session.Acknowledge(lsn);
-                flushed = time.GetTimestamp();
-            }
             foreach (var chunk in group) chunk.Dispose();
             group.Clear();
         }

@@ -1,0 +1,82 @@
+using System.Text;
+using Functions.PgSidecar.Postgres.Events;
+using Functions.PgSidecar.Postgres.Replication;
+using Functions.PgSidecar.Testing;
+
+namespace Functions.PgSidecar.Tests.Integration.Events;
+
+/// <summary>What can be acknowledged, and when: nothing that may not be on disk.</summary>
+public sealed class InboxWriterTests
+{
+    private static readonly Guid Sidecar = Guid.CreateVersion7();
+
+    [Fact]
+    public async Task What_is_stored_is_acknowledged_when_it_has_been_flushed()
+    {
+        await using var database = await TestDatabase.CreateAsync();
+        await using var inbox = await OpenAsync(database);
+        Assert.Null(await WriteAsync(inbox, 0x10, durably: false));
+        Assert.Equal(0x10ul, inbox.Stored);
+        Assert.Equal(0x10ul, await inbox.FlushAsync(CancellationToken.None));
+        Assert.Null(inbox.Stored);
+        Assert.Equal(0x20ul, await WriteAsync(inbox, 0x20, durably: true));
+        Assert.Null(inbox.Stored);
+    }
+
+    [Fact]
+    public async Task In_the_middle_of_a_large_transaction_nothing_is_flushed_and_nothing_acknowledged()
+    {
+        await using var database = await TestDatabase.CreateAsync();
+        await using var inbox = await OpenAsync(database);
+        Assert.Null(await WriteAsync(inbox, 0x10, durably: false));
+        Assert.Null(await WriteAsync(inbox, end: null, durably: true));
+        Assert.Null(inbox.Stored);
+        Assert.Equal(1L, await CountAsync(database));
+        Assert.Null(await WriteAsync(inbox, 0x20, durably: false));
+        Assert.Equal(0x20ul, inbox.Stored);
+        Assert.Equal(3L, await CountAsync(database));
+    }
+
+    private static async Task<InboxWriter> OpenAsync(TestDatabase database)
+    {
+        var (epoch, stored) = await new ReplicationStore(database.Owner).LeadAsync(Sidecar, "1", CancellationToken.None);
+        return new InboxWriter(database.Owner, Sidecar, epoch, stored, new Deaf());
+    }
+
+    /// <summary>One event; the end of its transaction, or null where more of it is to come.</summary>
+    private static async Task<ulong?> WriteAsync(InboxWriter inbox, ulong? end, bool durably)
+    {
+        using var chunk = new InboxChunk { EndsTransaction = end is not null, EndLsn = end ?? 0 };
+        var payload = Encoding.UTF8.GetBytes("{}");
+        payload.CopyTo(chunk.Buffer.GetSpan(payload.Length));
+        chunk.Buffer.Advance(payload.Length);
+        chunk.Events.Add(new InboxEvent(Guid.CreateVersion7(), DateTime.UtcNow, 1, "t", "f", null, 0, ..payload.Length, """{"role":"service_role"}""", 0));
+        return await inbox.WriteAsync([chunk], durably, CancellationToken.None);
+    }
+
+    private static async Task<object?> CountAsync(TestDatabase database)
+    {
+        await using var command = database.Owner.CreateCommand("select count(*) from functions_private.deliveries");
+        return await command.ExecuteScalarAsync();
+    }
+
+    /// <summary>A sidecar that has no room: what is stored is for others.</summary>
+    private sealed class Deaf : IFeedSink
+    {
+        public bool Reserve(string function, int trigger, int bytes) => false;
+
+        public void Accept(IReadOnlyList<Delivery> deliveries, bool left)
+        {
+        }
+
+        public void Forget(IReadOnlyList<(string Function, int Bytes)> reserved)
+        {
+        }
+
+        public ValueTask WaitForRoomAsync(CancellationToken cancellationToken) => ValueTask.CompletedTask;
+
+        public void Leading(long epoch)
+        {
+        }
+    }
+}
