@@ -62,6 +62,11 @@ for suite in "${suites[@]}"; do
   if [ "$suite" = Guest ]; then echo "== Guest"; run_guest; else run_dotnet "$suite"; fi
 done
 
+# What failed is named once more where somebody who sees only the end of the output finds it.
+for report in "$results"/*.xml; do
+  [ ! -e "$report" ] || { grep -oE '<test [^>]*result="Fail"' "$report" || true; } | sed -E 's/.* name="([^"]*)".*/failed: \1/'
+done
+
 line="$passed passed, $failed failed"
 [ "$skipped" -eq 0 ] || line+=", $skipped skipped"
 echo "$line"

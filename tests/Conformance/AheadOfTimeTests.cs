@@ -40,11 +40,12 @@ public sealed class AheadOfTimeTests
     [Fact]
     public async Task A_module_that_takes_too_long_is_refused_with_the_limit()
     {
+        // A compiler that comes to no end: the real one may be done before a busy machine sees that its time is up.
+        var compiler = new AheadOfTimeCompiler(Path.Combine(AppContext.BaseDirectory, "endless-compiler.sh")) { TimeLimit = TimeSpan.FromMilliseconds(100) };
         byte[] empty = [0x00, 0x61, 0x73, 0x6D, 1, 0, 0, 0];
-        var compiler = new AheadOfTimeCompiler(AheadOfTimeScripts.CrossgenPath) { TimeLimit = TimeSpan.FromMilliseconds(1) };
         var path = Path.Combine(Path.GetTempPath(), Guid.NewGuid() + ".dll");
         var error = await Assert.ThrowsAsync<WasmFormatException>(() => compiler.CompileAsync([("main", empty)], path));
-        Assert.Contains("takes longer to compile than 0.001 s", error.Reason, StringComparison.Ordinal);
+        Assert.Contains("takes longer to compile than 0.1 s", error.Reason, StringComparison.Ordinal);
         Assert.False(File.Exists(path));
     }
 
