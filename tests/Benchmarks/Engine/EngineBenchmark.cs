@@ -59,6 +59,7 @@ internal sealed class EngineBenchmark : IBenchmark
 
         var whole = new Samples();
         using var handling = SnapshotOfHandler(guest);
+        SteadyState.Reach(() => RunHandler(guest, handling));
         for (var round = 0; round < InstanceRounds; round++)
             whole.Time(() => RunHandler(guest, handling));
         using var pooled = guest.Image.Instantiate(snapshot, MemoryLimitPages);

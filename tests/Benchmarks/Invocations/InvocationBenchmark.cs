@@ -6,7 +6,6 @@ namespace Functions.PgSidecar.Benchmarks.Invocations;
 /// <summary>From handing an invocation to the pipeline until its answer, one after the other: everything of the sidecar's but HTTP.</summary>
 internal sealed class InvocationBenchmark : IBenchmark
 {
-    private const int WarmUp = 5_000;
     private const int Invocations = 10_000;
 
     public string Name => "invocation";
@@ -16,8 +15,7 @@ internal sealed class InvocationBenchmark : IBenchmark
         await using var sidecar = await InProcessSidecar.StartAsync(run.Installation, cancellationToken);
         await run.Installation.DeployAsync("json", Path.Combine(run.Repository.Peers, "json.js"), "{}", cancellationToken);
         var invocation = await sidecar.PrepareAsync("json", BenchmarkRun.User, """{"name":"world","items":[1,2,3,4,5,6,7,8]}""", cancellationToken);
-        for (var i = 0; i < WarmUp; i++)
-            await sidecar.InvokeAsync(invocation);
+        await SteadyState.ReachAsync(() => sidecar.InvokeAsync(invocation), cancellationToken);
         var samples = new Samples();
         for (var i = 0; i < Invocations && !cancellationToken.IsCancellationRequested; i++)
             await samples.TimeAsync(() => sidecar.InvokeAsync(invocation));

@@ -8,7 +8,6 @@ namespace Functions.PgSidecar.Benchmarks.Invocations;
 /// <summary>What one <c>db.query</c> under row-level security adds to an invocation, beside the same statement sent by Npgsql.</summary>
 internal sealed class QueryBenchmark : IBenchmark
 {
-    private const int WarmUp = 1_000;
     private const int Queries = 4_000;
     private const int Id = 4711;
     private const string Statement = "select id, title from bench.items where id = $1";
@@ -28,18 +27,24 @@ internal sealed class QueryBenchmark : IBenchmark
         var without = await sidecar.PrepareAsync("query", BenchmarkRun.User, $$"""{"query":false,"id":{{Id}}}""", cancellationToken);
         await CheckAsync(sidecar, with);
         var (withQuery, withoutQuery, direct) = (new Samples(), new Samples(), new Samples());
-        // In turns, so that whatever else the machine does, it does to all of them.
-        for (var i = -WarmUp; i < Queries; i++)
+        await SteadyState.ReachAsync(() => RoundAsync(new Samples(), new Samples(), new Samples()), cancellationToken);
+        for (var i = 0; i < Queries; i++)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            await (i < 0 ? new Samples() : withQuery).TimeAsync(() => sidecar.InvokeAsync(with));
-            await (i < 0 ? new Samples() : withoutQuery).TimeAsync(() => sidecar.InvokeAsync(without));
-            await (i < 0 ? new Samples() : direct).TimeAsync(() => AskAsync(peer));
+            await RoundAsync(withQuery, withoutQuery, direct);
         }
         return
         [
             new("db.query under RLS: added time, median", "us", withQuery.Median - withoutQuery.Median, new Peer("Npgsql", direct.Median), Goal.RatioAtMost(2.5)),
         ];
+
+        // In turns, so that whatever else the machine does, it does to all of them.
+        async Task RoundAsync(Samples withQuery, Samples withoutQuery, Samples direct)
+        {
+            await withQuery.TimeAsync(() => sidecar.InvokeAsync(with));
+            await withoutQuery.TimeAsync(() => sidecar.InvokeAsync(without));
+            await direct.TimeAsync(() => AskAsync(peer));
+        }
     }
 
     private static async Task CheckAsync(InProcessSidecar sidecar, Core.Invocations.Invocation invocation)
