@@ -1,21 +1,19 @@
--- functions_private.capture_context(): the statement trigger of tables that fire functions. Writes who makes the changes that follow into
--- the WAL, among them: {xid, role, sub, claims, depth} under an HMAC. Anybody may write messages into the WAL; this one nobody can forge, nor
--- take from another transaction. Written for every statement: what a savepoint took back must not count.
+-- functions_private.capture_context(): the statement trigger of tables that fire functions. Has who makes the changes that follow written into
+-- the WAL. For every statement: what a savepoint took back must not count.
+-- Every writer of the table pays for it, so those whom no function can run as are let go first: logins that no login pgfn_<role> was made for,
+-- superusers among them (caller() is null for them). Hence no WHEN, which is parsed anew for every statement, and no pinned search_path, which
+-- costs as much as all the rest: every name in here has its schema instead.
 create or replace function functions_private.capture_context() returns trigger
-language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-declare
-    caller jsonb := functions_private.caller();
-    payload text;
-    key functions_private.context_key;
+language plpgsql security definer as $$
 begin
-    if caller is not null then
-        payload := (caller || jsonb_build_object('xid', pg_current_xact_id()::text))::text;
-        select k.* into key from functions_private.context_key k;
-        perform pg_logical_emit_message(true, 'functions.context',
-            encode(sha256(key.outer_pad || sha256(key.inner_pad || convert_to('wal' || payload, 'UTF8'))), 'hex') || payload);
+    if pg_catalog.current_setting('role') operator(pg_catalog.=) 'none'
+       and pg_catalog.to_regrole(pg_catalog.quote_ident(pg_catalog.concat('pgfn_', session_user))) is null
+       and not pg_catalog.starts_with(session_user, 'pgfn_') then
+        return null;
     end if;
+    perform functions_private.write_context();
     return null;
 end
 $$;
-comment on function functions_private.capture_context() is 'Trigger: writes the caller of the changes that follow into the WAL.';
+comment on function functions_private.capture_context() is 'Trigger: writes the caller of the changes that follow into the WAL, if functions can run as one.';
 revoke all on function functions_private.capture_context() from public;

@@ -23,10 +23,7 @@ begin
             raise exception '% has no primary key: without one its UPDATEs and DELETEs would fail once it is published.', leaf
                 using errcode = 'object_not_in_prerequisite_state', hint = format('alter table %s add primary key (...); or leave include_old true.', leaf);
         end if;
-        -- Superusers are no roles of functions (grant_role refuses them): as long as one takes no other role, there is nothing to capture, and
-        -- nothing is called. Neither setting can be set to what it is not.
-        execute format('create or replace trigger functions_capture_context before insert or update or delete or truncate on %s
-            for each statement when (current_setting(''is_superuser'') = ''off'' or current_setting(''role'') <> ''none'')
+        execute format('create or replace trigger functions_capture_context before insert or update or delete or truncate on %s for each statement
             execute function functions_private.capture_context()', leaf);
     end loop;
     if not exists (select from pg_publication_rel r join pg_publication p on p.oid = r.prpubid

@@ -5,8 +5,10 @@ namespace Functions.PgSidecar.Benchmarks.Events;
 /// <summary>From a commit, by the server's clock, until the handler is entered: alone, and at 500 changes a second.</summary>
 internal sealed class DelayScenario(BenchmarkRun run, EventStage stage, JobQueues queues)
 {
-    private const int WarmUp = 1_500;
     private const int Pace = 500;
+
+    /// <summary>Some 20 s: a process that has just been started compiles its code a second time meanwhile, on a processor of its own.</summary>
+    private const int WarmUp = Pace * 20;
     private const int Busy = Pace * 10;
 
     /// <summary>So slowly that each is done before the next one begins.</summary>

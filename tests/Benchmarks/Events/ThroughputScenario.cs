@@ -10,7 +10,7 @@ namespace Functions.PgSidecar.Benchmarks.Events;
 internal sealed class ThroughputScenario(BenchmarkRun run, EventStage stage, JobQueues queues)
 {
     private const int Events = 60_000;
-    private const int WarmUp = 20_000;
+    private const int WarmUp = 100_000;
     private const int BatchSize = 100;
 
     /// <summary>pg-boss by single jobs is slower than the others by an order of magnitude.</summary>

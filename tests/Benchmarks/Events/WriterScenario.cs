@@ -106,9 +106,11 @@ internal sealed partial class WriterScenario(BenchmarkRun run)
             cancellationToken);
         try
         {
+            // As an application writes: by a login of its own.
+            var url = new UriBuilder(run.Installation.Url) { UserName = "bench_writer", Password = "bench_writer" }.Uri.AbsoluteUri;
             var seconds = (int)Math.Ceiling(run.Round.TotalSeconds);
             string[] arguments =
-                ["-n", "-M", "prepared", "-c", $"{Clients}", "-T", seconds.ToString(CultureInfo.InvariantCulture), "-f", script, run.Installation.Url];
+                ["-n", "-M", "prepared", "-c", $"{Clients}", "-T", seconds.ToString(CultureInfo.InvariantCulture), "-f", script, url];
             var output = await Command.RunAsync(program, arguments, null, cancellationToken);
             return double.Parse(Rate().Match(output).Groups["rate"].Value, CultureInfo.InvariantCulture);
         }

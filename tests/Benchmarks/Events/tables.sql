@@ -2,6 +2,7 @@ create schema if not exists bench;
 create table bench.changes (id int generated always as identity primary key, note text not null);
 create table bench.singly (id int generated always as identity primary key, note text not null);
 create table bench.batches (id int generated always as identity primary key, note text not null);
+create table bench.bulk_before (id int generated always as identity primary key, note text not null);
 create table bench.bulk (id int generated always as identity primary key, note text not null);
 
 -- The same table three times, for the writer: nobody is told, the WAL is read, a row trigger keeps the change in a table of jobs.
@@ -26,3 +27,8 @@ begin
     return null;
 end $$;
 create trigger keep after insert or update on bench.kept for each row execute function bench.keep();
+
+-- An application's own login, which no function runs as.
+create role bench_writer login password 'bench_writer';
+grant usage on schema bench to bench_writer;
+grant select, insert, update on bench.untold, bench.read, bench.kept, bench.jobs to bench_writer;

@@ -1,0 +1,19 @@
+-- functions_private.write_context() writes who makes the changes that follow into the WAL, among them: {xid, role, sub, claims, depth} under an
+-- HMAC. Anybody may write messages into the WAL; this one nobody can forge, nor take from another transaction.
+create or replace function functions_private.write_context() returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+    caller jsonb := functions_private.caller();
+    payload text;
+    key functions_private.context_key;
+begin
+    if caller is not null then
+        payload := (caller || jsonb_build_object('xid', pg_current_xact_id()::text))::text;
+        select k.* into key from functions_private.context_key k;
+        perform pg_logical_emit_message(true, 'functions.context',
+            encode(sha256(key.outer_pad || sha256(key.inner_pad || convert_to('wal' || payload, 'UTF8'))), 'hex') || payload);
+    end if;
+end
+$$;
+comment on function functions_private.write_context() is 'Writes the caller of the changes that follow into the WAL.';
+revoke all on function functions_private.write_context() from public;
