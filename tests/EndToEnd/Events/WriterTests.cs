@@ -95,6 +95,29 @@ public sealed class WriterTests(SidecarFixture sidecar)
     }
 
     [Fact]
+    public async Task A_search_path_that_leads_to_other_functions_hides_no_writer()
+    {
+        var stage = await TriggerStage.CreateAsync(sidecar, "id int primary key", source: WhoAmI);
+        // Everything the capture asks for is there under the same name, and says that there is nobody.
+        await stage.ExecuteAsync("""
+            create schema evil_$t;
+            create function evil_$t.current_setting(text) returns text language sql return 'none';
+            create function evil_$t.to_regrole(text) returns regrole language sql return null::regrole;
+            create function evil_$t.quote_ident(text) returns text language sql return 'nobody';
+            create function evil_$t.concat(text, name) returns text language sql return 'nobody';
+            create function evil_$t.starts_with(name, text) returns boolean language sql return false;
+            create function evil_$t.starts_with(text, text) returns boolean language sql return false;
+            create function evil_$t.same(text, text) returns boolean language sql return true;
+            create operator evil_$t.= (leftarg = text, rightarg = text, function = evil_$t.same);
+            grant usage on schema evil_$t to authenticated
+            """);
+        await stage.ExecuteAsync(AsAlice + "set local search_path = evil_$t, pg_catalog, public; insert into $t values (1); commit");
+        Assert.Equal($"1 authenticated {Alice}", await SaidAsync(stage, 1));
+        await stage.ExecuteAsync("begin; set local session authorization authenticated; set local search_path = evil_$t, pg_catalog, public; insert into $t values (2); commit");
+        Assert.Equal("2 authenticated null", await SaidAsync(stage, 2));
+    }
+
+    [Fact]
     public async Task Claims_name_no_other_role_than_the_sessions()
     {
         var stage = await TriggerStage.CreateAsync(sidecar, "id int primary key", source: WhoAmI);
