@@ -9,7 +9,8 @@ using Functions.PgSidecar.Sandbox.Runtime;
 namespace Functions.PgSidecar.Benchmarks.Engine;
 
 /// <summary>
-/// Kernels in C, compiled ahead of time as a deployed module is, with all checks on, beside V8 running the same module; and what counting fuel costs them.
+/// Kernels in C and in AssemblyScript, compiled ahead of time as a deployed module is, with all checks on, beside V8 running the same modules; and what
+/// counting fuel costs them.
 /// </summary>
 internal sealed class KernelBenchmark : IBenchmark
 {
@@ -32,12 +33,18 @@ internal sealed class KernelBenchmark : IBenchmark
         var folder = Directory.CreateTempSubdirectory("pgfn-kernels-");
         try
         {
-            var module = await BuildAsync(folder.FullName, cancellationToken);
-            if (module is null)
-                return [];
-            var plain = await MeasureAsync(module, Path.Combine(folder.FullName, "plain.dll"), CompilationOptions.Default, cancellationToken);
-            var counting = await MeasureAsync(module, Path.Combine(folder.FullName, "fuel.dll"), new() { CountFuel = true }, cancellationToken);
-            return [.. Compare(plain, counting, await RunPeerAsync(module, cancellationToken))];
+            var measurements = new List<Measurement>();
+            foreach (var (language, compiler, arguments) in Compilers(run.Repository))
+            {
+                var path = Path.Combine(folder.FullName, language);
+                var module = path + ".wasm";
+                if (!await TryBuildAsync(compiler, [.. arguments, "-o", module], cancellationToken))
+                    continue;
+                var plain = await MeasureAsync(module, path + ".plain.dll", CompilationOptions.Default, cancellationToken);
+                var counting = await MeasureAsync(module, path + ".fuel.dll", new() { CountFuel = true }, cancellationToken);
+                measurements.AddRange(Compare(language, plain, counting, await RunPeerAsync(module, cancellationToken)));
+            }
+            return measurements;
         }
         finally
         {
@@ -45,23 +52,31 @@ internal sealed class KernelBenchmark : IBenchmark
         }
     }
 
-    /// <summary>Compiles the kernels; null where clang for WebAssembly is not installed.</summary>
-    private static async Task<string?> BuildAsync(string folder, CancellationToken cancellationToken)
+    private static IEnumerable<(string Language, string Compiler, string[] Arguments)> Compilers(Repository repository) =>
+    [
+        ("C", "clang", ["--target=wasm32", "-O2", "-msimd128", "-nostdlib", "-Wl,--no-entry", Repository.Beside("Engine/Kernels/kernels.c")]),
+        (
+            "AssemblyScript", "node",
+            [
+                Path.Combine(repository.Peers, "node_modules/assemblyscript/bin/asc.js"), Repository.Beside("Engine/Kernels/kernels.ts"),
+                "-O3", "--enable", "simd", "--runtime", "incremental", "--use", "abort=",
+            ]
+        ),
+    ];
+
+    /// <summary>Compiles the kernels.</summary>
+    /// <returns>False where the compiler is not installed.</returns>
+    private static async Task<bool> TryBuildAsync(string compiler, string[] arguments, CancellationToken cancellationToken)
     {
-        var module = Path.Combine(folder, "kernels.wasm");
-        string[] arguments =
-        [
-            "--target=wasm32", "-O2", "-msimd128", "-nostdlib", "-Wl,--no-entry", Repository.Beside("Engine/Kernels/kernels.c"), "-o", module,
-        ];
         try
         {
-            await Command.RunAsync("clang", arguments, null, cancellationToken);
-            return module;
+            await Command.RunAsync(compiler, arguments, null, cancellationToken);
+            return true;
         }
         catch (Exception exception) when (exception is Win32Exception or InvalidOperationException)
         {
             await Console.Error.WriteLineAsync($"kernels are left out: {exception.Message}");
-            return null;
+            return false;
         }
     }
 
@@ -91,8 +106,7 @@ internal sealed class KernelBenchmark : IBenchmark
 
     private static unsafe void Run(CompiledImage image, Dictionary<string, Result> results)
     {
-        using var instance = image.Start(HostFunctions.None, MemoryLimitPages);
-        instance.Fuel = long.MaxValue;
+        using var instance = image.Start(HostFunctions.None, MemoryLimitPages, static created => created.Fuel = long.MaxValue);
         foreach (var (name, size) in Sizes)
         {
             var kernel = (delegate*<int, nint, int>)image.Function(name);
@@ -125,18 +139,18 @@ internal sealed class KernelBenchmark : IBenchmark
     }
 
     private static IEnumerable<Measurement> Compare(
-        Dictionary<string, Result> plain, Dictionary<string, Result> counting, Dictionary<string, Result>? peer)
+        string language, Dictionary<string, Result> plain, Dictionary<string, Result> counting, Dictionary<string, Result>? peer)
     {
         foreach (var (name, result) in plain)
         {
             if (counting[name].Checksum != result.Checksum || (peer is not null && peer[name].Checksum != result.Checksum))
-                throw new InvalidOperationException($"The kernel {name} computed something else.");
-            yield return new($"kernel: {name}", "ms", result.Milliseconds, peer is null ? null : new Peer("V8", peer[name].Milliseconds));
+                throw new InvalidOperationException($"The kernel {name} in {language} computed something else.");
+            yield return new($"kernel in {language}: {name}", "ms", result.Milliseconds, peer is null ? null : new Peer("V8", peer[name].Milliseconds));
         }
 
         yield return new(
-            "kernels: geometric mean", "ms", Mean(plain), peer is null ? null : new Peer("V8", Mean(peer)), Goal.RatioAtMost(1.1));
-        yield return new("kernels that count fuel: geometric mean", "ms", Mean(counting), new Peer("without", Mean(plain)));
+            $"kernels in {language}: geometric mean", "ms", Mean(plain), peer is null ? null : new Peer("V8", Mean(peer)), Goal.RatioAtMost(1.1));
+        yield return new($"kernels in {language} that count fuel: geometric mean", "ms", Mean(counting), new Peer("without", Mean(plain)));
 
         static double Mean(Dictionary<string, Result> results) => Math.Exp(results.Values.Average(result => Math.Log(result.Milliseconds)));
     }
