@@ -35,6 +35,52 @@ public sealed class ParityTests(EngineFixture fixture)
         Assert.All(readHere, entry => Assert.StartsWith(entry.Value!.AsArray().Count == 7 ? "[true,true,true,true,false,false" : "[true,", entry.Value.ToJsonString(), StringComparison.Ordinal));
     }
 
+    [Theory]
+    [InlineData("RSA-PSS")]
+    [InlineData("RSASSA-PKCS1-v1_5")]
+    public async Task An_RSA_signature_without_its_leading_zero_is_none(string algorithm)
+    {
+        // One in some two hundred begins with a zero: the number is the same without it, the signature is not.
+        using var program = await fixture.CompileAsync($$"""
+            const { subtle } = crypto;
+            const algorithm = { name: '{{algorithm}}', hash: 'SHA-256', modulusLength: 1024, publicExponent: new Uint8Array([1, 0, 1]), saltLength: 32 };
+            export const handler = async () => {
+              const { publicKey, privateKey } = await subtle.generateKey(algorithm, false, ['sign', 'verify']);
+              for (let number = 0; ; number++) {
+                const message = new TextEncoder().encode(`message ${number}`);
+                const signature = new Uint8Array(await subtle.sign(algorithm, privateKey, message));
+                if (signature[0] === 0)
+                  return [await subtle.verify(algorithm, publicKey, signature, message), await subtle.verify(algorithm, publicKey, signature.slice(1), message)];
+              }
+            };
+            """);
+        var host = new GuestHost();
+        await fixture.RunAsync(program, host);
+        Assert.Equal("[true,false]", host.Answer);
+    }
+
+    [Fact]
+    public async Task An_RSA_ciphertext_without_its_leading_zero_is_not_decrypted()
+    {
+        using var program = await fixture.CompileAsync("""
+            const { subtle } = crypto;
+            const algorithm = { name: 'RSA-OAEP', hash: 'SHA-256', modulusLength: 1024, publicExponent: new Uint8Array([1, 0, 1]) };
+            export const handler = async () => {
+              const { publicKey, privateKey } = await subtle.generateKey(algorithm, false, ['encrypt', 'decrypt']);
+              for (;;) {
+                const hidden = new Uint8Array(await subtle.encrypt(algorithm, publicKey, new Uint8Array([7])));
+                if (hidden[0] === 0) {
+                  const open = new Uint8Array(await subtle.decrypt(algorithm, privateKey, hidden));
+                  return [open[0], await subtle.decrypt(algorithm, privateKey, hidden.slice(1)).then(() => 'decrypted', error => error.name)];
+                }
+              }
+            };
+            """);
+        var host = new GuestHost();
+        await fixture.RunAsync(program, host);
+        Assert.Equal("""[7,"OperationError"]""", host.Answer);
+    }
+
     [Fact]
     public async Task While_the_module_loads_light_cryptography_works_and_keys_are_read_for_later()
     {

@@ -26,6 +26,9 @@ internal sealed unsafe class EvpKey : IDisposable
 
     public bool IsPrivate { get; }
 
+    /// <summary>The length of its modulus, in bytes.</summary>
+    public int Bytes => (crypto.KeyBits(Handle) + 7) / 8;
+
     /// <summary>Reads a SubjectPublicKeyInfo or a PKCS #8 PrivateKeyInfo.</summary>
     /// <exception cref="CryptoException">It is none, is of another family or curve, or its numbers are no key's.</exception>
     public static EvpKey Read(KeyFamily family, string curve, ReadOnlySpan<byte> der, bool isPrivate)
