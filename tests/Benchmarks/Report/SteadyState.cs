@@ -12,6 +12,7 @@ internal static class SteadyState
     /// <summary>How long nothing must have been compiled; the largest functions take seconds.</summary>
     private static readonly TimeSpan Rest = TimeSpan.FromSeconds(5);
 
+    /// <summary>After so long it is measured, whatever is still being compiled.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
     /// <summary>Does what will be measured until the compiler rests.</summary>

@@ -26,8 +26,8 @@ internal sealed unsafe class EvpKey : IDisposable
 
     public bool IsPrivate { get; }
 
-    /// <summary>The length of its modulus, in bytes.</summary>
-    public int Bytes => (crypto.KeyBits(Handle) + 7) / 8;
+    /// <summary>Of an RSA key: the length of its modulus, and so of its signatures and ciphertexts, in bytes.</summary>
+    public int ModulusBytes => (crypto.KeyBits(Handle) + 7) / 8;
 
     /// <summary>Reads a SubjectPublicKeyInfo or a PKCS #8 PrivateKeyInfo.</summary>
     /// <exception cref="CryptoException">It is none, is of another family or curve, or its numbers are no key's.</exception>

@@ -64,7 +64,7 @@ internal static unsafe class KeyPairs
             signature = EcdsaSignature.ToDer(signature);
         }
         // RFC 8017, 8.1.2: as long as the modulus. OpenSSL takes a shorter one for the same number, leading zeros left out.
-        if (Family(request) == KeyFamily.Rsa && signature.Length != key.Bytes)
+        if (Family(request) == KeyFamily.Rsa && signature.Length != key.ModulusBytes)
             return [0];
         var context = crypto.NewDigestContext();
         try
@@ -133,7 +133,7 @@ internal static unsafe class KeyPairs
             if (!request.Part(1).IsEmpty)
                 EvpKey.Control(context, "rsa_oaep_label", Convert.ToHexString(request.Part(1)));
             var data = request.Part(2);
-            EvpKey.Check(encrypt || data.Length == key.Bytes); // RFC 8017, 7.1.2
+            EvpKey.Check(encrypt || data.Length == key.ModulusBytes); // RFC 8017, 7.1.2
             fixed (byte* bytes = NotNull(data))
             {
                 nuint length = 0;
