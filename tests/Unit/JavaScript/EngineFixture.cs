@@ -9,13 +9,16 @@ namespace Functions.PgSidecar.Tests.Unit.JavaScript;
 /// <summary>The real engine, loaded once.</summary>
 public sealed class EngineFixture : IDisposable
 {
-    internal static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    internal static readonly TimeSpan Patience = TimeSpan.FromSeconds(120);
+
+    /// <summary>A function's defaults, but for the time: on a machine that does other things too, none of these tests is about 10 s.</summary>
+    internal static readonly GuestLimits Limits = GuestLimits.Default with { Timeout = Patience / 2 };
 
     internal JavaScriptEngine Engine { get; } = JavaScriptEngine.Load(JavaScriptEngine.DefaultDirectory);
 
     public void Dispose() => Engine.Dispose();
 
-    internal Task<JavaScriptProgram> CompileAsync(string source) => Engine.CompileAsync("test.js", source, GuestLimits.Default);
+    internal Task<JavaScriptProgram> CompileAsync(string source) => Engine.CompileAsync("test.js", source, Limits);
 
     /// <summary>A program whose handler is the given function of the event.</summary>
     internal Task<JavaScriptProgram> HandlerAsync(string handler) => CompileAsync($"export const handler = {handler};");
@@ -29,7 +32,7 @@ public sealed class EngineFixture : IDisposable
         JavaScriptProgram program, GuestHost host, string eventJson = "{}", GuestLimits? limits = null, CancellationToken abandon = default)
     {
         var envelope = $$"""{"kind":"event","trigger":"test","path":"","query":{},"user_id":null,"request_id":"r","event":{{eventJson}},"env":{},"now":0}""";
-        return program.RunAsync(new RunRequest(Encoding.UTF8.GetBytes(envelope), default, limits ?? GuestLimits.Default), host, abandon);
+        return program.RunAsync(new RunRequest(Encoding.UTF8.GetBytes(envelope), default, limits ?? Limits), host, abandon);
     }
 
     /// <summary>Compiles and runs a handler once.</summary>

@@ -61,7 +61,7 @@ public sealed class OutcomeTests(EngineFixture fixture)
     [InlineData("async () => { let s = 'x'; for (;;) { s += s; s.charCodeAt(7); await null } }")]
     public async Task A_full_memory_is_an_outcome_of_its_own(string handler)
     {
-        var (result, _) = await fixture.TryAsync(handler, GuestLimits.Default with { MemoryBytes = 16L << 20 });
+        var (result, _) = await fixture.TryAsync(handler, EngineFixture.Limits with { MemoryBytes = 16L << 20 });
         Assert.Equal(RunOutcome.OutOfMemory, result.Outcome);
         Assert.InRange(result.MemoryPeakBytes, 1, 16 << 20);
     }
@@ -70,7 +70,7 @@ public sealed class OutcomeTests(EngineFixture fixture)
     public async Task An_answer_of_the_host_that_does_not_fit_the_guests_memory_ends_the_run_and_nothing_else()
     {
         var host = new GuestHost { OnStart = operation => operation.Succeed(new byte[64 << 20]) };
-        var (result, _) = await fixture.TryAsync("() => db.query('much')", GuestLimits.Default with { MemoryBytes = 16L << 20 }, host);
+        var (result, _) = await fixture.TryAsync("() => db.query('much')", EngineFixture.Limits with { MemoryBytes = 16L << 20 }, host);
         Assert.Equal(RunOutcome.OutOfMemory, result.Outcome);
     }
 

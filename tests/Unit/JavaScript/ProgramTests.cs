@@ -77,7 +77,7 @@ public sealed class ProgramTests(EngineFixture fixture)
             Assert.Equal(program.Info.ToArray(), read.Info.ToArray());
             var host = new GuestHost();
             var envelope = """{"kind":"event","trigger":"test","path":"","query":{},"user_id":null,"request_id":"r","event":{"a":7},"env":{},"now":0}"""u8;
-            var result = await read.RunAsync(new RunRequest(envelope.ToArray(), default, GuestLimits.Default), host, CancellationToken.None)
+            var result = await read.RunAsync(new RunRequest(envelope.ToArray(), default, EngineFixture.Limits), host, CancellationToken.None)
                 .WaitAsync(EngineFixture.Patience);
             Assert.Equal(RunOutcome.Succeeded, result.Outcome);
             Assert.Equal("[42,[1,2],7]", host.Answer);
@@ -141,9 +141,9 @@ public sealed class ProgramTests(EngineFixture fixture)
     public async Task A_run_begun_after_the_engines_end_is_cancelled()
     {
         var engine = JavaScriptEngine.Load(JavaScriptEngine.DefaultDirectory);
-        using var program = await engine.CompileAsync("test.js", "export const handler = () => 1", GuestLimits.Default);
+        using var program = await engine.CompileAsync("test.js", "export const handler = () => 1", EngineFixture.Limits);
         engine.Dispose();
-        var result = await program.RunAsync(new RunRequest("{}"u8.ToArray(), default, GuestLimits.Default), new GuestHost(), CancellationToken.None)
+        var result = await program.RunAsync(new RunRequest("{}"u8.ToArray(), default, EngineFixture.Limits), new GuestHost(), CancellationToken.None)
             .WaitAsync(EngineFixture.Patience);
         Assert.Equal(RunOutcome.Cancelled, result.Outcome);
     }
