@@ -31,6 +31,18 @@ install_packages() {
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null || die "apt-get could not install $*"
 }
 
+# Installs packages of this Debian release's backports, which are not left among the machine's sources. What can't be had is said; nothing fails of it.
+install_backports() {
+  local release sources
+  release=$(. /etc/os-release && [ "${ID:-}" = debian ] && echo "${VERSION_CODENAME:-}") && [ -n "$release" ] || return 0
+  sources=/etc/apt/sources.list.d/pgfn-$release-backports.list
+  say "installing $* of $release-backports"
+  echo "deb http://deb.debian.org/debian $release-backports main" >"$sources"
+  DEBIAN_FRONTEND=noninteractive apt-get update -qq >/dev/null 2>&1 || true
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends -t "$release-backports" "$@" >/dev/null 2>&1 || say "apt-get could not install $*"
+  rm -f "$sources"
+}
+
 # npm ci in a folder, only when its lock file has changed since the last time.
 npm_install() {
   local dir=$1 stamp=$1/node_modules/.installed

@@ -18,6 +18,9 @@ public sealed class LanguageTests(SidecarFixture sidecar)
     public async Task Rust() => await AnswersWithTheCallersUsersAsync(await Tools.CompileRustAsync("rust/users.rs"));
 
     [Fact]
+    public async Task Go() => await AnswersWithTheCallersUsersAsync(await Tools.CompileGoAsync("go/users.go"));
+
+    [Fact]
     public async Task The_text_format()
     {
         await MakeUsersAsync();

@@ -59,14 +59,27 @@ internal static class Tools
         return Task.FromResult<byte[]>([]);
     }
 
+    /// <summary>A module of an example in Go, made by the newest compiler of Debian's, or the one on the path.</summary>
+    public static Task<byte[]> CompileGoAsync(string file)
+    {
+        var compiler = Directory.GetDirectories("/usr/lib", "go-1.*").Select(folder => Path.Combine(folder, "bin", "go"))
+            .Where(File.Exists).OrderBy(path => path, StringComparer.Ordinal).LastOrDefault() ?? "go";
+        return BuildAsync(compiler, ["build", "-ldflags=-s"], [Path.Combine(Examples, file)], ("GOOS", "wasip1"), ("GOARCH", "wasm"));
+    }
+
     /// <summary>Runs a compiler that takes <c>-o</c>, and reads what it has made.</summary>
-    public static async Task<byte[]> BuildAsync(string tool, params string[] arguments)
+    public static Task<byte[]> BuildAsync(string tool, params string[] arguments) => BuildAsync(tool, arguments, []);
+
+    private static async Task<byte[]> BuildAsync(string tool, string[] before, string[] after, params (string Name, string Value)[] environment)
     {
         Assert.SkipUnless(IsInstalled(tool), $"{tool} is not installed.");
         var output = Path.GetTempFileName();
         try
         {
-            using var process = Process.Start(new ProcessStartInfo(tool, [.. arguments, "-o", output]) { RedirectStandardError = true })!;
+            var start = new ProcessStartInfo(tool, [.. before, "-o", output, .. after]) { RedirectStandardError = true };
+            foreach (var (name, value) in environment)
+                start.Environment[name] = value;
+            using var process = Process.Start(start)!;
             var errors = await process.StandardError.ReadToEndAsync();
             await process.WaitForExitAsync();
             Assert.True(process.ExitCode == 0, errors);
