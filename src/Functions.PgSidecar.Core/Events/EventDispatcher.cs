@@ -74,6 +74,17 @@ internal sealed class EventDispatcher : BackgroundService
         StartWaiting();
     }
 
+    /// <summary>
+    /// More was stored for these functions than this sidecar took. Looked for at once only where there is room: while a function is disabled or
+    /// has all that it may hold, each of its changes would have the inbox searched in vain.
+    /// </summary>
+    public void LeftBehind(IReadOnlyCollection<string> functions)
+    {
+        moreWaits = true;
+        if (held.Room(functions).Count > 0)
+            Wake();
+    }
+
     /// <summary>Whether an event is in this sidecar's hands.</summary>
     public bool Holds(Guid eventId) => held.Holds(eventId);
 
@@ -109,8 +120,10 @@ internal sealed class EventDispatcher : BackgroundService
 
     private async Task ClaimAsync(CancellationToken cancellationToken)
     {
+        moreWaits = false; // before the question: what is left behind meanwhile must not be forgotten
         var names = await store.FunctionsAsync(cancellationToken).ConfigureAwait(false);
-        moreWaits = names.Count > 0;
+        if (names.Count > 0)
+            moreWaits = true;
         var room = held.Room(names);
         if (room.Count == 0)
             return;

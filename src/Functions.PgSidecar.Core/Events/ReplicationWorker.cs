@@ -41,11 +41,11 @@ internal sealed class ReplicationWorker(
     public bool Reserve(string function, int trigger, int bytes) => dispatcher.TryReserve(function, bytes);
 
     /// <inheritdoc/>
-    public void Accept(IReadOnlyList<Delivery> deliveries, bool left)
+    public void Accept(IReadOnlyList<Delivery> deliveries, IReadOnlyCollection<string> left)
     {
         dispatcher.Accept(deliveries);
-        if (left)
-            dispatcher.Wake();
+        if (left.Count > 0)
+            dispatcher.LeftBehind(left);
     }
 
     /// <inheritdoc/>

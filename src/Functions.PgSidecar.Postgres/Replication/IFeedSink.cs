@@ -13,8 +13,8 @@ public interface IFeedSink
 
     /// <summary>Events that were taken are stored.</summary>
     /// <param name="deliveries">The events; those whose <see cref="Delivery.Xid"/> is not 0 must wait until that transaction is visible.</param>
-    /// <param name="left">Whether others were stored, which nobody has taken yet.</param>
-    void Accept(IReadOnlyList<Delivery> deliveries, bool left);
+    /// <param name="left">The functions for which others were stored, which nobody has taken yet.</param>
+    void Accept(IReadOnlyList<Delivery> deliveries, IReadOnlyCollection<string> left);
 
     /// <summary>Events that were taken have not been stored: they come again.</summary>
     void Forget(IReadOnlyList<(string Function, int Bytes)> reserved);

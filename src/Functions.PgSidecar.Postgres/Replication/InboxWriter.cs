@@ -10,8 +10,8 @@ internal sealed class InboxWriter(NpgsqlDataSource dataSource, Guid sidecar, lon
     private readonly Inbox inbox = new(dataSource, sidecar, epoch);
     private readonly List<Delivery> claimed = [];
     private readonly List<(string Function, int Bytes)> reserved = [];
+    private readonly HashSet<string> left = new(StringComparer.Ordinal);
     private readonly HashSet<DateOnly> days = [];
-    private bool left;
     private bool isOpen;
     private ulong? stored;
 
@@ -67,7 +67,7 @@ internal sealed class InboxWriter(NpgsqlDataSource dataSource, Guid sidecar, lon
         sink.Accept([.. claimed.Select(delivery => result.Snapshot.Sees(delivery.Xid) ? delivery with { Xid = 0 } : delivery)], left);
         claimed.Clear();
         reserved.Clear();
-        left = false;
+        left.Clear();
     }
 
     private bool Reserve(InboxEvent one)
@@ -76,7 +76,7 @@ internal sealed class InboxWriter(NpgsqlDataSource dataSource, Guid sidecar, lon
         // What must be in order is taken by those who see what came before it.
         if (one.OrderKey is not null || !sink.Reserve(one.Function, one.TriggerId, bytes))
         {
-            left = true;
+            left.Add(one.Function);
             return false;
         }
         reserved.Add((one.Function, bytes));

@@ -65,7 +65,7 @@ public sealed class InboxWriterTests
     {
         public bool Reserve(string function, int trigger, int bytes) => false;
 
-        public void Accept(IReadOnlyList<Delivery> deliveries, bool left)
+        public void Accept(IReadOnlyList<Delivery> deliveries, IReadOnlyCollection<string> left)
         {
         }
 
