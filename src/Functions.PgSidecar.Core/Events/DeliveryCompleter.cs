@@ -53,7 +53,6 @@ internal sealed class DeliveryCompleter(DeliveryStore store, TimeProvider time, 
         {
             await pace.NextAsync(CancellationToken.None).ConfigureAwait(false);
             while (batch.Count < MaxBatch && outcomes.Reader.TryRead(out var outcome)) batch.Add(outcome);
-            pace.Did(batch.Count);
             await RecordAsync(batch, giveUp.Token).ConfigureAwait(false);
             batch.Clear();
         }

@@ -187,7 +187,7 @@ public sealed class WalFeed(NpgsqlDataSource dataSource, string connectionString
             if (!await more.ConfigureAwait(false)) return;
             await sink.WaitForRoomAsync(cancellationToken).ConfigureAwait(false);
             await pace.NextAsync(cancellationToken).ConfigureAwait(false);
-            pace.Did(TakeGroup(reader, group));
+            TakeGroup(reader, group);
             session.Taken += group.Count;
             if (inbox.Stored is null) unflushedSince = time.GetTimestamp();
             if (await inbox.WriteAsync(group, time.GetElapsedTime(unflushedSince) > FlushInterval, cancellationToken).ConfigureAwait(false) is { } lsn)
@@ -198,7 +198,7 @@ public sealed class WalFeed(NpgsqlDataSource dataSource, string connectionString
     }
 
     /// <summary>What has come meanwhile: short transactions, or parts of a long one.</summary>
-    private static int TakeGroup(ChannelReader<InboxChunk> reader, List<InboxChunk> group)
+    private static void TakeGroup(ChannelReader<InboxChunk> reader, List<InboxChunk> group)
     {
         var (events, bytes) = (0, 0);
         while (events < GroupEvents && bytes < GroupBytes && reader.TryRead(out var chunk))
@@ -207,7 +207,6 @@ public sealed class WalFeed(NpgsqlDataSource dataSource, string connectionString
             events += chunk.Events.Count;
             bytes += chunk.Buffer.Length;
         }
-        return events;
     }
 
     /// <summary>Waits until the server says that the slot is this connection's; or for the reason why it won't be.</summary>
