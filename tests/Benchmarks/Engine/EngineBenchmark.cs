@@ -145,7 +145,7 @@ internal sealed class EngineBenchmark : IBenchmark
     {
         foreach (var (name, time) in ours)
             yield return Row(name, time, peer?[name], goal: null);
-        yield return Row("geometric mean", GeometricMean(ours.Values), peer is null ? null : GeometricMean(peer.Values), Goal.RatioAtMost(1.15));
+        yield return Row("geometric mean", GeometricMean(ours.Values), peer is null ? null : GeometricMean(peer.Values), Goal.RatioAtMost(1.0));
 
         static Measurement Row(string name, double time, double? peer, Goal? goal) =>
             new($"JavaScript: {name}", "ms", time, peer is { } value ? new Peer("V8", value) : null, goal);
