@@ -22,7 +22,7 @@ if [[ " ${suites[*]} " == *" EndToEnd "* ]] && can_install; then
     install_packages clang lld wasi-libc libclang-rt-dev-wasm32
   [ -e /usr/bin/rustc ] && [ -d "$(/usr/bin/rustc --print sysroot)/lib/rustlib/wasm32-wasi" ] || install_packages rustc libstd-rust-dev-wasm32
   # WASI came with Go 1.21; Debian 12 itself has 1.19.
-  ls -d /usr/lib/go-1.2[1-9] >/dev/null 2>&1 || command -v go >/dev/null 2>&1 || install_backports golang-1.23-go
+  ls -d /usr/lib/go-1.2[1-9] >/dev/null 2>&1 || go version 2>/dev/null | grep -qE 'go1\.(2[1-9]|[3-9][0-9])' || install_backports golang-1.23-go
   npm_install "$root/examples/assemblyscript"
 fi
 if [[ " ${suites[*]} " == *" EndToEnd "* ]]; then npm_install "$root/tests/EndToEnd/servers"; fi

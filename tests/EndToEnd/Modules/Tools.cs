@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 
 namespace Functions.PgSidecar.Tests.EndToEnd.Modules;
 
@@ -59,11 +60,12 @@ internal static class Tools
         return Task.FromResult<byte[]>([]);
     }
 
-    /// <summary>A module of an example in Go, made by the newest compiler of Debian's, or the one on the path.</summary>
+    /// <summary>A module of an example in Go, made by one of Debian's compilers that knows WASI (1.21 and newer), or the one on the path.</summary>
     public static Task<byte[]> CompileGoAsync(string file)
     {
-        var compiler = Directory.GetDirectories("/usr/lib", "go-1.*").Select(folder => Path.Combine(folder, "bin", "go"))
-            .Where(File.Exists).OrderBy(path => path, StringComparer.Ordinal).LastOrDefault() ?? "go";
+        var compiler = Directory.GetDirectories("/usr/lib", "go-1.*").Where(folder => int.Parse(folder[(folder.LastIndexOf('.') + 1)..], CultureInfo.InvariantCulture) >= 21)
+            .Select(folder => Path.Combine(folder, "bin", "go")).FirstOrDefault(File.Exists) ?? "go";
+        Assert.SkipUnless(IsInstalled(compiler) && KnowsWasi(compiler), "No Go 1.21 or newer is installed.");
         return BuildAsync(compiler, ["build", "-ldflags=-s"], [Path.Combine(Examples, file)], ("GOOS", "wasip1"), ("GOARCH", "wasm"));
     }
 
@@ -91,9 +93,14 @@ internal static class Tools
         }
     }
 
-    private static string SysRoot(string compiler)
+    private static string SysRoot(string compiler) => Ask(compiler, "--print", "sysroot");
+
+    private static bool KnowsWasi(string compiler) =>
+        Version.TryParse(Ask(compiler, "env", "GOVERSION").Replace("go", "", StringComparison.Ordinal), out var version) && version >= new Version(1, 21);
+
+    private static string Ask(string compiler, params string[] arguments)
     {
-        using var process = Process.Start(new ProcessStartInfo(compiler, ["--print", "sysroot"]) { RedirectStandardOutput = true })!;
+        using var process = Process.Start(new ProcessStartInfo(compiler, arguments) { RedirectStandardOutput = true })!;
         return process.StandardOutput.ReadToEnd().Trim();
     }
 
