@@ -16,6 +16,7 @@ using Functions.PgSidecar.Postgres.Events;
 using Functions.PgSidecar.Postgres.Logs;
 using Functions.PgSidecar.Postgres.Registry;
 using Functions.PgSidecar.Postgres.Replication;
+using Functions.PgSidecar.Sandbox.Compilation;
 using Functions.PgSidecar.Sandbox.JavaScript;
 using Functions.PgSidecar.Sandbox.Wasi;
 using Npgsql;
@@ -78,8 +79,9 @@ internal static class Sidecar
         services.AddSingleton(dataSource);
         services.AddSingleton(options.Limits);
         services.AddSingleton(new SidecarIdentity(Guid.CreateVersion7()));
-        services.AddSingleton(_ => JavaScriptEngine.Load(JavaScriptEngine.DefaultDirectory, options.Limits.SandboxThreads));
-        services.AddSingleton(_ => new WasmEngine(options.Limits.ModuleThreads, WasmEngine.DefaultCrossgen));
+        var guardPages = options.Limits.GuardPages && options.Limits.Concurrency <= CompilationOptions.GuardedInstances;
+        services.AddSingleton(_ => JavaScriptEngine.Load(JavaScriptEngine.DefaultDirectory, options.Limits.SandboxThreads, guardPages));
+        services.AddSingleton(_ => new WasmEngine(options.Limits.ModuleThreads, WasmEngine.DefaultCrossgen, guardPages));
     }
 
     private static void AddRegistry(IServiceCollection services)

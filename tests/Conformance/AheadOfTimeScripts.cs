@@ -17,13 +17,13 @@ internal sealed class AheadOfTimeScripts
     public static string CrossgenPath => typeof(AheadOfTimeScripts).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>()
         .Single(attribute => attribute.Key == "Crossgen2").Value!;
 
-    public static async Task<AheadOfTimeScripts> CompileAsync(IEnumerable<string> commandPaths, string folder)
+    public static async Task<AheadOfTimeScripts> CompileAsync(IEnumerable<string> commandPaths, string folder, CompilationOptions options)
     {
         var sources = new Dictionary<string, (string Name, ReadOnlyMemory<byte> Bytes)>(StringComparer.Ordinal);
         foreach (var bytes in commandPaths.SelectMany(ModulesOf))
             sources.TryAdd(KeyOf(bytes), (KeyOf(bytes), bytes));
         var path = Path.Combine(folder, "scripts.dll");
-        await new AheadOfTimeCompiler(CrossgenPath).CompileAsync([.. sources.Values], path);
+        await new AheadOfTimeCompiler(CrossgenPath).CompileAsync([.. sources.Values], path, options);
         return new AheadOfTimeScripts(CompiledImage.Load(path).Modules.ToDictionary(module => module.Name));
     }
 

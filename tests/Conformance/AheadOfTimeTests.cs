@@ -6,27 +6,28 @@ using Functions.PgSidecar.Sandbox.Wasm;
 namespace Functions.PgSidecar.Tests.Conformance;
 
 /// <summary>
-/// crossgen2 compiles for a processor of its choice, other than the one the just-in-time compiler sees: the scripts of vectors and numbers must hold for
+/// crossgen2 compiles for a processor of its choice, other than the one the just-in-time compiler sees: the scripts of vectors, numbers and memory must hold for
 /// its code too, and the runtime must use that code instead of compiling again.
 /// </summary>
 public sealed class AheadOfTimeTests
 {
-    private static readonly string[] Prefixes = ["simd_", "f32", "f64", "i32", "i64", "conversions", "float_", "int_", "select", "call", "global"];
+    private static readonly string[] Prefixes = ["simd_", "f32", "f64", "i32", "i64", "conversions", "float_", "int_", "select", "call", "global", "memory", "address", "align", "endianness"];
 
     [Fact]
-    public async Task Every_assertion_about_numbers_and_vectors_holds_for_code_compiled_ahead_of_time()
+    public async Task Every_assertion_about_numbers_vectors_and_memory_holds_for_code_compiled_ahead_of_time()
     {
         Assert.SkipWhen(SpecificationSuite.WhyNot() is not null, SpecificationSuite.WhyNot() ?? "");
+        var guardPages = CompilationOptions.GuardPagesAreAvailable;
         var scripts = SpecificationSuite.List("").Where(script => Prefixes.Any(prefix => script.StartsWith(prefix, StringComparison.Ordinal)))
             .Concat(SpecificationSuite.List("proposals/tail-call")).Select(SpecificationSuite.Convert).ToArray();
         var folder = Directory.CreateTempSubdirectory("pgfn-ahead-");
         try
         {
-            var compiled = await AheadOfTimeScripts.CompileAsync(scripts, folder.FullName);
+            var compiled = await AheadOfTimeScripts.CompileAsync(scripts, folder.FullName, new CompilationOptions { GuardPages = guardPages });
             AssertNothingIsCompiledAgain(compiled);
             foreach (var script in scripts)
             {
-                using var runner = new ScriptRunner(script, new ScriptStore(compiled.Compile));
+                using var runner = new ScriptRunner(script, new ScriptStore(guardPages, compiled.Compile));
                 GuestThread.Run(runner.Run);
                 Assert.True(runner.Failures.Count == 0, $"{script}: {runner.Failures.Count} failures\n{string.Join('\n', runner.Failures.Take(30))}");
             }

@@ -9,7 +9,7 @@ namespace Functions.PgSidecar.Tests.Conformance;
 internal sealed unsafe class ScriptStore : IImportResolver, IDisposable
 {
     /// <summary>Room for the contexts and tables of the script with the most modules; address space only.</summary>
-    private const int HeaderBytes = 1 << 30;
+    private const int HeaderBytes = (int)GuardedSpace.HeaderBytes;
 
     /// <summary>What the specification's scripts expect of the host module "spectest".</summary>
     private const string SpecTest = """
@@ -32,18 +32,21 @@ internal sealed unsafe class ScriptStore : IImportResolver, IDisposable
     private static readonly Lazy<byte[]> AssembledSpecTest = new(() => SpecificationSuite.Assemble(SpecTest));
     private static int images;
 
+    private readonly CompilationOptions options;
     private readonly SignatureTable signatures = new();
     private readonly Func<byte[], CompiledModule> compile;
     private readonly Dictionary<string, ModulePlacement> registered = new(StringComparer.Ordinal);
     private readonly WasmInstance instance;
     private readonly GroupLinker linker;
 
+    /// <param name="guardPages">Whether the modules' code relies on <see cref="CompilationOptions.GuardPages"/>.</param>
     /// <param name="compile">How modules become code; compiled in this process if there is none.</param>
-    public ScriptStore(Func<byte[], CompiledModule>? compile = null)
+    public ScriptStore(bool guardPages, Func<byte[], CompiledModule>? compile = null)
     {
+        options = new CompilationOptions { GuardPages = guardPages };
         this.compile = compile ?? CompileHere;
         var placement = new GroupPlacement(HostFunctions.None, HeaderBytes);
-        instance = new WasmInstance(null!, placement, WasmLimits.MemoryPages);
+        instance = new WasmInstance(null!, placement, WasmLimits.MemoryPages, guardPages);
         instance.CommitHeader();
         linker = new GroupLinker(instance);
         Register("spectest", Instantiate(SpecTestModule));
@@ -64,7 +67,7 @@ internal sealed unsafe class ScriptStore : IImportResolver, IDisposable
     /// <summary>Calls an exported function; the results are cells of 16 bytes.</summary>
     public (UInt128[] Bits, FunctionReference[] Functions) Invoke(ModulePlacement module, string export, ScriptValue[] arguments)
     {
-        var function = WasmInstance.Resolve(module, module.Module.ExportedFunction(export));
+        var function = WasmInstance.EntryOf(module, module.Module.ExportedFunction(export));
         var cells = stackalloc ulong[2 * Math.Max(arguments.Length, 1)];
         for (var index = 0; index < arguments.Length; index++)
         {
@@ -72,7 +75,18 @@ internal sealed unsafe class ScriptStore : IImportResolver, IDisposable
         }
 
         var first = stackalloc ulong[2];
-        FunctionThunk.For(function.Type)(function.Code, (nint)instance.Mapping + function.ContextOffset!.Value, (nint)cells, (nint)first);
+        var context = (nint)instance.Mapping + function.ContextOffset!.Value;
+        try
+        {
+            FunctionThunk.For(function.Type)(function.Code, context, (nint)cells, (nint)first);
+        }
+        catch (NullReferenceException fault)
+        {
+            // An export that another module's function stands behind has no entry of its own.
+            CompiledCode.TrapFault(fault, context);
+            throw;
+        }
+
         var count = function.Type.Results.Length;
         var bits = new UInt128[count];
         var functions = new FunctionReference[count];
@@ -111,7 +125,7 @@ internal sealed unsafe class ScriptStore : IImportResolver, IDisposable
         var definition = WasmModule.Decode(bytes);
         signatures.AddAll(definition);
         var id = $"{Interlocked.Increment(ref images):x64}";
-        return CompiledImage.Compile(id[32..] + id[..32], ["main"], [definition], signatures, CompilationOptions.Default).Modules[0];
+        return CompiledImage.Compile(id[32..] + id[..32], ["main"], [definition], signatures, options).Modules[0];
     }
 
     private bool Find(string module, string name, ExternalKind kind, out ModulePlacement from, out int index)

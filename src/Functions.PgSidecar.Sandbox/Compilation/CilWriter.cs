@@ -21,6 +21,13 @@ internal sealed class CilWriter(ILGenerator il, int contextArgument)
 
     public void Emit(OpCode opcode) => il.Emit(opcode);
 
+    public void BeginTry() => il.BeginExceptionBlock();
+
+    /// <summary>Ends what is tried; the exception is on the stack.</summary>
+    public void BeginCatch(Type exception) => il.BeginCatchBlock(exception);
+
+    public void EndTry() => il.EndExceptionBlock();
+
     public void Emit(OpCode opcode, Label label) => il.Emit(opcode, label);
 
     public void Emit(OpCode opcode, Type type) => il.Emit(opcode, type);

@@ -18,4 +18,16 @@ public sealed record CompilationOptions
     /// kept as CIL; code that crossgen2 has compiled would be compiled a second time. Off by default.
     /// </summary>
     public bool OptimizeAtFirstCall { get; init; }
+
+    /// <summary>
+    /// Whether accesses outside linear memory are found by the processor instead of by comparisons: code is smaller and faster, and each instance takes 5 GiB
+    /// of address space. Off by default. Such an image starts only where <see cref="GuardPagesAreAvailable"/>.
+    /// </summary>
+    public bool GuardPages { get; init; }
+
+    /// <summary>Instances of images with <see cref="GuardPages"/> that may be running at the same time, whatever number of idle ones is kept for them.</summary>
+    public const int GuardedInstances = 3000;
+
+    /// <summary>Whether this process can start images with <see cref="GuardPages"/>: on Linux, on x86-64, where 64 TiB of address space may be reserved.</summary>
+    public static bool GuardPagesAreAvailable => Runtime.GuardedSpace.IsAvailable;
 }

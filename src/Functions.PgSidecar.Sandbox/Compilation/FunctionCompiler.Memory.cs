@@ -53,16 +53,21 @@ internal sealed partial class FunctionCompiler
         }
     }
 
-    /// <summary>Replaces the address on top by a checked pointer on the CIL stack, no longer announced.</summary>
+    /// <summary>Replaces the address on top by a pointer on the CIL stack, no longer announced: a checked one, or one that cannot leave the instance's room.</summary>
     private void EmitAddress(ulong offset, int bytes)
     {
+        if (module.Options.GuardPages && offset + (ulong)bytes <= GuardedSpace.GuardBytes)
+        {
+            EmitGuardedAddress(offset);
+            return;
+        }
+
         var operand = stack.Top();
         if (operand.Place == OperandPlace.Constant && (uint)operand.Value + offset + (ulong)bytes <= module.MinimumMemoryBytes)
         {
             stack.Pop();
-            cil.Load(memoryBase!);
-            cil.NativeUnsigned((uint)operand.Value + offset);
-            cil.Emit(OpCodes.Add);
+            LoadMemory();
+            AddMemoryOffset((uint)operand.Value + offset);
             return;
         }
 
@@ -70,17 +75,27 @@ internal sealed partial class FunctionCompiler
         if (isLocal && checkedAddresses.Covers(operand.Local, offset + (ulong)bytes))
         {
             stack.Pop();
-            cil.Load(memoryBase!);
+            LoadMemory();
             locals.Load(operand.Local);
             cil.Emit(OpCodes.Conv_U);
             cil.Emit(OpCodes.Add);
-            AddOffset(offset);
+            AddMemoryOffset(offset);
             return;
         }
 
         EmitCheckedAddress(offset, bytes);
         if (isLocal)
             checkedAddresses.Add(operand.Local, offset + (ulong)bytes);
+    }
+
+    private void EmitGuardedAddress(ulong offset)
+    {
+        stack.Load(1);
+        stack.Pop();
+        cil.Emit(OpCodes.Conv_U);
+        LoadMemory();
+        cil.Emit(OpCodes.Add);
+        AddMemoryOffset(offset);
     }
 
     private void EmitCheckedAddress(ulong offset, int bytes)
@@ -96,10 +111,23 @@ internal sealed partial class FunctionCompiler
         cil.Load(Address);
         cil.LoadFromContext(ModuleContext.LimitFor(bytes), OpCodes.Ldind_I);
         cil.Emit(OpCodes.Bge_Un, Trap(nameof(CompiledCode.TrapOutOfBoundsMemory)));
-        cil.Load(memoryBase!);
+        LoadMemory();
         cil.Load(Address);
         cil.Emit(OpCodes.Add);
+        AddMemoryOffset(0);
     }
+
+    /// <summary>Puts what addresses in memory are counted from on the CIL stack: the context where its distance is known, which has a register anyway.</summary>
+    private void LoadMemory()
+    {
+        if (memoryBase is null)
+            cil.Context();
+        else
+            cil.Load(memoryBase);
+    }
+
+    /// <summary>Makes a distance from <see cref="LoadMemory"/>'s value an address.</summary>
+    private void AddMemoryOffset(ulong offset) => AddOffset(offset + (ulong)(module.MemoryDistance ?? 0));
 
     private void AddOffset(ulong offset)
     {
@@ -155,9 +183,7 @@ internal sealed partial class FunctionCompiler
         switch (instruction.Opcode)
         {
             case Opcode.Drop:
-                if (stack.Top().Place == OperandPlace.Stack)
-                    cil.Emit(OpCodes.Pop);
-                stack.Pop();
+                EmitDrop();
                 break;
             case Opcode.Select or Opcode.SelectTyped:
                 EmitSelect(Condition.Plain);
@@ -181,6 +207,36 @@ internal sealed partial class FunctionCompiler
                 WriteGlobal(index);
                 break;
         }
+    }
+
+    private void EmitDrop()
+    {
+        var (place, type) = (stack.Top().Place, stack.Top().Type);
+        if (module.Options.GuardPages && type is ValueType.I64 or ValueType.F64 or ValueType.V128 && place is OperandPlace.Stack or OperandPlace.Temporary)
+        {
+            EmitUse(type);
+            return;
+        }
+
+        if (place == OperandPlace.Stack)
+            cil.Emit(OpCodes.Pop);
+        stack.Pop();
+    }
+
+    /// <summary>
+    /// Writes the value on top to the cell of the first result, which nobody reads. A load that nobody needs would become one of four bytes, and miss that its
+    /// last ones are outside memory.
+    /// </summary>
+    private void EmitUse(ValueType type)
+    {
+        stack.Load(1);
+        stack.Pop();
+        cil.Store(Scratch(type));
+        cil.LoadFromContext(ModuleContext.GroupOffset, OpCodes.Ldind_I);
+        cil.Integer(GroupHeader.ResultsOffset);
+        cil.Emit(OpCodes.Add);
+        cil.Load(Scratch(type));
+        cil.StoreCell(type);
     }
 
     private void WriteLocal(int index)

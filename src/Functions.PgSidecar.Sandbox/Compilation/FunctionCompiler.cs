@@ -32,7 +32,7 @@ internal sealed partial class FunctionCompiler
         cil = new CilWriter(method.GetILGenerator(Math.Max(64, body.Instructions.Length * 4)), parameters.Length);
         locals = new LocalVariables(cil, parameters, body.Locals);
         stack = new OperandStack(cil, locals);
-        if (body.Instructions.Any(instruction => OpcodeTable.IsMemoryAccess(instruction.Opcode)))
+        if (module.MemoryDistance is null && body.Instructions.Any(instruction => OpcodeTable.IsMemoryAccess(instruction.Opcode)))
             memoryBase = cil.NewLocal(typeof(nint));
     }
 

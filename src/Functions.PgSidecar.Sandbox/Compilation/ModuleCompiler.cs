@@ -11,6 +11,12 @@ internal sealed class ModuleCompiler
     /// <summary>The method that gives the address of a function that can be referenced; 0 for any other.</summary>
     public const string AddressMethod = "AddressOf";
 
+    /// <summary>
+    /// The method that gives the address at which the host calls an exported function or the start function, in code that relies on guard pages; other
+    /// classes do not have it, and any address will do.
+    /// </summary>
+    public const string EntryMethod = "EntryOf";
+
     /// <summary>Functions whose addresses one method knows: a method of a hundred thousand would take minutes to compile.</summary>
     private const int AddressesAtOnce = 1024;
 
@@ -22,9 +28,11 @@ internal sealed class ModuleCompiler
     private readonly TypeBuilder type;
     private readonly TypeBuilder[] classes;
 
-    private ModuleCompiler(WasmModule module, SignatureTable signatures, ModuleBuilder assembly, string className, CompilationOptions options)
+    private ModuleCompiler(
+        WasmModule module, SignatureTable signatures, ModuleBuilder assembly, string className, CompilationOptions options, int? memoryDistance)
     {
         Module = module;
+        MemoryDistance = memoryDistance;
         Options = options;
         Signatures = signatures;
         type = assembly.DefineType(className, Static);
@@ -52,12 +60,16 @@ internal sealed class ModuleCompiler
     /// <summary>Linear memory is never smaller: accesses at known addresses below need no check.</summary>
     public ulong MinimumMemoryBytes { get; }
 
+    /// <summary>How far linear memory is from the module's context, where that is known already: else it has to be read from the context.</summary>
+    public int? MemoryDistance { get; }
+
     /// <summary>The methods of the functions the module defines.</summary>
     public MethodBuilder[] Methods { get; }
 
-    public static void Compile(WasmModule module, SignatureTable signatures, ModuleBuilder assembly, string className, CompilationOptions options)
+    public static void Compile(
+        WasmModule module, SignatureTable signatures, ModuleBuilder assembly, string className, CompilationOptions options, int? memoryDistance)
     {
-        var compiler = new ModuleCompiler(module, signatures, assembly, className, options);
+        var compiler = new ModuleCompiler(module, signatures, assembly, className, options, memoryDistance);
         var entryChecks = CallGraph.FindEntryChecks(module);
         for (var function = 0; function < module.Bodies.Length; function++)
         {
@@ -70,8 +82,10 @@ internal sealed class ModuleCompiler
         }
 
         compiler.EmitAddressMethod();
+        var entries = options.GuardPages ? compiler.EmitEntries(assembly) : null;
         foreach (var part in compiler.classes)
             part.CreateType();
+        entries?.CreateType();
     }
 
     /// <summary>Addresses are taken one by one, when they are asked for: taking one may make the runtime prepare the method.</summary>
@@ -82,10 +96,54 @@ internal sealed class ModuleCompiler
             targets[function] = Methods[function - Module.ImportedFunctions];
         if (Module.Dylink is not null)
             EmitUnresolvedStubs(targets);
+        EmitAddresses(AddressMethod, targets);
+    }
 
+    /// <summary>Methods that the host calls instead of the functions themselves: a fault inside leaves them as a trap.</summary>
+    private TypeBuilder EmitEntries(ModuleBuilder assembly)
+    {
+        var entries = assembly.DefineType($"{type.Name}Entries", Static);
+        var exported = Module.Exports.Values.Where(export => export.Kind == ExternalKind.Function).Select(export => export.Index);
+        var targets = new SortedDictionary<int, MethodBuilder>();
+        foreach (var function in exported.Append(Module.Start).Where(function => function >= Module.ImportedFunctions).Distinct())
+            targets[function] = EmitEntry(entries, function);
+        EmitAddresses(EntryMethod, targets);
+        return entries;
+    }
+
+    private MethodBuilder EmitEntry(TypeBuilder entries, int function)
+    {
+        var signature = Module.FunctionTypes[function];
+        var entry = entries.DefineMethod(
+            $"entry{function}",
+            MethodAttributes.Public | MethodAttributes.Static,
+            CilMethods.ResultType(signature),
+            CilMethods.ParameterTypes(signature));
+        var cil = new CilWriter(entry.GetILGenerator(), signature.Parameters.Length);
+        var result = signature.Results.IsEmpty ? null : cil.NewLocal(CilMethods.ResultType(signature));
+        cil.BeginTry();
+        for (var argument = 0; argument <= signature.Parameters.Length; argument++)
+            cil.LoadArgument(argument);
+        cil.Call(Methods[function - Module.ImportedFunctions]);
+        if (result is not null)
+            cil.Store(result);
+        cil.BeginCatch(typeof(NullReferenceException));
+        cil.Context();
+        cil.Call(CilMethods.Runtime(nameof(CompiledCode.TrapFault)));
+        cil.Emit(OpCodes.Rethrow);
+        cil.EndTry();
+        if (result is not null)
+            cil.Load(result);
+        cil.Emit(OpCodes.Ret);
+        return entry;
+    }
+
+    /// <summary>A method that answers the address of each of the targets.</summary>
+    private void EmitAddresses(string name, SortedDictionary<int, MethodBuilder> targets)
+    {
         var parts = targets.GroupBy(target => target.Key / AddressesAtOnce).Select(part => KeyValuePair.Create(
-            part.Key, EmitChoice($"{AddressMethod}{part.Key}", part.Key * AddressesAtOnce, 1, part, (cil, target) => cil.LoadAddressOf(target))));
-        EmitChoice(AddressMethod, 0, AddressesAtOnce, parts, (cil, part) =>
+            part.Key, EmitChoice($"{name}{part.Key}", part.Key * AddressesAtOnce, 1, part, (cil, target) => cil.LoadAddressOf(target))));
+        EmitChoice(name, 0, AddressesAtOnce, parts, (cil, part) =>
         {
             cil.LoadArgument(0);
             cil.Call(part);

@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
+using Functions.PgSidecar.Sandbox.Compilation;
 using Functions.PgSidecar.Sandbox.JavaScript.SourceMaps;
 using Functions.PgSidecar.Sandbox.Runtime;
 using Functions.PgSidecar.Sandbox.Threads;
@@ -35,6 +36,9 @@ public sealed class JavaScriptEngine : IDisposable
     /// <summary>Identifies the engine's code and prelude, 64 hex digits: stored programs fit engines of the same id only.</summary>
     public string EngineId { get; }
 
+    /// <summary>Whether pages guard the memory of functions, rather than code that compares addresses.</summary>
+    public bool HasGuardPages => image.HasGuardPages;
+
     /// <summary>Threads that run guest code now.</summary>
     public int ThreadCount => threads.Count;
 
@@ -42,14 +46,21 @@ public sealed class JavaScriptEngine : IDisposable
     public int WaitingTurns => threads.Waiting;
 
     /// <summary>Loads the engine.</summary>
-    /// <param name="directory">The folder that holds <c>quickjs.dll</c>, its metadata, and <c>prelude.js</c>.</param>
+    /// <param name="directory">The folder that holds <c>quickjs.dll</c> and <c>quickjs.guarded.dll</c>, their metadata, and <c>prelude.js</c>.</param>
     /// <param name="maxThreads">The most sandbox threads; 0 means the default.</param>
-    public static JavaScriptEngine Load(string directory, int maxThreads = 0)
+    /// <param name="guardPages">Whether to run the code that relies on <see cref="CompilationOptions.GuardPages"/>, where they can be had.</param>
+    public static JavaScriptEngine Load(string directory, int maxThreads = 0, bool guardPages = true)
     {
-        var image = CompiledImage.Load(Path.Combine(directory, "quickjs.dll"));
+        var image = LoadImage(directory, guardPages && CompilationOptions.GuardPagesAreAvailable);
         var prelude = File.ReadAllBytes(Path.Combine(directory, "prelude.js"));
         return new JavaScriptEngine(image, prelude, new SandboxThreads(maximum: maxThreads));
     }
+
+    /// <summary>The compiled engine alone.</summary>
+    /// <param name="directory">The folder that <see cref="Load"/> takes.</param>
+    /// <param name="guardPages">Whether its code relies on <see cref="CompilationOptions.GuardPages"/>.</param>
+    public static CompiledImage LoadImage(string directory, bool guardPages) =>
+        CompiledImage.Load(Path.Combine(directory, guardPages ? "quickjs.guarded.dll" : "quickjs.dll"));
 
     /// <summary>The folder the build puts the engine into, beside the executable.</summary>
     public static string DefaultDirectory => Path.Combine(AppContext.BaseDirectory, "guest");

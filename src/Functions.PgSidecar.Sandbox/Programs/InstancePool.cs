@@ -70,7 +70,7 @@ internal sealed class InstancePool<TGuest>(InstanceSnapshot snapshot, Func<long,
     {
         bool isWanted;
         lock (gate)
-            isWanted = !disposed && idle.Count < MaxIdle;
+            isWanted = !disposed && idle.Count < MaxIdle && !GuardedSpace.IsScarce;
         if (isWanted)
             instance.Reset(snapshot);
         GiveUp(instance, keep: isWanted);

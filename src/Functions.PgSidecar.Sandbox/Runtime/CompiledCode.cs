@@ -21,6 +21,14 @@ public static unsafe partial class CompiledCode
 
     public static Exception TrapOutOfFuel() => new WasmTrapException(TrapKind.OutOfFuel);
 
+    /// <summary>Throws the trap that a fault stands for, if the guest's code met it; goes on if the host's did, whose error it is then.</summary>
+    public static void TrapFault(Exception fault, nint context)
+    {
+        var code = fault.TargetSite?.DeclaringType?.Assembly;
+        if (WasmInstance.FromContext(context).Placement.Modules.Exists(module => module.Module.Code.Assembly == code))
+            throw new WasmTrapException(TrapKind.OutOfBoundsMemory);
+    }
+
     /// <summary>A side module called a function that nothing in its group defines.</summary>
     public static Exception TrapUnresolved(int import, nint context)
     {

@@ -36,6 +36,9 @@ public sealed unsafe class CompiledImage
 
     internal IReadOnlyList<CompiledModule> Modules => modules;
 
+    /// <summary>Whether the code was compiled with <see cref="CompilationOptions.GuardPages"/>.</summary>
+    internal bool HasGuardPages => modules[0].HasGuardPages;
+
     /// <summary>
     /// Loads an image that <see cref="AheadOfTimeCompiler"/> wrote: the assembly at <paramref name="path"/> and its <c>.wasmimage</c> beside it. The
     /// same path, or a copy elsewhere, gives the same image again.
@@ -60,14 +63,16 @@ public sealed unsafe class CompiledImage
     {
         var definitions = sources.Select(source => WasmModule.Decode(source.Bytes)).ToArray();
         var signatures = ImageCompiler.Numbered(definitions);
-        return Compile(ImageFile.ComputeEngineId(sources, options), sources.Select(source => source.Name), definitions, signatures, options);
+        var group = GroupPlacement.HeaderBytesOf(definitions);
+        return Compile(ImageFile.ComputeEngineId(sources, options), sources.Select(source => source.Name), definitions, signatures, options, group);
     }
 
     /// <summary>Compiles for a group that will be linked by the caller; all its modules must share one table of signatures.</summary>
+    /// <param name="headerBytes">The group's <see cref="GroupPlacement.HeaderBytes"/>, if these are its first modules.</param>
     internal static CompiledImage Compile(
-        string engineId, IEnumerable<string> names, WasmModule[] definitions, SignatureTable signatures, CompilationOptions options)
+        string engineId, IEnumerable<string> names, WasmModule[] definitions, SignatureTable signatures, CompilationOptions options, int? headerBytes = null)
     {
-        var assembly = ImageCompiler.CompileHere(ImageFile.AssemblyName(engineId), definitions, signatures, options);
+        var assembly = ImageCompiler.CompileHere(ImageFile.AssemblyName(engineId), definitions, signatures, options, headerBytes);
         return new CompiledImage(engineId, names.Select((name, ordinal) =>
             new CompiledModule(name, definitions[ordinal], signatures, assembly.GetType(ImageCompiler.ClassName(ordinal), throwOnError: true)!)));
     }
@@ -130,7 +135,7 @@ public sealed unsafe class CompiledImage
             ?? throw new WasmLinkException($"The image has no module named {key.Module}.");
         var function = found.ExportedFunction(key.Export);
         return function >= found.Definition.ImportedFunctions
-            ? found.AddressOf(function)
+            ? found.EntryOf(function)
             : throw new WasmLinkException($"The module {key.Module} defines and exports no function named {key.Export}.");
     });
 
@@ -149,9 +154,8 @@ public sealed unsafe class CompiledImage
     /// <exception cref="WasmTrapException">A segment does not fit, or a start function or constructor trapped.</exception>
     public WasmInstance Start(HostFunctions host, int memoryLimitPages, Action<WasmInstance>? created = null)
     {
-        var headerBytes = GroupHeader.Size + modules.Sum(GroupLinker.HeaderBytes);
-        var placement = new GroupPlacement(host, (int)(headerBytes + NativeMethods.PageBytes - 1) & -NativeMethods.PageBytes);
-        var instance = new WasmInstance(this, placement, memoryLimitPages);
+        var placement = new GroupPlacement(host, GroupPlacement.HeaderBytesOf(modules.Select(module => module.Definition)));
+        var instance = new WasmInstance(this, placement, memoryLimitPages, HasGuardPages);
         try
         {
             instance.CommitHeader();
@@ -190,7 +194,7 @@ public sealed unsafe class CompiledImage
             return;
         if (initialize < definition.ImportedFunctions || definition.FunctionTypes[initialize] is not { Parameters.Length: 0, Results.Length: 0 })
             throw new WasmLinkException("The export _initialize has to be a function of the module's own, without parameters and results.");
-        ((delegate*<nint, void>)modules[0].AddressOf(initialize))(instance.Context);
+        ((delegate*<nint, void>)modules[0].EntryOf(initialize))(instance.Context);
     }
 
     private static CompiledImage LoadOnce(string path)

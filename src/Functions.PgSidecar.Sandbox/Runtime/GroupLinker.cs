@@ -24,11 +24,11 @@ internal sealed unsafe class GroupLinker(WasmInstance instance)
     private GroupPlacement Placement => instance.Placement;
 
     /// <summary>The room a module takes in the header, as long as its imports share what others define.</summary>
-    public static long HeaderBytes(CompiledModule module)
+    public static long HeaderBytes(WasmModule module)
     {
-        var bytes = (long)module.Layout.Size + module.Definition.ImportedGlobals * 16L + 64;
-        for (var table = module.Definition.ImportedTables; table < module.Definition.TableTypes.Length; table++)
-            bytes += (long)CapacityOf(module.Definition.TableTypes[table]) * FunctionReference.Size;
+        var bytes = new ModuleLayout(module).Size + module.ImportedGlobals * 16L + 64;
+        for (var table = module.ImportedTables; table < module.TableTypes.Length; table++)
+            bytes += (long)CapacityOf(module.TableTypes[table]) * FunctionReference.Size;
         return bytes;
     }
 
@@ -86,7 +86,7 @@ internal sealed unsafe class GroupLinker(WasmInstance instance)
     {
         if (placed.Module.Definition.Start < 0)
             return;
-        var start = WasmInstance.Resolve(placed, placed.Module.Definition.Start);
+        var start = WasmInstance.EntryOf(placed, placed.Module.Definition.Start);
         ((delegate*<nint, void>)start.Code)((nint)instance.Mapping + start.ContextOffset!.Value);
     }
 

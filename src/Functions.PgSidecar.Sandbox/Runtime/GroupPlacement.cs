@@ -26,6 +26,16 @@ internal sealed class GroupPlacement(HostFunctions host, int headerBytes)
     /// <summary>Set by the first snapshot: no more modules may be linked.</summary>
     public bool IsFrozen { get; set; }
 
+    /// <summary>
+    /// The <see cref="HeaderBytes"/> of a group of modules. The context of the first one lies at its beginning, so that its code knows the distance to linear
+    /// memory.
+    /// </summary>
+    public static int HeaderBytesOf(IEnumerable<WasmModule> modules)
+    {
+        var bytes = GroupHeader.Size + modules.Sum(GroupLinker.HeaderBytes);
+        return checked((int)((bytes + NativeMethods.PageBytes - 1) & -NativeMethods.PageBytes));
+    }
+
     /// <summary>Takes room for a context or a cell from the beginning of the header: what is written at each start lies close together.</summary>
     public int TakeContext(int bytes)
     {

@@ -12,7 +12,7 @@ namespace Functions.PgSidecar.Sandbox.Runtime;
 internal sealed record ImageFile(string EngineId, IReadOnlyList<(string Name, WasmModule Definition)> Modules)
 {
     /// <summary>Increase it whenever compiled code, contexts or snapshots change their form: it is part of the engine id.</summary>
-    public const int Version = 2;
+    public const int Version = 3;
 
     private const string Magic = "PGFN-WASM-IMAGE";
 
@@ -27,7 +27,7 @@ internal sealed record ImageFile(string EngineId, IReadOnlyList<(string Name, Wa
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         hash.AppendData(BitConverter.GetBytes(Version));
-        hash.AppendData([(byte)((options.CountFuel ? 1 : 0) | (options.OptimizeAtFirstCall ? 2 : 0))]);
+        hash.AppendData([(byte)((options.CountFuel ? 1 : 0) | (options.OptimizeAtFirstCall ? 2 : 0) | (options.GuardPages ? 4 : 0))]);
         foreach (var (name, bytes) in modules)
         {
             hash.AppendData(SHA256.HashData(Encoding.UTF8.GetBytes(name)));

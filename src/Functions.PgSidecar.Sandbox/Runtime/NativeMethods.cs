@@ -10,6 +10,7 @@ internal static unsafe partial class NativeMethods
     public const int ProtectNone = 0;
     public const int ProtectRead = 1;
     public const int ProtectReadWrite = 3;
+    public const int ProtectExecute = 4;
     public const int MapShared = 0x01;
     public const int MapPrivate = 0x02;
     public const int MapFixed = 0x10;
@@ -37,6 +38,9 @@ internal static unsafe partial class NativeMethods
     [LibraryImport("libc", EntryPoint = "close", SetLastError = true)]
     public static partial int Close(int file);
 
+    [LibraryImport("libc", EntryPoint = "sigaction", SetLastError = true)]
+    public static partial int SignalAction(int signal, byte* action, byte* before);
+
     [LibraryImport("libc", EntryPoint = "pthread_self")]
     public static partial nint ThreadSelf();
 
@@ -56,6 +60,13 @@ internal static unsafe partial class NativeMethods
         if (mapped == -1)
             Fail("mmap");
         return (byte*)mapped;
+    }
+
+    /// <summary>Maps anonymous private memory anywhere; 0 where that is refused.</summary>
+    public static nint TryMap(long length, int protection)
+    {
+        var mapped = MemoryMap(0, (nint)length, protection, MapPrivate | MapAnonymous | MapNoReserve, -1, 0);
+        return mapped == -1 ? 0 : mapped;
     }
 
     public static void Unmap(byte* address, long length)

@@ -39,8 +39,8 @@ internal static unsafe class PlacementFile
     public static GroupPlacement Read(BinaryReader reader, CompiledImage image, HostFunctions host)
     {
         var headerBytes = reader.ReadInt32();
-        if (headerBytes <= GroupHeader.Size || headerBytes % NativeMethods.PageBytes != 0)
-            throw new InvalidDataException("The snapshot's header has an impossible size.");
+        if (headerBytes != GroupPlacement.HeaderBytesOf(image.Modules.Select(module => module.Definition)))
+            throw new InvalidDataException("The snapshot's header has another size than the image's code counts on.");
         var placement = new GroupPlacement(host, headerBytes) { IsFrozen = true };
         for (var left = reader.ReadInt32(); left > 0; left--)
         {
@@ -61,6 +61,8 @@ internal static unsafe class PlacementFile
             placement.Modules.Add(ReadModule(reader, image, placement));
         if (placement.Modules.Count == 0 || placement.Memories.Count > 1)
             throw new InvalidDataException("The snapshot has no module or several memories.");
+        if (placement.Modules[0].Module != image.Modules[0] || placement.Modules[0].ContextOffset != GroupHeader.Size)
+            throw new InvalidDataException("The snapshot's main module is not where the image's code counts on it.");
         return placement;
     }
 

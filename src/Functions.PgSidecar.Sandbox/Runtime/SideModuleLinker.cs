@@ -113,7 +113,7 @@ internal sealed unsafe class SideModuleLinker(WasmInstance instance, ModulePlace
         var alignment = 1u << needs.MemoryAlignment;
         // malloc aligns to 16 bytes; beyond that the address is moved up within a larger block.
         var slack = alignment > 16 ? alignment : 0;
-        var code = (delegate*<int, nint, int>)main.Module.AddressOf(allocate);
+        var code = (delegate*<int, nint, int>)main.Module.EntryOf(allocate);
         var address = (uint)code((int)(needs.MemorySize + slack), instance.Context);
         if (address == 0)
             throw new WasmLinkException($"No memory for the side module {side.Name}: {needs.MemorySize} bytes.");
@@ -147,6 +147,6 @@ internal sealed unsafe class SideModuleLinker(WasmInstance instance, ModulePlace
     {
         var function = side.ExportedFunction(export);
         if (function >= 0)
-            ((delegate*<nint, void>)side.AddressOf(function))((nint)instance.ContextAt(placed));
+            ((delegate*<nint, void>)side.EntryOf(function))((nint)instance.ContextAt(placed));
     }
 }

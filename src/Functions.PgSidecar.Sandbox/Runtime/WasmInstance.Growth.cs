@@ -21,7 +21,7 @@ public sealed unsafe partial class WasmInstance
         if (memory.Index > 0)
         {
             var bytes = Math.Max((long)memoryLimitPages, 1) * LinearMemory.PageBytes;
-            otherMemories.Add(((nint)LinearMemory.Reserve(bytes), bytes));
+            otherMemories.Add(((nint)LinearMemory.Reserve(bytes, isGuarded), bytes));
         }
 
         placement.Memories.Add(memory);

@@ -30,6 +30,13 @@ public sealed unsafe partial class WasmInstance
         return import with { ContextOffset = import.ContextOffset ?? module.ContextOffset };
     }
 
+    /// <summary>The same for a call by the host, of an exported function or the start function.</summary>
+    internal static ExternalFunction EntryOf(ModulePlacement module, int function)
+    {
+        var target = Resolve(module, function);
+        return function >= module.Module.Definition.ImportedFunctions ? target with { Code = module.Module.EntryOf(function) } : target;
+    }
+
     internal FunctionReference EvaluateReference(ModulePlacement module, ConstantExpression expression)
     {
         FunctionReference value = default;

@@ -17,7 +17,7 @@ public sealed unsafe partial class WasmInstance
         if (memoryLimitPages < snapshot.Pages)
             throw new WasmLinkException($"The snapshot has {snapshot.Pages} pages of memory; the limit is {memoryLimitPages}.");
         using var use = snapshot.Use();
-        var instance = new WasmInstance(snapshot.Image, snapshot.Placement, memoryLimitPages);
+        var instance = new WasmInstance(snapshot.Image, snapshot.Placement, memoryLimitPages, snapshot.Image.HasGuardPages);
         try
         {
             instance.MapSnapshot(snapshot);

@@ -18,6 +18,7 @@ public sealed unsafe partial class WasmInstance : IDisposable
     private readonly int memoryLimitPages;
     private readonly long reservedBytes;
     private readonly byte* mapping;
+    private readonly bool isGuarded;
     private readonly nint handle;
 
     /// <summary>Bases of memories after the first, which lie outside the mapping; such a group cannot be snapshot.</summary>
@@ -28,14 +29,16 @@ public sealed unsafe partial class WasmInstance : IDisposable
     /// <summary>The reason of the pending interrupt, for contexts that are made after it.</summary>
     private volatile int interruptReason;
 
-    /// <summary>Reserves address space: a header, accessible and zero, and room for linear memory up to its limit.</summary>
-    internal WasmInstance(CompiledImage image, GroupPlacement placement, int memoryLimitPages)
+    /// <summary>Reserves address space: room for a header and for linear memory up to its limit, none of it accessible yet.</summary>
+    /// <param name="isGuarded">Whether the code relies on what lies around: see <see cref="GuardedSpace"/>.</param>
+    internal WasmInstance(CompiledImage image, GroupPlacement placement, int memoryLimitPages, bool isGuarded)
     {
         this.image = image;
         this.placement = placement;
         this.memoryLimitPages = memoryLimitPages;
         reservedBytes = placement.HeaderBytes + (long)memoryLimitPages * LinearMemory.PageBytes;
-        mapping = LinearMemory.Reserve(reservedBytes);
+        this.isGuarded = isGuarded;
+        mapping = LinearMemory.Reserve(reservedBytes, isGuarded);
         handle = GCHandle.ToIntPtr(GCHandle.Alloc(this));
     }
 
@@ -175,9 +178,9 @@ public sealed unsafe partial class WasmInstance : IDisposable
             if (isDisposed)
                 return;
             isDisposed = true;
-            NativeMethods.Unmap(mapping, reservedBytes);
+            LinearMemory.Free(mapping, reservedBytes, isGuarded);
             foreach (var (address, bytes) in otherMemories)
-                NativeMethods.Unmap((byte*)address, bytes);
+                LinearMemory.Free((byte*)address, bytes, isGuarded);
             GCHandle.FromIntPtr(handle).Free();
         }
     }

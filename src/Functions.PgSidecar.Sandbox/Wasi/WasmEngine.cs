@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
@@ -30,11 +31,16 @@ public sealed class WasmEngine : IDisposable
     /// <summary>crossgen2 takes a processor for seconds; functions that are running need the others.</summary>
     private readonly SemaphoreSlim compiling = new(1);
     private readonly AheadOfTimeCompiler? ahead;
+    private readonly bool guardPages;
 
     /// <param name="maxThreads">Modules that run or wait at once; the others queue.</param>
     /// <param name="crossgen">The executable of crossgen2; where there is none, the runtime compiles functions at their first calls in each process.</param>
-    public WasmEngine(int maxThreads = DefaultThreads, string? crossgen = null)
+    /// <param name="guardPages">Whether code relies on <see cref="CompilationOptions.GuardPages"/>, where they can be had.</param>
+    public WasmEngine(int maxThreads = DefaultThreads, string? crossgen = null, bool guardPages = true)
     {
+        this.guardPages = guardPages && CompilationOptions.GuardPagesAreAvailable;
+        EngineId = Convert.ToHexStringLower(SHA256.HashData(Encoding.ASCII.GetBytes(
+            $"pgfn-wasm {WasmProgramFormat.Version} {ImageFile.Version} {this.guardPages} {Environment.Version} {RuntimeInformation.ProcessArchitecture}")));
         threads = new SandboxThreads(minimum: 1, maximum: maxThreads);
         ahead = File.Exists(crossgen) ? new AheadOfTimeCompiler(crossgen) : null;
     }
@@ -43,8 +49,7 @@ public sealed class WasmEngine : IDisposable
     public static string DefaultCrossgen => Path.Combine(AppContext.BaseDirectory, "crossgen2", "crossgen2");
 
     /// <summary>Identifies the compiler, the runtime and the form of what is stored, 64 hex digits: stored programs fit engines of the same id only.</summary>
-    public string EngineId { get; } = Convert.ToHexStringLower(SHA256.HashData(Encoding.ASCII.GetBytes(
-        $"pgfn-wasm {WasmProgramFormat.Version} {ImageFile.Version} {Environment.Version} {System.Runtime.InteropServices.RuntimeInformation.ProcessArchitecture}")));
+    public string EngineId { get; }
 
     /// <summary>Threads that run modules now, those that wait in an import included.</summary>
     public int ThreadCount => threads.Count;
@@ -106,7 +111,7 @@ public sealed class WasmEngine : IDisposable
     /// <summary>Machine code of large modules; CIL of small ones, and of those that crossgen2 takes too long for or fails at.</summary>
     private async Task<EmittedImage> EmitAsync(ReadOnlyMemory<byte> module, bool countFuel)
     {
-        var options = new CompilationOptions { CountFuel = countFuel };
+        var options = new CompilationOptions { CountFuel = countFuel, GuardPages = guardPages };
         if (ahead is not null && module.Length >= SmallModule)
         {
             await compiling.WaitAsync().ConfigureAwait(false);

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Net.Sockets;
 using Functions.PgSidecar.Core;
 using Functions.PgSidecar.Http;
+using Functions.PgSidecar.Sandbox.JavaScript;
 using Microsoft.AspNetCore.Connections;
 
 namespace Functions.PgSidecar.Cli;
@@ -32,6 +33,7 @@ internal static class ServeCommand
             await using var app = await Sidecar.BuildAsync(options, dataSource, cancellationToken);
             await app.StartAsync(cancellationToken);
             await Rehearsal.RunAsync(app.Urls, cancellationToken);
+            HostLog.MemoryGuard(app.Logger, app.Services.GetRequiredService<JavaScriptEngine>().HasGuardPages ? "guard pages" : "comparing addresses");
             HostLog.Serving(app.Logger, typeof(Sidecar).Assembly.GetName().Version!.ToString(3), string.Join(", ", app.Urls));
             await app.WaitForShutdownAsync(cancellationToken);
             return 0;

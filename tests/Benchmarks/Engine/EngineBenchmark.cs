@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
-using Functions.PgSidecar.Benchmarks.Processes;
 using Functions.PgSidecar.Benchmarks.Report;
+using Functions.PgSidecar.Sandbox.Compilation;
 using Functions.PgSidecar.Sandbox.JavaScript;
 using Functions.PgSidecar.Sandbox.Runtime;
 
@@ -22,20 +22,19 @@ internal sealed class EngineBenchmark : IBenchmark
     public async Task<IReadOnlyList<Measurement>> MeasureAsync(BenchmarkRun run, CancellationToken cancellationToken)
     {
         // Guest code needs the stack of a sandbox thread.
-        var completion = new TaskCompletionSource<(IReadOnlyList<Measurement> Instances, Dictionary<string, double> Times)>();
-        var thread = new Thread(() => Complete(completion), WasmInstance.RunStackBytes) { IsBackground = true };
+        var completion = new TaskCompletionSource<IReadOnlyList<Measurement>>();
+        var thread = new Thread(() => Complete(completion, run.Repository), WasmInstance.RunStackBytes) { IsBackground = true };
         thread.Start();
-        var (instances, ours) = await completion.Task.WaitAsync(cancellationToken);
-        return [.. instances, .. Compare(ours, await RunPeerAsync(run.Repository, cancellationToken))];
+        return await completion.Task.WaitAsync(cancellationToken);
     }
 
-    private static void Complete(TaskCompletionSource<(IReadOnlyList<Measurement> Instances, Dictionary<string, double> Times)> completion)
+    private static void Complete(TaskCompletionSource<IReadOnlyList<Measurement>> completion, Repository repository)
     {
         try
         {
-            var guest = new QuickJsGuest(CompiledImage.Load(Path.Combine(JavaScriptEngine.DefaultDirectory, "quickjs.dll")));
+            var guest = Guest(CompilationOptions.GuardPagesAreAvailable);
             using var instance = guest.Start(MemoryLimitPages);
-            completion.SetResult((MeasureInstances(guest, instance), MeasureWorkloads(guest, instance)));
+            completion.SetResult([.. MeasureInstances(guest, instance), .. MeasureWorkloads(guest, instance, repository)]);
         }
         catch (Exception e)
         {
@@ -43,6 +42,8 @@ internal sealed class EngineBenchmark : IBenchmark
             completion.SetException(e);
         }
     }
+
+    private static QuickJsGuest Guest(bool guardPages) => new(JavaScriptEngine.LoadImage(JavaScriptEngine.DefaultDirectory, guardPages));
 
     private static IReadOnlyList<Measurement> MeasureInstances(QuickJsGuest guest, WasmInstance instance)
     {
@@ -122,49 +123,31 @@ internal sealed class EngineBenchmark : IBenchmark
         .Where(line => line.StartsWith("Private_", StringComparison.Ordinal))
         .Sum(line => long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture));
 
-    /// <summary>Milliseconds of each workload.</summary>
-    private static Dictionary<string, double> MeasureWorkloads(QuickJsGuest guest, WasmInstance instance)
+    private static IEnumerable<Measurement> MeasureWorkloads(QuickJsGuest guest, WasmInstance instance, Repository repository)
+    {
+        var comparing = Guest(guardPages: false);
+        using var comparingInstance = comparing.Start(MemoryLimitPages);
+        using var peer = repository.EnginePackage is { } package
+            ? PeerEngine.TryStart("--experimental-wasm-extended-const", Repository.Beside("Engine/peer.mjs"), package, Workloads)
+            : null;
+        List<Func<string, Round>> contestants = [Contestant(guest, instance), Contestant(comparing, comparingInstance)];
+        if (peer is not null)
+            contestants.Add(peer.Run);
+        var names = JsonSerializer.Deserialize<string[]>(guest.Evaluate(instance, "JSON.stringify(Object.keys(workloads))"))!;
+        var times = names.ToDictionary(name => name, name => Contest.Run(name, Rounds, contestants));
+        foreach (var (name, best) in times)
+            yield return new($"JavaScript: {name}", "ms", best[0], Peer(best[^1]));
+        yield return new("JavaScript: geometric mean", "ms", Mean(0), Peer(Mean(^1)), Goal.RatioAtMost(1.0));
+        yield return new("JavaScript, addresses compared by code: geometric mean", "ms", Mean(1), Peer(Mean(^1)));
+
+        double Mean(Index contestant) => Contest.Mean(times.Values.Select(best => best[contestant]));
+        Peer? Peer(double time) => peer is null ? null : new Peer("V8", time);
+    }
+
+    private static Func<string, Round> Contestant(QuickJsGuest guest, WasmInstance instance)
     {
         instance.ArmStack();
         guest.Evaluate(instance, File.ReadAllText(Workloads));
-        var names = JsonSerializer.Deserialize<string[]>(guest.Evaluate(instance, "JSON.stringify(Object.keys(workloads))"))!;
-        return names.ToDictionary(name => name, name => Enumerable.Range(0, Rounds).Min(_ => Evaluate(guest, instance, name)));
-    }
-
-    /// <summary>
-    /// Processor time of one round. The best of them counts: by then both engines have compiled what they will compile, whatever else the machine does.
-    /// </summary>
-    private static double Evaluate(QuickJsGuest guest, WasmInstance instance, string workload)
-    {
-        var before = Environment.CpuUsage.TotalTime;
-        guest.Evaluate(instance, $"workloads.{workload}()");
-        return (Environment.CpuUsage.TotalTime - before).TotalMilliseconds;
-    }
-
-    private static IEnumerable<Measurement> Compare(Dictionary<string, double> ours, Dictionary<string, double>? peer)
-    {
-        foreach (var (name, time) in ours)
-            yield return Row(name, time, peer?[name], goal: null);
-        yield return Row("geometric mean", GeometricMean(ours.Values), peer is null ? null : GeometricMean(peer.Values), Goal.RatioAtMost(1.0));
-
-        static Measurement Row(string name, double time, double? peer, Goal? goal) =>
-            new($"JavaScript: {name}", "ms", time, peer is { } value ? new Peer("V8", value) : null, goal);
-    }
-
-    private static double GeometricMean(IEnumerable<double> values) => Math.Exp(values.Average(Math.Log));
-
-    private static async Task<Dictionary<string, double>?> RunPeerAsync(Repository repository, CancellationToken cancellationToken)
-    {
-        if (repository.EnginePackage is not { } package)
-            return null;
-        string[] arguments = ["--experimental-wasm-extended-const", Repository.Beside("Engine/peer.mjs"), package, Workloads, $"{Rounds}"];
-        try
-        {
-            return JsonSerializer.Deserialize<Dictionary<string, double>>(await Command.RunAsync("node", arguments, null, cancellationToken));
-        }
-        catch (System.ComponentModel.Win32Exception)
-        {
-            return null;
-        }
+        return workload => Contest.Measure(() => guest.Evaluate(instance, $"workloads.{workload}()"));
     }
 }

@@ -40,9 +40,15 @@ internal sealed class KernelBenchmark : IBenchmark
                 var module = path + ".wasm";
                 if (!await TryBuildAsync(compiler, [.. arguments, "-o", module], cancellationToken))
                     continue;
-                var plain = await MeasureAsync(module, path + ".plain.dll", CompilationOptions.Default, cancellationToken);
-                var counting = await MeasureAsync(module, path + ".fuel.dll", new() { CountFuel = true }, cancellationToken);
-                measurements.AddRange(Compare(language, plain, counting, await RunPeerAsync(module, cancellationToken)));
+                var options = CompilationOptions.Default with { GuardPages = CompilationOptions.GuardPagesAreAvailable };
+                CompiledImage[] images =
+                [
+                    await CompileAsync(module, path + ".plain.dll", options, cancellationToken),
+                    await CompileAsync(module, path + ".fuel.dll", options with { CountFuel = true }, cancellationToken),
+                    await CompileAsync(module, path + ".comparing.dll", CompilationOptions.Default, cancellationToken),
+                ];
+                using var peer = PeerEngine.TryStart(Repository.Beside("Engine/Kernels/peer.mjs"), module, JsonSerializer.Serialize(Sizes));
+                measurements.AddRange(Compare(language, Run(images, peer), peer is not null));
             }
             return measurements;
         }
@@ -80,22 +86,35 @@ internal sealed class KernelBenchmark : IBenchmark
         }
     }
 
-    private static async Task<Dictionary<string, Result>> MeasureAsync(string module, string image, CompilationOptions options, CancellationToken cancellationToken)
+    private static async Task<CompiledImage> CompileAsync(string module, string image, CompilationOptions options, CancellationToken cancellationToken)
     {
         await new AheadOfTimeCompiler(Crossgen).CompileAsync([("main", await File.ReadAllBytesAsync(module, cancellationToken))], image, options, cancellationToken);
-        var results = new Dictionary<string, Result>();
+        return CompiledImage.Load(image);
+    }
+
+    /// <summary>The best times of each kernel: of the images, then of the peer.</summary>
+    private static Dictionary<string, double[]> Run(CompiledImage[] images, PeerEngine? peer)
+    {
+        var results = new Dictionary<string, double[]>();
         Exception? failure = null;
         // Guest code needs the stack of a sandbox thread.
         var thread = new Thread(
             () =>
             {
+                var instances = images.Select(image => image.Start(HostFunctions.None, MemoryLimitPages, static created => created.Fuel = long.MaxValue)).ToArray();
                 try
                 {
-                    Run(CompiledImage.Load(image), results);
+                    Func<string, Round>[] contestants = [.. images.Zip(instances, Contestant), .. peer is null ? (Func<string, Round>[])[] : [peer.Run]];
+                    foreach (var name in Sizes.Keys)
+                        results.Add(name, Contest.Run(name, Rounds, contestants));
                 }
                 catch (Exception exception)
                 {
                     failure = exception;
+                }
+                finally
+                {
+                    Array.ForEach(instances, instance => instance.Dispose());
                 }
             },
             WasmInstance.RunStackBytes);
@@ -104,58 +123,21 @@ internal sealed class KernelBenchmark : IBenchmark
         return failure is null ? results : throw new InvalidOperationException("A kernel failed.", failure);
     }
 
-    private static unsafe void Run(CompiledImage image, Dictionary<string, Result> results)
+    private static unsafe Func<string, Round> Contestant(CompiledImage image, WasmInstance instance) => name =>
     {
-        using var instance = image.Start(HostFunctions.None, MemoryLimitPages, static created => created.Fuel = long.MaxValue);
-        foreach (var (name, size) in Sizes)
-        {
-            var kernel = (delegate*<int, nint, int>)image.Function(name);
-            var best = double.MaxValue;
-            var checksum = 0;
-            for (var round = 0; round < Rounds; round++)
-            {
-                var before = Environment.CpuUsage.TotalTime;
-                checksum = kernel(size, instance.Context);
-                best = Math.Min(best, (Environment.CpuUsage.TotalTime - before).TotalMilliseconds);
-            }
+        var kernel = (delegate*<int, nint, int>)image.Function(name);
+        return Contest.Measure(() => $"{kernel(Sizes[name], instance.Context)}");
+    };
 
-            results.Add(name, new Result(best, checksum));
-        }
-    }
-
-    private static async Task<Dictionary<string, Result>?> RunPeerAsync(string module, CancellationToken cancellationToken)
+    private static IEnumerable<Measurement> Compare(string language, Dictionary<string, double[]> times, bool hasPeer)
     {
-        string[] arguments = [Repository.Beside("Engine/Kernels/peer.mjs"), module, JsonSerializer.Serialize(Sizes), $"{Rounds}"];
-        try
-        {
-            var output = await Command.RunAsync("node", arguments, null, cancellationToken);
-            return JsonSerializer.Deserialize<Dictionary<string, double[]>>(output)!
-                .ToDictionary(entry => entry.Key, entry => new Result(entry.Value[0], (int)entry.Value[1]));
-        }
-        catch (Win32Exception)
-        {
-            return null;
-        }
+        foreach (var (name, best) in times)
+            yield return new($"kernel in {language}: {name}", "ms", best[0], V8(best[^1]));
+        yield return new($"kernels in {language}: geometric mean", "ms", Mean(0), V8(Mean(^1)), Goal.RatioAtMost(1.1));
+        yield return new($"kernels in {language}, addresses compared by code: geometric mean", "ms", Mean(2), V8(Mean(^1)));
+        yield return new($"kernels in {language} that count fuel: geometric mean", "ms", Mean(1), new Peer("without", Mean(0)));
+
+        double Mean(Index contestant) => Contest.Mean(times.Values.Select(best => best[contestant]));
+        Peer? V8(double time) => hasPeer ? new Peer("V8", time) : null;
     }
-
-    private static IEnumerable<Measurement> Compare(
-        string language, Dictionary<string, Result> plain, Dictionary<string, Result> counting, Dictionary<string, Result>? peer)
-    {
-        foreach (var (name, result) in plain)
-        {
-            if (counting[name].Checksum != result.Checksum || (peer is not null && peer[name].Checksum != result.Checksum))
-                throw new InvalidOperationException($"The kernel {name} in {language} computed something else.");
-            yield return new($"kernel in {language}: {name}", "ms", result.Milliseconds, peer is null ? null : new Peer("V8", peer[name].Milliseconds));
-        }
-
-        yield return new(
-            $"kernels in {language}: geometric mean", "ms", Mean(plain), peer is null ? null : new Peer("V8", Mean(peer)), Goal.RatioAtMost(1.1));
-        yield return new($"kernels in {language} that count fuel: geometric mean", "ms", Mean(counting), new Peer("without", Mean(plain)));
-
-        static double Mean(Dictionary<string, Result> results) => Math.Exp(results.Values.Average(result => Math.Log(result.Milliseconds)));
-    }
-
-    /// <param name="Milliseconds">Processor time of the best round.</param>
-    /// <param name="Checksum">What it returned.</param>
-    private sealed record Result(double Milliseconds, int Checksum);
 }

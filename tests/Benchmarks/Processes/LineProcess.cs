@@ -2,7 +2,7 @@ using System.Diagnostics;
 
 namespace Functions.PgSidecar.Benchmarks.Processes;
 
-/// <summary>A program that is talked to while it runs: it answers line by line.</summary>
+/// <summary>A program that is talked to while it runs, line by line.</summary>
 internal sealed class LineProcess : IDisposable
 {
     private readonly Process process;
@@ -15,12 +15,19 @@ internal sealed class LineProcess : IDisposable
     }
 
     /// <summary>Starts it.</summary>
-    public static LineProcess Start(string program, IEnumerable<string> arguments, IReadOnlyDictionary<string, string> environment)
+    public static LineProcess Start(string program, IEnumerable<string> arguments, IReadOnlyDictionary<string, string>? environment = null)
     {
-        var start = new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
-        foreach (var (name, value) in environment)
+        var start = new ProcessStartInfo(program, arguments) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
+        foreach (var (name, value) in environment ?? new Dictionary<string, string>())
             start.Environment[name] = value;
         return new LineProcess(Process.Start(start)!);
+    }
+
+    /// <summary>Gives it a line.</summary>
+    public void WriteLine(string line)
+    {
+        process.StandardInput.WriteLine(line);
+        process.StandardInput.Flush();
     }
 
     /// <summary>The next line it prints.</summary>

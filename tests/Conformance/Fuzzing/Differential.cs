@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using Functions.PgSidecar.Sandbox.Compilation;
 using Functions.PgSidecar.Sandbox.Runtime;
 using ValueType = Functions.PgSidecar.Sandbox.Wasm.ValueType;
 
@@ -36,12 +37,8 @@ internal static class Differential
     {
         try
         {
-            List<string> actual = [];
-            GuestThread.Run(() => actual = Execute(file, expected.Functions));
-            var at = actual.Zip(expected.Events).TakeWhile(pair => pair.First == pair.Second).Count();
-            return at == actual.Count && at == expected.Events.Length
-                ? null
-                : $"event {at}: V8 {expected.Events.ElementAtOrDefault(at)}, here {actual.ElementAtOrDefault(at)}";
+            return Difference(file, expected, guardPages: false)
+                ?? (CompilationOptions.GuardPagesAreAvailable ? Difference(file, expected, guardPages: true) : null);
         }
         catch (Exception exception) when (exception is not WasmTrapException)
         {
@@ -49,10 +46,20 @@ internal static class Differential
         }
     }
 
-    private static unsafe List<string> Execute(string file, string[] functions)
+    private static string? Difference(string file, Expectation expected, bool guardPages)
+    {
+        List<string> actual = [];
+        GuestThread.Run(() => actual = Execute(file, expected.Functions, guardPages));
+        var at = actual.Zip(expected.Events).TakeWhile(pair => pair.First == pair.Second).Count();
+        return at == actual.Count && at == expected.Events.Length
+            ? null
+            : $"event {at}: V8 {expected.Events.ElementAtOrDefault(at)}, here {actual.ElementAtOrDefault(at)}{(guardPages ? " with guard pages" : "")}";
+    }
+
+    private static unsafe List<string> Execute(string file, string[] functions, bool guardPages)
     {
         events = [];
-        var image = CompiledImage.Compile(("main", File.ReadAllBytes(file)));
+        var image = CompiledImage.Compile(new CompilationOptions { GuardPages = guardPages }, ("main", File.ReadAllBytes(file)));
         using var instance = image.Start(Host, memoryLimitPages: 65_536);
         var definition = image.Modules[0].Definition;
         var cells = stackalloc ulong[2];
@@ -60,7 +67,7 @@ internal static class Differential
         {
             if (definition.Exports.ContainsKey("hangLimitInitializer"))
                 ((delegate*<nint, void>)image.Function("hangLimitInitializer"))(instance.Context);
-            var function = WasmInstance.Resolve(instance.Placement.Modules[0], definition.Exports[name].Index);
+            var function = WasmInstance.EntryOf(instance.Placement.Modules[0], definition.Exports[name].Index);
             // JavaScript cannot receive vectors: V8 refuses the call before it begins.
             if (function.Type.Results.Contains(ValueType.V128))
             {

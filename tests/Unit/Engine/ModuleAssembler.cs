@@ -73,7 +73,7 @@ internal sealed class ModuleAssembler
     }
 
     public void Elements(int offset, params int[] functions) =>
-        elements.Add([0, .. Constant(offset), 0x0B, .. Unsigned(functions.Length), .. functions.SelectMany(Unsigned)]);
+        elements.Add([0, .. Constant(offset), 0x0B, .. Unsigned(functions.Length), .. functions.SelectMany(function => Unsigned(function))]);
 
     public void Data(int offset, params byte[] bytes) => data.Add([0, .. Constant(offset), 0x0B, .. Vector(bytes)]);
 
@@ -102,7 +102,7 @@ internal sealed class ModuleAssembler
         }
     }
 
-    public static IEnumerable<byte> Unsigned(int value)
+    public static IEnumerable<byte> Unsigned(long value)
     {
         for (; value > 0x7F; value >>= 7)
             yield return (byte)(value & 0x7F | 0x80);

@@ -1,17 +1,13 @@
-// The same module in V8. Prints {"kernel": [milliseconds of processor time of the best round, checksum]}.
+// The same module in V8. For each kernel named on a line of standard input it prints milliseconds of processor time and the checksum.
 import { readFileSync } from "node:fs";
+import { createInterface } from "node:readline";
 
-const [file, sizes, rounds] = process.argv.slice(2);
+const [file, sizes] = process.argv.slice(2);
 const { exports } = new WebAssembly.Instance(new WebAssembly.Module(readFileSync(file)));
-const result = {};
-for (const [name, size] of Object.entries(JSON.parse(sizes))) {
-  let best = Infinity, checksum;
-  for (let round = 0; round < Number(rounds); round++) {
-    const start = process.cpuUsage();
-    checksum = exports[name](size);
-    const used = process.cpuUsage(start);
-    best = Math.min(best, (used.user + used.system) / 1000);
-  }
-  result[name] = [best, checksum];
+const sizeOf = JSON.parse(sizes);
+for await (const name of createInterface({ input: process.stdin })) {
+  const start = process.cpuUsage();
+  const checksum = exports[name](sizeOf[name]);
+  const used = process.cpuUsage(start);
+  console.log(`${(used.user + used.system) / 1000} ${checksum}`);
 }
-console.log(JSON.stringify(result));
