@@ -9,6 +9,11 @@ enum { AERODB_OK, AERODB_FAILED, AERODB_NOT_FOUND, AERODB_FAULT };
 // sql with $1, $2 ...; parameters: a JSON array, or 0 bytes. The result is {"command", "rowCount", "rows": [{column: value}]}.
 AERODB(db_query) int aerodb_db_query(const char *sql, size_t sql_length, const char *parameters, size_t parameters_length);
 
+// Statements between them run in one transaction, which an invocation that ends without db_commit rolls back.
+AERODB(db_begin) int aerodb_db_begin(void);
+AERODB(db_commit) int aerodb_db_commit(void);
+AERODB(db_rollback) int aerodb_db_rollback(void);
+
 // request: {"url", "method", "headers"}. The result is {"status", "headers", ...}; the response's body is the body.
 AERODB(http_fetch) int aerodb_http_fetch(const char *request, size_t request_length, const void *body, size_t body_length);
 

@@ -5,6 +5,7 @@ using Functions.PgSidecar.Benchmarks.Events;
 using Functions.PgSidecar.Benchmarks.Http;
 using Functions.PgSidecar.Benchmarks.Installation;
 using Functions.PgSidecar.Benchmarks.Invocations;
+using Functions.PgSidecar.Benchmarks.Modules;
 using Functions.PgSidecar.Benchmarks.Report;
 
 namespace Functions.PgSidecar.Benchmarks;
@@ -12,13 +13,12 @@ namespace Functions.PgSidecar.Benchmarks;
 /// <summary>One run of the benchmarks, as the command line describes it.</summary>
 internal sealed class BenchmarkCommand
 {
-    public const string Usage = "Functions.PgSidecar.Benchmarks [--seconds N] [--rounds N] [--only http,invocation,query,cold,memory,engine,kernels,events]";
+    public const string Usage = "Functions.PgSidecar.Benchmarks [--seconds N] [--rounds N] [--only http,invocation,query,cold,memory,engine,kernels,module,events]";
 
     private static readonly IBenchmark[] All =
     [
         new HttpBenchmark(), new InvocationBenchmark(), new QueryBenchmark(), new ColdStartBenchmark(), new MemoryBenchmark(), new EngineBenchmark(),
-        new KernelBenchmark(),
-        new EventsBenchmark(),
+        new KernelBenchmark(), new ModuleBenchmark(), new EventsBenchmark(),
     ];
 
     private int seconds = 8;

@@ -2,13 +2,15 @@ using System.Globalization;
 using System.Text;
 using Functions.PgSidecar.Core.Events;
 using Functions.PgSidecar.Core.Invocations;
+using Functions.PgSidecar.Core.Registry;
 using Functions.PgSidecar.Sandbox.JavaScript;
 using Functions.PgSidecar.Sandbox.Wasi;
 
 namespace Functions.PgSidecar.Core.Observability;
 
 /// <summary>Everything that is measured, in Prometheus' text format 0.0.4. Names of functions are plain identifiers and need no escaping.</summary>
-internal sealed class MetricsReport(InvocationMetrics metrics, InvocationLog log, Invoker invoker, JavaScriptEngine engine, WasmEngine modules, EventMetrics events)
+internal sealed class MetricsReport(
+    InvocationMetrics metrics, InvocationLog log, Invoker invoker, JavaScriptEngine engine, WasmEngine modules, ProgramCache programs, EventMetrics events)
 {
     /// <summary>The report of this moment.</summary>
     public string Write()
@@ -25,6 +27,9 @@ internal sealed class MetricsReport(InvocationMetrics metrics, InvocationLog log
         Single(text, "functions_sandbox_threads", "gauge", "Threads that run functions in JavaScript.", engine.ThreadCount);
         Single(text, "functions_module_threads", "gauge", "Threads that run WebAssembly modules, those that wait included.", modules.ThreadCount);
         Single(text, "functions_images", "gauge", "Compiled images that the process has loaded: the engine's, and one for each module.", WasmEngine.LoadedImages);
+        Single(text, "functions_program_loads_total", "counter", "Programs that were read from the registry, ready to run.", programs.Loads);
+        Header(text, "functions_program_load_seconds_total", "counter", "Time that took.");
+        text.Append(CultureInfo.InvariantCulture, $"functions_program_load_seconds_total {programs.LoadTime.TotalSeconds}\n");
         Single(text, "functions_log_lines_dropped_total", "counter", "Log lines that could not be kept.", log.DroppedLines);
         Single(text, "functions_log_invocations_dropped_total", "counter", "Invocation records that could not be kept.", log.DroppedRecords);
         WriteEvents(text);

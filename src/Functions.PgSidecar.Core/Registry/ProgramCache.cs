@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Functions.PgSidecar.Postgres.Registry;
 using Functions.PgSidecar.Sandbox.Programs;
 using Microsoft.Extensions.Logging;
@@ -20,9 +21,17 @@ internal sealed class ProgramCache : IDisposable
     private readonly Lock gate = new();
     private readonly Dictionary<(string Function, int Version), Task<SharedProgram>> programs = [];
     private long questions;
+    private long loads;
+    private long loadTicks;
 
     /// <summary>Snapshots held at most, in bytes; those in use are held beyond it. Default: 1 GiB.</summary>
     public long MaxBytes { get; init; } = 1L << 30;
+
+    /// <summary>Programs that were read from the registry, those left out that had to be compiled again.</summary>
+    public long Loads => Interlocked.Read(ref loads);
+
+    /// <summary>How long that took, from the question to the database until they could run.</summary>
+    public TimeSpan LoadTime => new(Interlocked.Read(ref loadTicks));
 
     public ProgramCache(Compiler compiler, RegistryStore store, TimeProvider time, ILogger<ProgramCache> logger)
     {
@@ -104,10 +113,15 @@ internal sealed class ProgramCache : IDisposable
 
     private async Task<SharedProgram> LoadAsync(string function, int version)
     {
+        var began = Stopwatch.GetTimestamp();
         var artifact = await ReadAsync(function, version).ConfigureAwait(false)
             ?? throw new SidecarException("PGFN2404", 404, $"Version {version} of function '{function}' is gone.");
         if (TryRead(artifact) is { } stored)
+        {
+            Interlocked.Increment(ref loads);
+            Interlocked.Add(ref loadTicks, Stopwatch.GetElapsedTime(began).Ticks);
             return new SharedProgram(stored);
+        }
         RegistryLog.Recompiling(logger, function, version);
         var (program, outcome) = await compiler.CompileAsync(artifact).ConfigureAwait(false);
         if (program is null)

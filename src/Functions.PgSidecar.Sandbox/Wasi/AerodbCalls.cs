@@ -41,10 +41,29 @@ internal static class AerodbCalls
             return TooLong(process);
         if (!memory.TryReadText(sql, sqlLength, out var statement) || !memory.TryCopy(parameters, parametersLength, out var values))
             return (int)Status.Fault;
-        if (OperationArguments.TryQuery(statement, values) is not { } arguments)
+        if (OperationArguments.TryQuery(statement, values, process.Transaction) is not { } arguments)
             return Fail(process, "TypeError", "The parameters of db_query must be a JSON array, or nothing.");
         return Finish(process, process.Host.Call("db.query", arguments, default), QueryRows.Write);
     }
+
+    [HostFunction(Module, "db_begin")]
+    public static int DbBegin(nint context)
+    {
+        var process = WasiProcess.Of(context);
+        process.Clear();
+        if (process.Transaction is not null)
+            return Fail(process, "Error", "A transaction is open already: db_commit or db_rollback ends it.");
+        var end = process.Host.Call("db.begin", OperationArguments.None, default);
+        if (end.Succeeded)
+            process.Transaction = OperationArguments.ReadTransaction(end.Result);
+        return Finish(process, end, static _ => default);
+    }
+
+    [HostFunction(Module, "db_commit")]
+    public static int DbCommit(nint context) => EndTransaction("db.commit", context);
+
+    [HostFunction(Module, "db_rollback")]
+    public static int DbRollback(nint context) => EndTransaction("db.rollback", context);
 
     [HostFunction(Module, "http_fetch")]
     public static int HttpFetch(int request, int requestLength, int body, int bodyLength, nint context)
@@ -112,6 +131,17 @@ internal static class AerodbCalls
 
     [HostFunction(Module, "body_read")]
     public static int BodyRead(int offset, int buffer, int length, nint context) => Copy(context, WasiProcess.Of(context).Body, offset, buffer, length);
+
+    /// <summary>Whatever comes of it, statements no longer run in the transaction.</summary>
+    private static int EndTransaction(string operation, nint context)
+    {
+        var process = WasiProcess.Of(context);
+        process.Clear();
+        if (process.Transaction is not { } transaction)
+            return Fail(process, "Error", "No transaction is open: db_begin begins one.");
+        process.Transaction = null;
+        return Finish(process, process.Host.Call(operation, OperationArguments.OfTransaction(transaction), default), static _ => default);
+    }
 
     /// <summary>Bytes copied, at most as many as there are; -1 for a buffer outside memory.</summary>
     private static int Copy(nint context, ReadOnlyMemory<byte> from, int offset, int buffer, int length)

@@ -6,11 +6,15 @@ namespace Functions.PgSidecar.Sandbox.Wasi;
 /// <summary>Writes the arguments of operations as the bindings read them, of what a module has passed.</summary>
 internal static class OperationArguments
 {
+    /// <summary>No arguments.</summary>
+    public static ReadOnlyMemory<byte> None { get; } = "{}"u8.ToArray();
+
     /// <summary>The arguments of <c>db.query</c>.</summary>
     /// <param name="sql">The statement.</param>
     /// <param name="values">A JSON array, or nothing. Texts go as they are; numbers, booleans, arrays and objects as their JSON.</param>
+    /// <param name="transaction">What it runs in, if not in a transaction of its own.</param>
     /// <returns>Null where the values are no array.</returns>
-    public static ReadOnlyMemory<byte>? TryQuery(string sql, ReadOnlyMemory<byte> values) => Try(values.IsEmpty ? "[]"u8.ToArray() : values, root =>
+    public static ReadOnlyMemory<byte>? TryQuery(string sql, ReadOnlyMemory<byte> values, int? transaction) => Try(values.IsEmpty ? "[]"u8.ToArray() : values, root =>
     {
         if (root.ValueKind != JsonValueKind.Array)
             return null;
@@ -21,8 +25,20 @@ internal static class OperationArguments
             foreach (var value in root.EnumerateArray())
                 WriteParameter(writer, value);
             writer.WriteEndArray();
+            if (transaction is { } id)
+                writer.WriteNumber("tx"u8, id);
         });
     });
+
+    /// <summary>The arguments of <c>db.commit</c> and <c>db.rollback</c>.</summary>
+    public static ReadOnlyMemory<byte> OfTransaction(int transaction) => Write(writer => writer.WriteNumber("tx"u8, transaction));
+
+    /// <summary>The transaction that <c>db.begin</c> has answered with.</summary>
+    public static int ReadTransaction(ReadOnlyMemory<byte> result)
+    {
+        using var document = JsonDocument.Parse(result);
+        return document.RootElement.GetProperty("tx"u8).GetInt32();
+    }
 
     /// <summary>The arguments of <c>fetch</c>.</summary>
     /// <param name="request">A JSON object with <c>url</c>, and perhaps <c>method</c>, <c>headers</c> (an object), <c>redirect</c>.</param>

@@ -40,6 +40,9 @@ internal sealed class WasiProcess(WasmInstance instance, IModuleHost host)
     /// <summary>The body that came with it.</summary>
     public ReadOnlyMemory<byte> Body { get; set; }
 
+    /// <summary>The transaction that statements run in, where the module has begun one.</summary>
+    public int? Transaction { get; set; }
+
     /// <summary>What the module writes for people, as lines of the log.</summary>
     public LineWriter Lines { get; } = new(line => host.Log(GuestLogLevel.Info, line));
 

@@ -52,6 +52,40 @@ public sealed class ImportTests(SidecarFixture sidecar)
         Assert.Equal((1, "TypeError"), (status, (string)JsonNode.Parse(result)!["name"]!));
     }
 
+    [Theory]
+    [InlineData("db_commit", 3)]
+    [InlineData("db_rollback", 1)]
+    [InlineData(null, 1)]
+    public async Task Statements_of_a_transaction_count_together_or_not_at_all(string? end, int rows)
+    {
+        var table = "t" + Guid.NewGuid().ToString("n");
+        await sidecar.Database.ExecuteAsync($"create table {table} (n int); grant all on {table} to authenticated; insert into {table} values (0)");
+        var insert = $"insert into {table} values ($1)";
+        // The second one sees the first: it inserts what it counts.
+        var count = $"insert into {table} select count(*) from {table}";
+        var module = $$"""
+            (module
+              (import "aerodb" "db_query" (func $query (param i32 i32 i32 i32) (result i32)))
+              (import "aerodb" "db_begin" (func $begin (result i32)))
+              (import "aerodb" "{{end ?? "db_commit"}}" (func $end (result i32)))
+              (memory (export "memory") 1)
+              (data (i32.const 1024) "{{insert}}[1]{{count}}")
+              (func (export "_start")
+                (if (call $end) (then) (else (unreachable))) ;; nothing is open
+                (if (call $begin) (then (unreachable)))
+                (if (call $begin) (then) (else (unreachable))) ;; one is
+                (if (call $query (i32.const 1024) (i32.const {{insert.Length}}) (i32.const {{1024 + insert.Length}}) (i32.const 3)) (then (unreachable)))
+                (if (call $query (i32.const {{1027 + insert.Length}}) (i32.const {{count.Length}}) (i32.const 0) (i32.const 0)) (then (unreachable)))
+                {{(end is null ? "" : "(if (call $end) (then (unreachable)))")}}))
+            """;
+        var name = await sidecar.DeployModuleAsync(await Tools.AssembleAsync(module));
+        using var response = await sidecar.PostAsync(name);
+        Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+        Assert.Equal(rows, await sidecar.Database.ScalarAsync<long>($"select count(*) from {table}"));
+        if (end == "db_commit")
+            Assert.Equal("{0,1,2}", await sidecar.Database.ScalarAsync<string>($"select array_agg(n order by n)::text from {table}"));
+    }
+
     [Fact]
     public async Task A_statement_that_outlasts_the_function_ends_with_it_and_its_thread_is_free_again()
     {
