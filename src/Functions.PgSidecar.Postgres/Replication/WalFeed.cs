@@ -31,6 +31,9 @@ public sealed class WalFeed(NpgsqlDataSource dataSource, string connectionString
     private const int GroupEvents = 4000;
     private const int GroupBytes = 4 << 20;
     private const int ChunksAhead = 64;
+
+    /// <summary>So many transactions in one pass are more than one client's, one after the other.</summary>
+    private const int BusyTransactions = 4;
     private static readonly TimeSpan StatusInterval = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan Pulse = TimeSpan.FromMilliseconds(5);
 
@@ -108,12 +111,19 @@ public sealed class WalFeed(NpgsqlDataSource dataSource, string connectionString
         KeyValuePair<string, string?>[] options =
             [new("proto_version", "2"), new("publication_names", "functions_events"), new("messages", "true")];
         var decoder = session.Decoder;
+        var lull = new ReadingLull(time);
         var chunk = new InboxChunk();
         var buffer = ArrayPool<byte>.Shared.Rent(1 << 16);
         try
         {
-            await foreach (var message in session.Connection.StartLogicalReplication(slot, cancellationToken, options: options).ConfigureAwait(false))
+            var stream = session.Connection.StartLogicalReplication(slot, cancellationToken, options: options).ConfigureAwait(false);
+            await using var messages = stream.GetAsyncEnumerator();
+            while (true)
             {
+                var next = messages.MoveNextAsync();
+                var waited = !next.GetAwaiter().IsCompleted;
+                if (!await next) break;
+                var message = messages.Current;
                 var length = checked((int)message.Data.Length);
                 if (length > buffer.Length)
                 {
@@ -134,6 +144,7 @@ public sealed class WalFeed(NpgsqlDataSource dataSource, string connectionString
                 await session.Chunks.Writer.WriteAsync(chunk, cancellationToken).ConfigureAwait(false);
                 chunk = new InboxChunk();
                 if (ended && decoder.TriggersChanged) await ReloadAsync(decoder, cancellationToken).ConfigureAwait(false);
+                if (ended && waited) await lull.WaitAsync(cancellationToken).ConfigureAwait(false);
             }
         }
         finally
@@ -186,12 +197,14 @@ public sealed class WalFeed(NpgsqlDataSource dataSource, string connectionString
                 session.Acknowledge(await inbox.FlushAsync(cancellationToken).ConfigureAwait(false));
             if (!await more.ConfigureAwait(false)) return;
             await sink.WaitForRoomAsync(cancellationToken).ConfigureAwait(false);
-            await pace.NextAsync(cancellationToken).ConfigureAwait(false);
+            // Where all that may be ahead is there, or a large transaction under way, more would not come by waiting.
+            await pace.NextAsync(() => reader.Count >= ChunksAhead / 2, cancellationToken).ConfigureAwait(false);
             TakeGroup(reader, group);
             session.Taken += group.Count;
             if (inbox.Stored is null) unflushedSince = time.GetTimestamp();
             if (await inbox.WriteAsync(group, time.GetElapsedTime(unflushedSince) > FlushInterval, cancellationToken).ConfigureAwait(false) is { } lsn)
                 session.Acknowledge(lsn);
+            pace.Ended(isBusy: group.Count >= BusyTransactions);
             foreach (var chunk in group) chunk.Dispose();
             group.Clear();
         }

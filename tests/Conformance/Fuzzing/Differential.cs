@@ -59,7 +59,7 @@ internal static class Differential
     private static unsafe List<string> Execute(string file, string[] functions, bool guardPages)
     {
         events = [];
-        var image = CompiledImage.Compile(new CompilationOptions { GuardPages = guardPages }, ("main", File.ReadAllBytes(file)));
+        var image = CompiledImage.Compile(new CompilationOptions { GuardPages = guardPages, OptimizeAtFirstCall = guardPages }, ("main", File.ReadAllBytes(file)));
         using var instance = image.Start(Host, memoryLimitPages: 65_536);
         var definition = image.Modules[0].Definition;
         var cells = stackalloc ulong[2];

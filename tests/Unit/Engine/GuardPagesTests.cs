@@ -106,6 +106,41 @@ public sealed unsafe class GuardPagesTests
         Assert.Equal(0, Call("tail", 0, instance));
     });
 
+    [Theory]
+    [InlineData(60_000)]
+    [InlineData(PageBytes)]
+    [InlineData(100_000)]
+    public void An_access_that_succeeded_says_nothing_about_one_further_on(int offset) => GuestThread.Run(() =>
+    {
+        // The runtime's compiler takes two accesses at nearby addresses for one null check: a fault of the second one must not get lost,
+        // and an access in a branch that is not taken must not be moved out of its loop.
+        var module = new ModuleAssembler().Memory(2);
+        var unary = module.Type([I32], [I32]);
+        byte[] near = [0x20, 0, 0x28, 2, 0], far = [0x20, 0, 0x28, 2, .. Unsigned(offset)];
+        module.Export("both", unary, 0, [.. near, .. far, 0x1A, 0x0B]);
+        module.Export("stored", unary, 0, [0x20, 0, .. Constant(7), 0x36, 2, 0, .. far, 0x1A, .. Constant(0), 0x0B]);
+        // for (i = 100; i != 0; i--) { sum += near; if (i == 1000) sum += far; }
+        module.Export("loop", unary, 2,
+        [
+            .. Constant(100), 0x21, 1,
+            0x03, 0x40, 0x20, 2, .. near, 0x6A, 0x21, 2,
+            0x20, 1, .. Constant(1000), 0x46, 0x04, 0x40, 0x20, 2, .. far, 0x6A, 0x21, 2, 0x0B,
+            0x20, 1, .. Constant(1), 0x6B, 0x22, 1, 0x0D, 0, 0x0B, 0x20, 2, 0x0B,
+        ]);
+        var image = CompiledImage.Compile(Guarded, ("main", module.Build()));
+        using var instance = image.Start(HostFunctions.None, 16);
+        var last = 2 * PageBytes - 4;
+        foreach (var export in (string[])["both", "stored"])
+        {
+            var function = (delegate*<int, nint, int>)image.Function(export);
+            AssertTraps(TrapKind.OutOfBoundsMemory, () => function(last, instance.Context));
+            function(last - offset, instance.Context);
+        }
+
+        Assert.Equal(7, *(int*)(instance.MemoryBase + last));
+        Assert.Equal(700, ((delegate*<int, nint, int>)image.Function("loop"))(last, instance.Context));
+    });
+
     /// <summary>
     /// Faults on many threads at once, beside interrupts, null references of host and guest's callers, and a collector that never rests. PGFN_TRAPS says how
     /// many; some millions have to pass before this is trusted on another platform or runtime.
