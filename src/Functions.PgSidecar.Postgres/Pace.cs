@@ -8,6 +8,9 @@ public sealed class Pace(TimeProvider time)
 {
     private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(2);
 
+    /// <summary>What timers can wait at least; less is not waited for.</summary>
+    private static readonly TimeSpan Least = TimeSpan.FromMilliseconds(1);
+
     /// <summary>How far apart passes are at most, in which much is to be done.</summary>
     private static readonly TimeSpan MaxInterval = TimeSpan.FromMilliseconds(16);
 
@@ -23,7 +26,7 @@ public sealed class Pace(TimeProvider time)
     /// <summary>Waits until the next pass may begin, or enough has come for it, and begins it.</summary>
     public async ValueTask NextAsync(Func<bool> hasEnough, CancellationToken cancellationToken)
     {
-        while (interval - time.GetElapsedTime(began) is { Ticks: > 0 } left && !hasEnough())
+        while (interval - time.GetElapsedTime(began) is var left && left >= Least && !hasEnough())
             await Task.Delay(left < Interval ? left : Interval, time, cancellationToken).ConfigureAwait(false);
         began = time.GetTimestamp();
     }

@@ -40,11 +40,8 @@ internal sealed class ModuleCompiler
         Layout = new ModuleLayout(module);
         MinimumMemoryBytes = module.MemoryTypes.Length == 0 ? 0 : (ulong)module.MemoryTypes[0].Minimum * LinearMemory.PageBytes;
         classes = [type, .. module.Bodies.Chunk(FunctionsInClass).Skip(1).Select((_, index) => assembly.DefineType($"{type.Name}More{index}", Static))];
-        Methods = [.. module.Bodies.Select((body, index) => classes[index / FunctionsInClass].DefineMethod(
-            $"f{module.ImportedFunctions + index}",
-            MethodAttributes.Public | MethodAttributes.Static,
-            CilMethods.ResultType(body.Type),
-            CilMethods.ParameterTypes(body.Type)))];
+        Methods = [.. module.Bodies.Select((body, index) =>
+            Define(classes[index / FunctionsInClass], $"f{module.ImportedFunctions + index}", body.Type))];
     }
 
     public WasmModule Module { get; }
@@ -88,6 +85,10 @@ internal sealed class ModuleCompiler
         entries?.CreateType();
     }
 
+    /// <summary>A method for a function of a type.</summary>
+    private static MethodBuilder Define(TypeBuilder type, string name, FunctionType signature) => type.DefineMethod(
+        name, MethodAttributes.Public | MethodAttributes.Static, CilMethods.ResultType(signature), CilMethods.ParameterTypes(signature));
+
     /// <summary>Addresses are taken one by one, when they are asked for: taking one may make the runtime prepare the method.</summary>
     private void EmitAddressMethod()
     {
@@ -114,11 +115,7 @@ internal sealed class ModuleCompiler
     private MethodBuilder EmitEntry(TypeBuilder entries, int function)
     {
         var signature = Module.FunctionTypes[function];
-        var entry = entries.DefineMethod(
-            $"entry{function}",
-            MethodAttributes.Public | MethodAttributes.Static,
-            CilMethods.ResultType(signature),
-            CilMethods.ParameterTypes(signature));
+        var entry = Define(entries, $"entry{function}", signature);
         var cil = new CilWriter(entry.GetILGenerator(), signature.Parameters.Length);
         var result = signature.Results.IsEmpty ? null : cil.NewLocal(CilMethods.ResultType(signature));
         cil.BeginTry();
@@ -188,11 +185,7 @@ internal sealed class ModuleCompiler
         for (var import = 0; import < Module.ImportedFunctions; import++)
         {
             var signature = Module.FunctionTypes[import];
-            var stub = type.DefineMethod(
-                $"unresolved{import}",
-                MethodAttributes.Public | MethodAttributes.Static,
-                CilMethods.ResultType(signature),
-                CilMethods.ParameterTypes(signature));
+            var stub = Define(type, $"unresolved{import}", signature);
             var cil = new CilWriter(stub.GetILGenerator(), signature.Parameters.Length);
             cil.Integer(import);
             cil.Context();

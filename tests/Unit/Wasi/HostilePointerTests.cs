@@ -187,7 +187,7 @@ public sealed class HostilePointerTests
         }
 
         public OperationEnd Call(string name, ReadOnlyMemory<byte> arguments, ReadOnlyMemory<byte> payload) =>
-            new(1, true, """{"command":"","rowCount":0,"fields":[],"rows":[],"status":200,"statusText":"","url":"","redirected":false,"headers":[]}"""u8.ToArray(), default);
+            new(1, true, """{"command":"","rowCount":0,"fields":[],"rows":[],"status":200,"statusText":"","url":"","redirected":false,"headers":[],"tx":1}"""u8.ToArray(), default);
 
         public void Sleep(TimeSpan time)
         {
