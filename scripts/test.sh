@@ -48,7 +48,7 @@ run_dotnet() {
   local suite=$1 report=$results/$1.xml
   local dll=$root/artifacts/bin/Functions.PgSidecar.Tests.$suite/release/Functions.PgSidecar.Tests.$suite.dll
   echo "== $suite"
-  dotnet exec "$dll" -noColor -noLogo -xml "$report" || true
+  dotnet exec "$dll" -noColor -noLogo -xml "$report" | tee "$results/$suite.log" || true
   if [ ! -s "$report" ]; then count 0 1 0; echo "$suite did not finish"; return; fi
   local errors; errors=$(attribute "$report" errors)
   count "$(attribute "$report" passed)" $(($(attribute "$report" failed) + ${errors:-0})) "$(attribute "$report" skipped)"
@@ -64,9 +64,9 @@ for suite in "${suites[@]}"; do
   if [ "$suite" = Guest ]; then echo "== Guest"; run_guest; else run_dotnet "$suite"; fi
 done
 
-# What failed is named once more where somebody who sees only the end of the output finds it.
-for report in "$results"/*.xml; do
-  [ ! -e "$report" ] || { grep -oE '<test [^>]*result="Fail"' "$report" || true; } | sed -E 's/.* name="([^"]*)".*/failed: \1/'
+# What failed is told once more, with the beginning of its reason, where somebody who sees only the end of the output finds it.
+for log in "$results"/*.log; do
+  awk '/\[FAIL\]$/ { left = 15 } /^  Finished:/ { left = 0 } left-- > 0' "$log" | cut -c 1-500
 done
 
 line="$passed passed, $failed failed"

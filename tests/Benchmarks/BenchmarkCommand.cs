@@ -13,12 +13,12 @@ namespace Functions.PgSidecar.Benchmarks;
 /// <summary>One run of the benchmarks, as the command line describes it.</summary>
 internal sealed class BenchmarkCommand
 {
-    public const string Usage = "Functions.PgSidecar.Benchmarks [--seconds N] [--rounds N] [--only http,invocation,query,cold,memory,engine,kernels,module,events]";
+    public const string Usage = "Functions.PgSidecar.Benchmarks [--seconds N] [--rounds N] [--only http,invocation,query,cold,memory,engine,kernels,module,events,writer]";
 
     private static readonly IBenchmark[] All =
     [
         new HttpBenchmark(), new InvocationBenchmark(), new QueryBenchmark(), new ColdStartBenchmark(), new MemoryBenchmark(), new EngineBenchmark(),
-        new KernelBenchmark(), new ModuleBenchmark(), new EventsBenchmark(),
+        new KernelBenchmark(), new ModuleBenchmark(), new EventsBenchmark(), new WriterBenchmark(),
     ];
 
     private int seconds = 8;

@@ -55,15 +55,13 @@ public sealed class AheadOfTimeTests
     {
         // The first call compiles what it needs itself.
         RuntimeHelpers.PrepareMethod(compiled.Functions.First().MethodHandle);
-        var before = JitInfo.GetCompiledMethodCount(currentThread: true);
         var left = new List<string>();
         foreach (var function in compiled.Functions)
         {
+            var before = JitInfo.GetCompiledMethodCount(currentThread: true);
             RuntimeHelpers.PrepareMethod(function.MethodHandle);
-            var after = JitInfo.GetCompiledMethodCount(currentThread: true);
-            if (after != before)
+            if (JitInfo.GetCompiledMethodCount(currentThread: true) != before)
                 left.Add($"{function.DeclaringType!.Name}.{function.Name}");
-            before = after;
         }
 
         Assert.Empty(left);

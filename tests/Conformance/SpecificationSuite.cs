@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Formats.Tar;
 using System.IO.Compression;
@@ -13,6 +14,8 @@ internal static class SpecificationSuite
     private const string Archive = "data/wasm-testsuite-2.0.tar.gz";
 
     private static readonly Lazy<string> Scripts = new(Extract);
+
+    private static readonly ConcurrentDictionary<string, Lazy<string>> Converted = new(StringComparer.Ordinal);
 
     /// <summary>The reason the suite cannot run here; null when it can.</summary>
     public static string? WhyNot()
@@ -35,8 +38,12 @@ internal static class SpecificationSuite
         return Directory.EnumerateFiles(root, "*.wast").Select(file => Path.GetRelativePath(Scripts.Value, file)[..^".wast".Length]).Order(StringComparer.Ordinal);
     }
 
-    /// <summary>Converts a script; returns the path of its commands, beside which the modules lie.</summary>
-    public static string Convert(string script)
+    /// <summary>
+    /// Converts a script; returns the path of its commands, beside which the modules lie. Once in a process: tests that run side by side read the same files.
+    /// </summary>
+    public static string Convert(string script) => Converted.GetOrAdd(script, static name => new Lazy<string>(() => ConvertOnce(name))).Value;
+
+    private static string ConvertOnce(string script)
     {
         var output = Path.Combine(Scripts.Value, "json", script.Replace('/', '-'), "script.json");
         Directory.CreateDirectory(Path.GetDirectoryName(output)!);

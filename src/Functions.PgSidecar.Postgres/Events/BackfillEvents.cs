@@ -39,7 +39,7 @@ internal sealed class BackfillEvents(EventSource source) : IDisposable
     {
         var rows = new InboxRows(events.Count);
         foreach (var one in events) rows.Add(one, payloads.Written[one.Payload], isClaimed: false);
-        return rows.ToCommand(sidecar);
+        return rows.ToCommand(sidecar, onlyMissing: false);
     }
 
     /// <summary>They are stored: makes room for the next ones.</summary>

@@ -17,4 +17,13 @@ internal static class EventId
         BinaryPrimitives.WriteUInt64BigEndian(bytes[8..], (0b10ul << 62) | ((ulong)ordinal << 24) | ((uint)trigger & 0xff_ffff));
         return new Guid(bytes, bigEndian: true);
     }
+
+    /// <summary>The position of the commit that an id was made of.</summary>
+    public static ulong CommitLsn(Guid id)
+    {
+        Span<byte> bytes = stackalloc byte[16];
+        id.TryWriteBytes(bytes, bigEndian: true, out _);
+        var first = BinaryPrimitives.ReadUInt64BigEndian(bytes);
+        return (first >> 16 << 12) | (first & 0xfff);
+    }
 }

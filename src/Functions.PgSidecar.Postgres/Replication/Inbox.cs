@@ -10,7 +10,11 @@ namespace Functions.PgSidecar.Postgres.Replication;
 /// piece by piece in a transaction that commits with its last piece. With the events goes the position up to which everything is stored.
 /// Commits do not wait for the disk unless they are told to: what a server loses by that it has not been told to forget, so it sends it again.
 /// </summary>
-internal sealed class Inbox(NpgsqlDataSource dataSource, Guid sidecar, long epoch) : IAsyncDisposable
+/// <param name="dataSource">The sidecar's own data source.</param>
+/// <param name="sidecar">Who stores, and takes what it has room for.</param>
+/// <param name="epoch">Of its leadership.</param>
+/// <param name="onlyMissing">Looks at each event whether it is stored, though the position says that it is not.</param>
+internal sealed class Inbox(NpgsqlDataSource dataSource, Guid sidecar, long epoch, bool onlyMissing) : IAsyncDisposable
 {
     private const string BurySql = """
         with event as (
@@ -115,7 +119,7 @@ internal sealed class Inbox(NpgsqlDataSource dataSource, Guid sidecar, long epoc
                 if (taken) claimed.Add(ToDelivery(stored, payload));
             }
         }
-        batch.BatchCommands.Add(rows.ToCommand(sidecar));
+        batch.BatchCommands.Add(rows.ToCommand(sidecar, onlyMissing));
         return claimed;
     }
 

@@ -6,6 +6,9 @@ namespace Functions.PgSidecar.Postgres.Replication;
 internal readonly record struct InboxEvent(
     Guid Id, DateTime OccurredAt, int TriggerId, string Trigger, string Function, long? OrderKey, ulong Xid, Range Payload, string Caller, short Depth)
 {
+    /// <summary>Where the transaction's commit record is.</summary>
+    public ulong CommitLsn => EventId.CommitLsn(Id);
+
     /// <summary>The function that evaluates the trigger's condition, or null.</summary>
     public string? Condition { get; init; }
 
@@ -14,16 +17,27 @@ internal readonly record struct InboxEvent(
 
     /// <summary>What the trigger's condition failed with: the event becomes a dead letter.</summary>
     public string? ConditionError { get; init; }
+
+    /// <summary>The same, for a buffer in which what belongs to it lies elsewhere.</summary>
+    public InboxEvent Moved(int bytes) => this with
+    {
+        Payload = Move(Payload, bytes),
+        Texts = Texts is { } texts ? (Move(texts.Old, bytes), Move(texts.New, bytes)) : null,
+    };
+
+    private static Range Move(Range range, int bytes) => (range.Start.Value + bytes)..(range.End.Value + bytes);
 }
 
 /// <summary>
-/// A transaction's events, or a part of them: a large transaction comes in several chunks, of which only the last one ends it.
+/// The events of small transactions that came together, or a part of a large one's: that comes in several chunks, of which only the last one ends it.
 /// </summary>
 internal sealed class InboxChunk : IDisposable
 {
     private const int FirstSize = 4096;
 
     private readonly PooledWriter buffer = new(FirstSize);
+    private int endedEvents;
+    private int endedBytes;
 
     /// <summary>The events, in the order of the changes.</summary>
     public List<InboxEvent> Events { get; } = [];
@@ -31,14 +45,39 @@ internal sealed class InboxChunk : IDisposable
     /// <summary>Where the payloads are written to.</summary>
     public PooledWriter Buffer => buffer;
 
-    /// <summary>Where the transaction's commit record is.</summary>
-    public ulong CommitLsn { get; set; }
+    /// <summary>How many transactions end in it.</summary>
+    public int Transactions { get; private set; }
 
-    /// <summary>Whether the transaction ends with it.</summary>
-    public bool EndsTransaction { get; set; }
+    /// <summary>Whether a transaction ends with it: there is no part of another one behind.</summary>
+    public bool EndsTransaction { get; private set; }
 
-    /// <summary>Where the transaction's commit record ends: what is acknowledged once it is in the inbox.</summary>
-    public ulong EndLsn { get; set; }
+    /// <summary>Where the commit record of the last transaction that ends in it ends: what is acknowledged once it is in the inbox.</summary>
+    public ulong EndLsn { get; private set; }
+
+    /// <summary>What comes now belongs to the next transaction.</summary>
+    public void BeginTransaction() => EndsTransaction = false;
+
+    /// <summary>What came up to now is a transaction, or the last part of one.</summary>
+    public void EndTransaction(ulong endLsn)
+    {
+        (endedEvents, endedBytes) = (Events.Count, buffer.Length);
+        EndLsn = endLsn;
+        EndsTransaction = true;
+        Transactions++;
+    }
+
+    /// <summary>Takes the part of a transaction that has not ended out of this chunk, which ends with the one before then.</summary>
+    /// <returns>That part.</returns>
+    public InboxChunk SplitOpenTransaction()
+    {
+        var open = new InboxChunk();
+        buffer.Written.Span[endedBytes..].CopyTo(open.buffer.GetSpan(buffer.Length - endedBytes));
+        open.buffer.Advance(buffer.Length - endedBytes);
+        foreach (var one in Events.Skip(endedEvents)) open.Events.Add(one.Moved(-endedBytes));
+        Events.RemoveRange(endedEvents, Events.Count - endedEvents);
+        EndsTransaction = true;
+        return open;
+    }
 
     /// <summary>The part of the buffer that a range names.</summary>
     public ReadOnlyMemory<byte> Slice(Range range) => buffer.Written[range];

@@ -7,6 +7,20 @@ namespace Functions.PgSidecar.Postgres.Replication;
 internal sealed class InboxRows(int capacity)
 {
     private const string StoreSql = """
+        with stored as (
+            insert into functions_private.events (id, occurred_at, kind, function, trigger, payload, caller, depth)
+            select unnest($1), unnest($2), 'database', unnest($3), unnest($4), unnest($6), unnest($7), unnest($8)
+        )
+        insert into functions_private.deliveries (event_id, occurred_at, function, trigger_id, order_key, run_at, claims, claimed_by, xid)
+        select g.id, g.occurred_at, g.function, g.trigger_id, g.order_key, g.occurred_at, g.claimed::integer, case when g.claimed then $12 end, g.xid
+        from (
+            select unnest($1) as id, unnest($2) as occurred_at, unnest($3) as function, unnest($5) as trigger_id, unnest($9) as order_key,
+                unnest($10) as claimed, unnest($11) as xid
+        ) g
+        """;
+
+    /// <summary>To look at what is there, and to join what was not, is a quarter of the work.</summary>
+    private const string StoreMissingSql = """
         with given as materialized (
             select * from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
                 as g (id, occurred_at, function, trigger, trigger_id, payload, caller, depth, order_key, claimed, xid)
@@ -53,9 +67,10 @@ internal sealed class InboxRows(int capacity)
 
     /// <summary>The statement that stores them.</summary>
     /// <param name="sidecar">To whom the claimed ones belong.</param>
-    public NpgsqlBatchCommand ToCommand(Guid sidecar)
+    /// <param name="onlyMissing">Leaves out what is stored already; else that is a unique violation.</param>
+    public NpgsqlBatchCommand ToCommand(Guid sidecar, bool onlyMissing)
     {
-        var command = new NpgsqlBatchCommand(StoreSql);
+        var command = new NpgsqlBatchCommand(onlyMissing ? StoreMissingSql : StoreSql);
         Add(command, ids, NpgsqlDbType.Uuid);
         Add(command, times, NpgsqlDbType.TimestampTz);
         Add(command, functions, NpgsqlDbType.Text);

@@ -4,10 +4,17 @@ using Npgsql;
 namespace Functions.PgSidecar.Postgres.Replication;
 
 /// <summary>Stores groups of chunks: leaves out what is stored already, asks the conditions, and tells the sink what it may deliver.</summary>
-internal sealed class InboxWriter(NpgsqlDataSource dataSource, Guid sidecar, long epoch, ulong storedLsn, IFeedSink sink) : IAsyncDisposable
+/// <param name="dataSource">The sidecar's own data source.</param>
+/// <param name="sidecar">This sidecar.</param>
+/// <param name="epoch">Of its leadership.</param>
+/// <param name="storedLsn">Everything that committed up to there is stored.</param>
+/// <param name="onlyMissing">Does not rely on that: looks at each event whether it is stored. What it stores so is claimed from the inbox, by whoever does.</param>
+/// <param name="sink">Who hears of the events.</param>
+internal sealed class InboxWriter(
+    NpgsqlDataSource dataSource, Guid sidecar, long epoch, ulong storedLsn, bool onlyMissing, IFeedSink sink) : IAsyncDisposable
 {
     private readonly ConditionFilter conditions = new(dataSource);
-    private readonly Inbox inbox = new(dataSource, sidecar, epoch);
+    private readonly Inbox inbox = new(dataSource, sidecar, epoch, onlyMissing);
     private readonly List<Delivery> claimed = [];
     private readonly List<(string Function, int Bytes)> reserved = [];
     private readonly HashSet<string> left = new(StringComparer.Ordinal);
@@ -27,8 +34,9 @@ internal sealed class InboxWriter(NpgsqlDataSource dataSource, Guid sidecar, lon
     {
         foreach (var chunk in group)
         {
-            if (chunk.CommitLsn < storedLsn) chunk.Events.Clear(); // came again: the acknowledgement was lost, or the server went back
-            else await conditions.ApplyAsync(chunk, cancellationToken).ConfigureAwait(false);
+            // Those that came again: the acknowledgement was lost, or the server went back.
+            if (chunk.Events.Count > 0 && chunk.Events[0].CommitLsn < storedLsn) chunk.Events.RemoveAll(one => one.CommitLsn < storedLsn);
+            await conditions.ApplyAsync(chunk, cancellationToken).ConfigureAwait(false);
         }
         var last = group[^1];
         var stores = isOpen || group.Any(chunk => chunk.Events.Count > 0);
@@ -74,7 +82,7 @@ internal sealed class InboxWriter(NpgsqlDataSource dataSource, Guid sidecar, lon
     {
         var bytes = one.Payload.End.Value - one.Payload.Start.Value;
         // What must be in order is taken by those who see what came before it.
-        if (one.OrderKey is not null || !sink.Reserve(one.Function, one.TriggerId, bytes))
+        if (onlyMissing || one.OrderKey is not null || !sink.Reserve(one.Function, one.TriggerId, bytes))
         {
             left.Add(one.Function);
             return false;
@@ -86,11 +94,12 @@ internal sealed class InboxWriter(NpgsqlDataSource dataSource, Guid sidecar, lon
     /// <summary>A backlog can be days old, and their partitions gone.</summary>
     private async Task MakePartitionsAsync(List<InboxChunk> group, CancellationToken cancellationToken)
     {
-        foreach (var chunk in group)
+        foreach (var one in group.SelectMany(chunk => chunk.Events))
         {
-            if (chunk.Events.Count == 0 || !days.Add(DateOnly.FromDateTime(chunk.Events[0].OccurredAt))) continue;
+            var day = DateOnly.FromDateTime(one.OccurredAt);
+            if (!days.Add(day)) continue;
             await using var command = dataSource.CreateCommand("select functions_private.make_partition('events', $1)");
-            command.Parameters.AddWithValue(DateOnly.FromDateTime(chunk.Events[0].OccurredAt));
+            command.Parameters.AddWithValue(day);
             await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
         }
     }

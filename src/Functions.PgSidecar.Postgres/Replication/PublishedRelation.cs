@@ -49,4 +49,7 @@ internal sealed record RelationTrigger(TriggerDefinition Definition, int[] Colum
 {
     /// <summary>Its name, as JSON.</summary>
     public JsonEncodedText JsonName { get; } = JsonEncodedText.Encode(Definition.Name);
+
+    /// <summary>The caller of changes of which nobody knows whose they are.</summary>
+    public string Nobody { get; } = CapturedContext.WriteCaller(Definition.Role ?? WalDecoder.DefaultRole, null, null);
 }

@@ -34,9 +34,6 @@ internal sealed class WalDecoder(TypeCatalog types, byte[] contextKey, ulong las
     /// <summary>Whether the transaction that just ended changed the definitions of triggers: load them again before going on.</summary>
     public bool TriggersChanged { get; private set; }
 
-    /// <summary>The transaction's commit, where its events are from.</summary>
-    public ulong CommitLsn => transaction.CommitLsn;
-
     public void Dispose() => writer.Dispose();
 
     /// <summary>The transaction's id.</summary>
@@ -49,6 +46,9 @@ internal sealed class WalDecoder(TypeCatalog types, byte[] contextKey, ulong las
         TriggersChanged = false;
         foreach (var relation in relations.Values) relation.Attach(triggers);
     }
+
+    /// <summary>Whether a message begins a transaction.</summary>
+    public static bool IsBegin(ReadOnlySpan<byte> message) => message[0] == 'B';
 
     /// <summary>Whether a message describes a table, and is for <see cref="DescribeAsync"/>.</summary>
     public static bool IsDescription(ReadOnlySpan<byte> message) => message[0] == 'R';
@@ -79,12 +79,12 @@ internal sealed class WalDecoder(TypeCatalog types, byte[] contextKey, ulong las
         {
             case (byte)'B':
                 Begin(ref reader);
+                chunk.BeginTransaction();
                 break;
             case (byte)'C':
                 reader.Byte();
                 reader.Lsn();
-                chunk.EndLsn = reader.Lsn();
-                chunk.EndsTransaction = true;
+                chunk.EndTransaction(reader.Lsn());
                 InTransaction = false;
                 return true;
             case (byte)'I':
@@ -172,7 +172,7 @@ internal sealed class WalDecoder(TypeCatalog types, byte[] contextKey, ulong las
                 id, transaction.CommittedAt, definition.Id, definition.Name, definition.Function,
                 trigger.OrderBy.Length > 0 ? change.Key(message, trigger.OrderBy, definition.Id) : null,
                 transaction.FullXid, payload,
-                context?.Caller(definition.Role) ?? CapturedContext.WriteCaller(definition.Role ?? DefaultRole, null, null),
+                context?.Caller(definition.Role) ?? trigger.Nobody,
                 context?.Depth ?? 0)
             {
                 Condition = definition.Condition,

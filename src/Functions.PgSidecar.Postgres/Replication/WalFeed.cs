@@ -14,7 +14,7 @@ namespace Functions.PgSidecar.Postgres.Replication;
 
 /// <summary>
 /// Reads the WAL and fills the inbox: one task decodes, another stores what has been decoded meanwhile and acknowledges what is on disk. Ends
-/// with an exception, whatever it is that ended it; what was not acknowledged comes again, and what was stored is not stored twice.
+/// with an exception, whatever it is that ended it; what was not acknowledged comes again, and what was stored is not stored twice. Runs once at a time.
 /// </summary>
 /// <param name="dataSource">The sidecar's own data source.</param>
 /// <param name="connectionString">The same, as the replication connection needs it.</param>
@@ -27,6 +27,9 @@ public sealed class WalFeed(NpgsqlDataSource dataSource, string connectionString
         "-c datestyle=ISO,MDY -c intervalstyle=postgres -c timezone=UTC -c bytea_output=hex -c extra_float_digits=1 -c client_encoding=UTF8";
 
     private const int ChunkEvents = 1000;
+
+    /// <summary>Of small transactions that come one upon the other: what has ended should not wait for much more.</summary>
+    private const int EndedEvents = 250;
     private const int ChunkBytes = 1 << 20;
     private const int GroupEvents = 4000;
     private const int GroupBytes = 4 << 20;
@@ -42,6 +45,12 @@ public sealed class WalFeed(NpgsqlDataSource dataSource, string connectionString
 
     private readonly ReplicationStore store = new(dataSource);
     private readonly TriggerStore triggers = new(dataSource);
+
+    /// <summary>
+    /// Whether something came that was stored though the position said otherwise: somebody has set the slot or the position back. From then on, until the process
+    /// ends, each event is looked at.
+    /// </summary>
+    private bool isSetBack;
 
     /// <summary>Reads until it is cancelled or fails.</summary>
     /// <param name="slot">The slot's name.</param>
@@ -62,36 +71,57 @@ public sealed class WalFeed(NpgsqlDataSource dataSource, string connectionString
         decoder.Attach(await triggers.LoadHistoryAsync(cancellationToken).ConfigureAwait(false));
 
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        var session = new FeedSession(connection, decoder, Channel.CreateBounded<InboxChunk>(
+        var lull = ReplicationSocket.Find(connection) is { } socket ? new ReadingLull(socket, time) : null;
+        var session = new FeedSession(connection, decoder, lull, Channel.CreateBounded<InboxChunk>(
             new BoundedChannelOptions(ChunksAhead) { SingleReader = true, SingleWriter = true, FullMode = BoundedChannelFullMode.Wait }));
         var reading = ReadAsync(session, slot, ending.Token);
-        Task[] tasks = [reading, StoreAsync(session, reading, system.SystemId, sink, ending.Token), AcknowledgeIdleAsync(session, ending.Token)];
+        List<Task> tasks = [reading, StoreAsync(session, reading, system.SystemId, sink, ending.Token), AcknowledgeIdleAsync(session, ending.Token)];
+        if (lull is not null) tasks.Add(lull.RunAsync(ending.Token));
         var first = await Task.WhenAny(tasks).ConfigureAwait(false);
+        isSetBack |= first.Exception?.InnerException is PostgresException { SqlState: PostgresErrorCodes.UniqueViolation, SchemaName: "functions_private" };
         await ending.CancelAsync().ConfigureAwait(false);
         await Task.WhenAll(tasks).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         session.Clear();
         await first.ConfigureAwait(false);
     }
 
-    private sealed class FeedSession(LogicalReplicationConnection connection, WalDecoder decoder, Channel<InboxChunk> chunks)
+    private sealed class FeedSession(LogicalReplicationConnection connection, WalDecoder decoder, ReadingLull? lull, Channel<InboxChunk> chunks)
     {
+        private int pending;
+
         public LogicalReplicationConnection Connection => connection;
 
         public WalDecoder Decoder => decoder;
 
+        public ReadingLull? Lull => lull;
+
         public Channel<InboxChunk> Chunks => chunks;
 
-        /// <summary>Chunks that were handed over and are not acknowledged yet.</summary>
-        public int Pending;
+        /// <summary>Whether anything has been read that is not acknowledged yet.</summary>
+        public bool IsPending => Volatile.Read(ref pending) != 0;
 
-        /// <summary>Those of them that the storing task has taken.</summary>
+        /// <summary>Chunks that the storing task has taken and are not acknowledged yet.</summary>
         public int Taken { get; set; }
+
+        /// <summary>A new chunk, which is pending from now on.</summary>
+        public InboxChunk Begin()
+        {
+            Interlocked.Increment(ref pending);
+            return new InboxChunk();
+        }
+
+        /// <summary>Two chunks of one, the second one with what has not ended.</summary>
+        public InboxChunk Split(InboxChunk chunk)
+        {
+            Interlocked.Increment(ref pending);
+            return chunk.SplitOpenTransaction();
+        }
 
         /// <summary>All that was taken is on disk.</summary>
         public void Acknowledge(ulong lsn)
         {
             connection.SetReplicationStatus(new NpgsqlLogSequenceNumber(lsn));
-            Interlocked.Add(ref Pending, -Taken);
+            Interlocked.Add(ref pending, -Taken);
             Taken = 0;
         }
 
@@ -102,8 +132,8 @@ public sealed class WalFeed(NpgsqlDataSource dataSource, string connectionString
     }
 
     /// <summary>
-    /// Decodes. Everything a message says is on its way to the inbox before the next message is asked for; the rule for idle
-    /// acknowledgements counts on it.
+    /// Decodes. What has been decoded goes to the inbox when there is nothing more to read at the moment, or when it is much. Whatever a message says is
+    /// pending before the next message is asked for; the rule for idle acknowledgements counts on it.
     /// </summary>
     private async Task ReadAsync(FeedSession session, string slotName, CancellationToken cancellationToken)
     {
@@ -111,8 +141,8 @@ public sealed class WalFeed(NpgsqlDataSource dataSource, string connectionString
         KeyValuePair<string, string?>[] options =
             [new("proto_version", "2"), new("publication_names", "functions_events"), new("messages", "true")];
         var decoder = session.Decoder;
-        var lull = new ReadingLull(time);
-        var chunk = new InboxChunk();
+        var writer = session.Chunks.Writer;
+        InboxChunk? chunk = null;
         var buffer = ArrayPool<byte>.Shared.Rent(1 << 16);
         try
         {
@@ -120,8 +150,10 @@ public sealed class WalFeed(NpgsqlDataSource dataSource, string connectionString
             await using var messages = stream.GetAsyncEnumerator();
             while (true)
             {
+                // Room first: while a message is waited for, nothing else can be.
+                if (chunk is { EndsTransaction: true }) await writer.WaitToWriteAsync(cancellationToken).ConfigureAwait(false);
                 var next = messages.MoveNextAsync();
-                var waited = !next.GetAwaiter().IsCompleted;
+                if (chunk is { EndsTransaction: true } && !next.GetAwaiter().IsCompleted && writer.TryWrite(chunk)) chunk = null;
                 if (!await next) break;
                 var message = messages.Current;
                 var length = checked((int)message.Data.Length);
@@ -132,27 +164,51 @@ public sealed class WalFeed(NpgsqlDataSource dataSource, string connectionString
                 }
                 var data = buffer.AsMemory(0, length);
                 await message.Data.ReadExactlyAsync(data, cancellationToken).ConfigureAwait(false);
+                if (!decoder.InTransaction && !WalDecoder.IsBegin(data.Span)) continue; // of no transaction, so of no interest
+                chunk ??= session.Begin();
                 if (WalDecoder.IsDescription(data.Span))
                 {
+                    chunk = await WriteEndedAsync(session, chunk, cancellationToken).ConfigureAwait(false);
                     await DescribeAsync(decoder, data, cancellationToken).ConfigureAwait(false);
                     continue;
                 }
                 var ended = decoder.Apply(data.Span, chunk);
-                if (!ended && chunk.Events.Count < ChunkEvents && chunk.Buffer.Length < ChunkBytes) continue;
-                chunk.CommitLsn = decoder.CommitLsn;
-                Interlocked.Increment(ref session.Pending);
-                await session.Chunks.Writer.WriteAsync(chunk, cancellationToken).ConfigureAwait(false);
-                chunk = new InboxChunk();
-                if (ended && decoder.TriggersChanged) await ReloadAsync(decoder, cancellationToken).ConfigureAwait(false);
-                if (ended && waited) await lull.WaitAsync(cancellationToken).ConfigureAwait(false);
+                session.Lull?.Count(ended);
+                if (ended && decoder.TriggersChanged)
+                {
+                    chunk = await WriteEndedAsync(session, chunk, cancellationToken).ConfigureAwait(false);
+                    await ReloadAsync(decoder, cancellationToken).ConfigureAwait(false);
+                }
+                if (chunk is not null && IsFull(chunk))
+                    chunk = await WriteFullAsync(session, chunk, cancellationToken).ConfigureAwait(false);
             }
         }
         finally
         {
-            chunk.Dispose();
+            chunk?.Dispose();
             ArrayPool<byte>.Shared.Return(buffer);
         }
         throw new NpgsqlException("The server has ended the replication stream.");
+    }
+
+    private static bool IsFull(InboxChunk chunk) =>
+        chunk.Events.Count >= (chunk.EndsTransaction ? EndedEvents : ChunkEvents) || chunk.Buffer.Length >= ChunkBytes;
+
+    private static async ValueTask<InboxChunk?> WriteFullAsync(FeedSession session, InboxChunk chunk, CancellationToken cancellationToken)
+    {
+        if (chunk.Transactions > 0) return await WriteEndedAsync(session, chunk, cancellationToken).ConfigureAwait(false);
+        await session.Chunks.Writer.WriteAsync(chunk, cancellationToken).ConfigureAwait(false);
+        return null;
+    }
+
+    /// <summary>Has the transactions that have ended go on by themselves: what comes next may take a while.</summary>
+    /// <returns>What there is of the one that has not ended.</returns>
+    private static async ValueTask<InboxChunk?> WriteEndedAsync(FeedSession session, InboxChunk chunk, CancellationToken cancellationToken)
+    {
+        if (chunk.Transactions == 0) return chunk;
+        var open = chunk.EndsTransaction ? null : session.Split(chunk);
+        await session.Chunks.Writer.WriteAsync(chunk, cancellationToken).ConfigureAwait(false);
+        return open;
     }
 
     /// <summary>A type that the transaction itself has made can be looked up once the transaction is visible.</summary>
@@ -184,7 +240,7 @@ public sealed class WalFeed(NpgsqlDataSource dataSource, string connectionString
         await SlotIsOursAsync(session.Connection.ProcessID, reading, cancellationToken).ConfigureAwait(false);
         var (epoch, storedLsn) = await store.LeadAsync(sidecar, systemId, cancellationToken).ConfigureAwait(false);
         sink.Leading(epoch);
-        await using var inbox = new InboxWriter(dataSource, sidecar, epoch, storedLsn, sink);
+        await using var inbox = new InboxWriter(dataSource, sidecar, epoch, storedLsn, isSetBack, sink);
         var reader = session.Chunks.Reader;
         var group = new List<InboxChunk>();
         var pace = new Pace(time);
@@ -204,7 +260,7 @@ public sealed class WalFeed(NpgsqlDataSource dataSource, string connectionString
             if (inbox.Stored is null) unflushedSince = time.GetTimestamp();
             if (await inbox.WriteAsync(group, time.GetElapsedTime(unflushedSince) > FlushInterval, cancellationToken).ConfigureAwait(false) is { } lsn)
                 session.Acknowledge(lsn);
-            pace.Ended(isBusy: group.Count >= BusyTransactions);
+            pace.Ended(isBusy: group.Sum(chunk => chunk.Transactions) >= BusyTransactions);
             foreach (var chunk in group) chunk.Dispose();
             group.Clear();
         }
@@ -242,7 +298,7 @@ public sealed class WalFeed(NpgsqlDataSource dataSource, string connectionString
         while (await timer.WaitForNextTickAsync(cancellationToken).ConfigureAwait(false))
         {
             var received = session.Connection.LastReceivedLsn;
-            if (!session.Decoder.InTransaction && Volatile.Read(ref session.Pending) == 0 && (ulong)received > (ulong)session.Connection.LastFlushedLsn)
+            if (!session.IsPending && (ulong)received > (ulong)session.Connection.LastFlushedLsn)
                 session.Connection.SetReplicationStatus(received);
         }
     }

@@ -27,24 +27,24 @@ internal sealed class BulkScenario(BenchmarkRun run)
             new($"one transaction of {Rows:N0} rows: the sidecar's peak memory", "MB", stage.Sidecar.PeakResidentBytes / 1e6, Goal: Goal.AtMost(300)),
         ];
     }
+
     /// <summary>Fills a table in one transaction.</summary>
     /// <returns>The seconds from its commit until its events are in the inbox.</returns>
     private async Task<double> StoreAsync(EventStage stage, string table, CancellationToken cancellationToken)
     {
-        await stage.FireAsync(table, "{}", cancellationToken);
+        await stage.FireAsync(table, $"bench.{table}", "{}", cancellationToken);
         // It is the inbox that is measured; no function is called meanwhile.
         await stage.ExecuteAsync($"select functions.disable('{table}')", cancellationToken);
+        var before = await ScalarAsync<string>("select pg_current_wal_insert_lsn()::text", cancellationToken);
         await Changes.InsertAsync(run.Installation.Owner, $"bench.{table}", "some text of a row", Rows, cancellationToken);
-        double? seconds = null;
         await EventStage.UntilAsync(
-            async token =>
-            {
-                await using var command = run.Installation.Owner.CreateCommand(StoredSql(table));
-                seconds = (double?)await command.ExecuteScalarAsync(token);
-                return seconds is not null;
-            },
-            "the inbox",
-            cancellationToken);
-        return seconds!.Value;
+            token => ScalarAsync<bool>($"select coalesce(stored_lsn > '{before}', false) from functions_private.replication", token), "the inbox", cancellationToken);
+        return await ScalarAsync<double>(StoredSql(table), cancellationToken);
+    }
+
+    private async Task<T> ScalarAsync<T>(string sql, CancellationToken cancellationToken)
+    {
+        await using var command = run.Installation.Owner.CreateCommand(sql);
+        return (T)(await command.ExecuteScalarAsync(cancellationToken))!;
     }
 }

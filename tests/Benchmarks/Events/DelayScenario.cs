@@ -27,7 +27,7 @@ internal sealed class DelayScenario(BenchmarkRun run, EventStage stage, JobQueue
 
     public async Task<IReadOnlyList<Measurement>> MeasureAsync(CancellationToken cancellationToken)
     {
-        await stage.FireAsync("changes", "{}", cancellationToken);
+        await stage.FireAsync("changes", "bench.changes", "{}", cancellationToken);
         await ChangeAsync("bench.changes", cancellationToken);
         var (alone, busy) = (await OursAsync("alone", Alone, cancellationToken), await OursAsync("busy", Busy, cancellationToken));
         Samples? peerAlone = null, peerBusy = null;

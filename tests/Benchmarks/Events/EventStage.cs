@@ -26,11 +26,11 @@ internal sealed partial class EventStage : IAsyncDisposable
     public static async Task<EventStage> StartAsync(BenchmarkRun run, CancellationToken cancellationToken) =>
         new(run, await run.Installation.ServeAsync(cancellationToken));
 
-    /// <summary>Deploys the function under a name of its own, and has changes of the table <c>bench.NAME</c> fire it.</summary>
-    public async Task FireAsync(string name, string options, CancellationToken cancellationToken)
+    /// <summary>Deploys the function under a name of its own, and has changes of a table fire it.</summary>
+    public async Task FireAsync(string name, string table, string options, CancellationToken cancellationToken)
     {
         await run.Installation.DeployAsync(name, Repository.Beside("Events/idle.js"), "{}", cancellationToken);
-        await ExecuteAsync($"select functions.create_trigger('{name}', '{name}', 'bench.{name}', '{{INSERT,UPDATE}}', '{options}')", cancellationToken);
+        await ExecuteAsync($"select functions.create_trigger('{name}', '{name}', '{table}', '{{INSERT,UPDATE}}', '{options}')", cancellationToken);
     }
 
     public async Task ExecuteAsync(string sql, CancellationToken cancellationToken)

@@ -23,7 +23,6 @@ internal sealed class EventsBenchmark : IBenchmark
             measurements.AddRange(await new ThroughputScenario(run, stage, queues).MeasureAsync(cancellationToken));
         }
         measurements.AddRange(await new BulkScenario(run).MeasureAsync(cancellationToken));
-        measurements.AddRange(await new WriterScenario(run).MeasureAsync(cancellationToken));
         return measurements;
     }
 }

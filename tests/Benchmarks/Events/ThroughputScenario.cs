@@ -18,8 +18,8 @@ internal sealed class ThroughputScenario(BenchmarkRun run, EventStage stage, Job
 
     public async Task<IReadOnlyList<Measurement>> MeasureAsync(CancellationToken cancellationToken)
     {
-        await stage.FireAsync("singly", "{}", cancellationToken);
-        await stage.FireAsync("batches", $$"""{"batch_size":{{BatchSize}}}""", cancellationToken);
+        await stage.FireAsync("singly", "bench.singly", "{}", cancellationToken);
+        await stage.FireAsync("batches", "bench.batches", $$"""{"batch_size":{{BatchSize}}}""", cancellationToken);
         await DeliverAsync("bench.singly", WarmUp, cancellationToken);
         var singly = await DeliverAsync("bench.singly", Events, cancellationToken);
         await DeliverAsync("bench.batches", WarmUp, cancellationToken);

@@ -39,6 +39,7 @@ internal sealed class ChaosStage : IAsyncDisposable
     private readonly Random random;
     private readonly Action<string> note;
     private readonly SidecarProcess?[] sidecars = new SidecarProcess?[Sidecars];
+    private int formerEncounters;
 
     private ChaosStage(string directory, string connectionString, Random random, Action<string> note)
     {
@@ -49,6 +50,12 @@ internal sealed class ChaosStage : IAsyncDisposable
     }
 
     public string ConnectionString { get; }
+
+    /// <summary>
+    /// How often a reader met what was stored already. It must not: the position that is stored with the events tells it what was, and looking at each event is
+    /// for positions that somebody has set back.
+    /// </summary>
+    public int Encounters => sidecars.Sum(sidecar => sidecar is null ? 0 : EncountersOf(sidecar)) + formerEncounters;
 
     public static async Task<ChaosStage> StartAsync(int seed, Action<string> note)
     {
@@ -136,9 +143,17 @@ internal sealed class ChaosStage : IAsyncDisposable
         sidecars[index] = null;
         sidecar.Kill();
         await sidecar.WaitForExitAsync();
-        await sidecar.DisposeAsync();
+        await BuryAsync(sidecar);
         await ReviveAsync(index);
     }
+
+    private async Task BuryAsync(SidecarProcess sidecar)
+    {
+        formerEncounters += EncountersOf(sidecar);
+        await sidecar.DisposeAsync();
+    }
+
+    private static int EncountersOf(SidecarProcess sidecar) => sidecar.Log.Split("violates unique constraint \"events_").Length - 1;
 
     /// <summary>Now and then for long enough to be replaced.</summary>
     private async Task StopSidecarAsync()
@@ -200,7 +215,7 @@ internal sealed class ChaosStage : IAsyncDisposable
         if (sidecars[index] is { HasExited: true } gone)
         {
             // It gave up: the server was away for too long when it started.
-            await gone.DisposeAsync();
+            await BuryAsync(gone);
             sidecars[index] = null;
         }
         sidecars[index] ??= await SidecarProcess.StartAsync(ConnectionString);

@@ -28,6 +28,7 @@ public sealed class ChaosTests(ITestOutputHelper output)
         output.WriteLine(account.ToString());
         Assert.True(account.Changes > 0, "nothing was written");
         Assert.Equal(ChaosAccount.Balanced(account), account);
+        Assert.Equal(0, stage.Encounters);
     }
 
     private static int? Setting(string name) =>

@@ -51,6 +51,31 @@ public sealed class RowChangeTests(SidecarFixture sidecar)
         Assert.Equal(["DELETE 2", "INSERT 3"], events[4..].Order(StringComparer.Ordinal));
     }
 
+    /// <summary>So quickly that they are read and stored in groups, and that the one which is stored in parts begins behind others.</summary>
+    [Fact]
+    public async Task Many_small_transactions_and_a_large_one_among_them_make_each_change_an_event_in_the_order_of_commits()
+    {
+        var stage = await TriggerStage.CreateAsync(
+            sidecar, "id int primary key", """{"when":"new.id % 10 <> 9","batch_size":1000}""", "{INSERT}");
+        Task SmallAsync(int from) => stage.ExecuteAsync(
+            $"do $$ begin set synchronous_commit = off; for i in {from}..{from + 2999} loop insert into $t values (i); commit; end loop; end $$");
+        var first = SmallAsync(0);
+        var second = SmallAsync(10_000);
+        await stage.ExecuteAsync("insert into $t select generate_series(20000, 24999)");
+        await Task.WhenAll(first, second);
+
+        var ids = (await stage.EventsAsync()).Select(one => (int)one["new"]!["id"]!).ToList();
+        foreach (var (from, count) in new[] { (0, 3000), (10_000, 3000), (20_000, 5000) })
+        {
+            Assert.Equal(
+                Enumerable.Range(from, count).Where(id => id % 10 != 9),
+                ids.Where(id => id >= from && id < from + count));
+        }
+        Assert.Equal(11_000 / 10 * 9, ids.Count);
+        await stage.DeliveredAsync();
+        Assert.Equal(0L, await stage.ScalarAsync<long>($"select count(*) from functions.dead_letters where trigger = '{stage.Trigger}'"));
+    }
+
     [Fact]
     [Trait("Case", "27")]
     public async Task A_truncate_of_several_tables_is_one_event_each()

@@ -110,6 +110,27 @@ public sealed partial class SlotTests
     }
 
     [Fact]
+    public async Task A_slot_and_a_position_that_were_set_back_by_hand_fire_nothing_twice()
+    {
+        await using var stage = await FaultStage.CreateAsync();
+        var slot = await stage.ScalarAsync<string>("select slot from functions.replication");
+        await stage.ExecuteAsync($"select pg_copy_logical_replication_slot('{slot}', '{slot}_former')");
+        await stage.InsertAsync(1, 20);
+        await stage.AllDeliveredAsync(20);
+        await FaultStage.KillAsync(stage.First);
+        await stage.UntilAsync("(select not active from functions.replication)");
+        await stage.ExecuteAsync($"select pg_drop_replication_slot('{slot}'), pg_copy_logical_replication_slot('{slot}_former', '{slot}')");
+        await stage.ExecuteAsync($"select pg_drop_replication_slot('{slot}_former')");
+        await stage.ExecuteAsync("update functions_private.replication set stored_lsn = null");
+
+        await stage.StartSidecarAsync();
+        await stage.InsertAsync(21, 30);
+        await stage.AllDeliveredAsync(30);
+        await stage.EachRowHasOneEventAsync(30);
+        Assert.Equal(30, await stage.ScalarAsync<long>("select count(*) from effects"));
+    }
+
+    [Fact]
     [Trait("Case", "34")]
     public async Task The_slot_moves_on_while_only_other_tables_change()
     {

@@ -1,13 +1,14 @@
-using System.Text;
 using Functions.PgSidecar.Postgres.Events;
 using Functions.PgSidecar.Postgres.Replication;
 using Functions.PgSidecar.Testing;
+using Npgsql;
 
 namespace Functions.PgSidecar.Tests.Integration.Events;
 
 /// <summary>What can be acknowledged, and when: nothing that may not be on disk.</summary>
 public sealed class InboxWriterTests
 {
+    private static readonly byte[] Payload = "{}"u8.ToArray();
     private static readonly Guid Sidecar = Guid.CreateVersion7();
 
     [Fact]
@@ -37,22 +38,45 @@ public sealed class InboxWriterTests
         Assert.Equal(3L, await CountAsync(database));
     }
 
-    private static async Task<InboxWriter> OpenAsync(TestDatabase database)
+    [Fact]
+    public async Task What_is_stored_already_is_not_stored_again()
     {
-        var (epoch, stored) = await new ReplicationStore(database.Owner).LeadAsync(Sidecar, "1", CancellationToken.None);
-        return new InboxWriter(database.Owner, Sidecar, epoch, stored, new Deaf());
+        await using var database = await TestDatabase.CreateAsync();
+        var again = NewEvent();
+        await using (var inbox = await OpenAsync(database))
+            await WriteAsync(inbox, 0x10, durably: true, again);
+        // The position has not moved, as if it had been set back.
+        await using (var inbox = await OpenAsync(database))
+        {
+            var refusal = await Assert.ThrowsAsync<PostgresException>(() => WriteAsync(inbox, 0x20, durably: true, again, NewEvent()));
+            Assert.Equal(PostgresErrorCodes.UniqueViolation, refusal.SqlState);
+        }
+        Assert.Equal(1L, await CountAsync(database));
+        await using (var inbox = await OpenAsync(database, onlyMissing: true))
+            Assert.Equal(0x20ul, await WriteAsync(inbox, 0x20, durably: true, again, NewEvent()));
+        Assert.Equal(2L, await CountAsync(database));
     }
 
-    /// <summary>One event; the end of its transaction, or null where more of it is to come.</summary>
-    private static async Task<ulong?> WriteAsync(InboxWriter inbox, ulong? end, bool durably)
+    private static async Task<InboxWriter> OpenAsync(TestDatabase database, bool onlyMissing = false)
     {
-        using var chunk = new InboxChunk { EndsTransaction = end is not null, EndLsn = end ?? 0 };
-        var payload = Encoding.UTF8.GetBytes("{}");
-        payload.CopyTo(chunk.Buffer.GetSpan(payload.Length));
-        chunk.Buffer.Advance(payload.Length);
-        chunk.Events.Add(new InboxEvent(Guid.CreateVersion7(), DateTime.UtcNow, 1, "t", "f", null, 0, ..payload.Length, """{"role":"service_role"}""", 0));
+        var (epoch, stored) = await new ReplicationStore(database.Owner).LeadAsync(Sidecar, "1", CancellationToken.None);
+        return new InboxWriter(database.Owner, Sidecar, epoch, stored, onlyMissing, new Deaf());
+    }
+
+    /// <summary>Events of one transaction, one unless they are given; its end, or null where more of it is to come.</summary>
+    private static async Task<ulong?> WriteAsync(InboxWriter inbox, ulong? end, bool durably, params InboxEvent[] events)
+    {
+        using var chunk = new InboxChunk();
+        Payload.CopyTo(chunk.Buffer.GetSpan(Payload.Length));
+        chunk.Buffer.Advance(Payload.Length);
+        chunk.Events.AddRange(events.Length > 0 ? events : [NewEvent()]);
+        if (end is { } lsn) chunk.EndTransaction(lsn);
         return await inbox.WriteAsync([chunk], durably, CancellationToken.None);
     }
+
+    /// <summary>Its payload is the chunk's only one.</summary>
+    private static InboxEvent NewEvent() =>
+        new(Guid.CreateVersion7(), DateTime.UtcNow, 1, "t", "f", null, 0, ..Payload.Length, """{"role":"service_role"}""", 0);
 
     private static async Task<object?> CountAsync(TestDatabase database)
     {

@@ -14,11 +14,13 @@ public sealed class EventIdTests
     }
 
     [Fact]
-    public void It_is_a_UUID_of_version_8()
+    public void It_is_a_UUID_of_version_8_and_tells_its_commit()
     {
         foreach (var lsn in new ulong[] { 0, 0xfff, 0x1000, 0x0fff_ffff_ffff_ffff })
         {
-            var text = EventId.Create(lsn, long.MaxValue >> 26, 0xff_ffff).ToString();
+            var id = EventId.Create(lsn, long.MaxValue >> 26, 0xff_ffff);
+            Assert.Equal(lsn, EventId.CommitLsn(id));
+            var text = id.ToString();
             Assert.Equal('8', text[14]);
             Assert.Contains(text[19], "89ab");
         }
