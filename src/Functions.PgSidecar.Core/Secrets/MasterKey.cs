@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text;
 
@@ -7,7 +8,7 @@ namespace Functions.PgSidecar.Core.Secrets;
 /// The key that the operator holds and the database never sees. It encrypts one thing only, the private key that opens secrets
 /// (AES-256-GCM under a key that HKDF derives), so that changing it means rewriting one row.
 /// </summary>
-internal sealed class MasterKey
+internal sealed partial class MasterKey
 {
     /// <summary>HKDF does not make weak keys strong, so a password won't do.</summary>
     public const int MinimumLength = 32;
@@ -95,17 +96,12 @@ internal sealed class MasterKey
         {
             Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);
             var draft = $"{path}.{Path.GetRandomFileName()}";
-            var onlyOwner = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write };
-            if (!OperatingSystem.IsWindows())
-                onlyOwner.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
-            using (var writer = new StreamWriter(draft, onlyOwner))
-                writer.Write(Convert.ToBase64String(RandomNumberGenerator.GetBytes(32)));
+            WriteForOwner(draft, Convert.ToBase64String(RandomNumberGenerator.GetBytes(32)));
             try
             {
-                File.Move(draft, path, overwrite: false);
-                created = true;
+                created = TryPublish(draft, path);
             }
-            catch (IOException) when (File.Exists(path))
+            finally
             {
                 File.Delete(draft);
             }
@@ -113,4 +109,40 @@ internal sealed class MasterKey
 
         return File.ReadAllText(path).Trim();
     }
+
+    private static void WriteForOwner(string path, string text)
+    {
+        var onlyOwner = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write };
+        if (!OperatingSystem.IsWindows())
+            onlyOwner.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+        using var file = new FileStream(path, onlyOwner);
+        file.Write(Encoding.ASCII.GetBytes(text));
+        // What is sealed under the key is committed soon; the key must not be what a power failure takes.
+        file.Flush(flushToDisk: true);
+    }
+
+    /// <summary>
+    /// Gives the draft its name, or false where another process's file has it. Off Windows, <see cref="File.Move(string, string)"/> looks for the target and then
+    /// renames over whatever has come to be there, and the other's key would be gone; link(2) fails.
+    /// </summary>
+    private static bool TryPublish(string draft, string path)
+    {
+        if (!OperatingSystem.IsWindows() && Link(draft, path) == 0)
+            return true;
+        if (File.Exists(path))
+            return false;
+        try
+        {
+            // Windows, or a file system without hard links; anything else that is wrong, this says.
+            File.Move(draft, path, overwrite: false);
+            return true;
+        }
+        catch (IOException) when (File.Exists(path))
+        {
+            return false;
+        }
+    }
+
+    [LibraryImport("libc", EntryPoint = "link", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int Link(string existing, string name);
 }
