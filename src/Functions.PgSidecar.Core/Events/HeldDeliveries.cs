@@ -3,15 +3,17 @@ using Functions.PgSidecar.Postgres.Events;
 namespace Functions.PgSidecar.Core.Events;
 
 /// <summary>
-/// The deliveries that this sidecar holds: how many it may take, which wait, and which may start. Every member may be called by any thread.
+/// The deliveries that this sidecar holds: how many it may take, which wait, and which may start. Functions share both fairly, so that none of them,
+/// and no number of them, keeps another one waiting for more than a turn. Every member may be called by any thread.
 /// </summary>
+/// <remarks>
+/// Places: a function may hold as many as are still free, the rule by which switches share a buffer. One function gets half of them, two a third each;
+/// however many there are, something is left for the next one. Starts: one invocation a function and round.
+/// </remarks>
 internal sealed class HeldDeliveries(int maxRunning)
 {
     /// <summary>Deliveries held at once.</summary>
     private const int MaxHeld = 6000;
-
-    /// <summary>Deliveries of one function held at once, so that a slow one leaves room for the others.</summary>
-    private const int MaxOfFunction = 3000;
 
     /// <summary>Deliveries of one function claimed at once.</summary>
     private const int MaxClaim = 1000;
@@ -21,6 +23,10 @@ internal sealed class HeldDeliveries(int maxRunning)
     private readonly Lock gate = new();
     private readonly Dictionary<string, FunctionDeliveries> functions = new(StringComparer.Ordinal);
     private readonly HashSet<Guid> events = [];
+
+    /// <summary>The functions of which something may start, in the order of their turns.</summary>
+    private readonly Queue<FunctionDeliveries> turns = new();
+
     private int held;
     private long heldBytes;
     private int running;
@@ -42,7 +48,7 @@ internal sealed class HeldDeliveries(int maxRunning)
         lock (gate)
         {
             var deliveries = Of(function);
-            if (closed || held >= MaxHeld || deliveries.Held >= MaxOfFunction || heldBytes + bytes > MaxBytes || deliveries.PausedUntil > Environment.TickCount64)
+            if (closed || Free(deliveries) <= 0 || deliveries.HeldBytes + bytes > MaxBytes - heldBytes || deliveries.PausedUntil > Environment.TickCount64)
                 return false;
             Hold(deliveries, bytes);
             return true;
@@ -62,15 +68,14 @@ internal sealed class HeldDeliveries(int maxRunning)
         lock (gate)
         {
             var room = new Dictionary<string, int>(StringComparer.Ordinal);
-            if (closed || heldBytes >= MaxBytes)
+            if (closed)
                 return room;
             foreach (var name in names)
             {
                 var deliveries = Of(name);
-                var free = Math.Min(MaxOfFunction - deliveries.Held, MaxHeld - held);
                 // By handfuls, so that other sidecars find something as well.
-                free = Math.Min(free, MaxClaim);
-                if (free > 0 && deliveries.PausedUntil <= Environment.TickCount64)
+                var free = Math.Min(Free(deliveries), MaxClaim);
+                if (free > 0 && deliveries.HeldBytes < MaxBytes - heldBytes && deliveries.PausedUntil <= Environment.TickCount64)
                     room[name] = free;
             }
             return room;
@@ -97,7 +102,9 @@ internal sealed class HeldDeliveries(int maxRunning)
         lock (gate)
         {
             events.Add(delivery.EventId);
-            Of(delivery.Function).Waiting.Enqueue(delivery);
+            var deliveries = Of(delivery.Function);
+            deliveries.Waiting.Enqueue(delivery);
+            TakeTurn(deliveries);
         }
     }
 
@@ -110,6 +117,7 @@ internal sealed class HeldDeliveries(int maxRunning)
             Hold(deliveries, delivery.Payload.Length);
             events.Add(delivery.EventId);
             deliveries.Waiting.Enqueue(delivery);
+            TakeTurn(deliveries);
         }
     }
 
@@ -122,14 +130,15 @@ internal sealed class HeldDeliveries(int maxRunning)
         {
             if (closed)
                 return starting;
-            foreach (var deliveries in functions.Values)
+            while (running < maxRunning && turns.TryDequeue(out var deliveries))
             {
-                while (running < maxRunning && deliveries.Running < deliveries.Limit && deliveries.Waiting.TryPeek(out var first))
-                {
-                    running++;
-                    deliveries.Running++;
-                    starting.Add(deliveries.Take(first, batchSize(first)));
-                }
+                deliveries.HasTurn = false;
+                if (!deliveries.Waiting.TryPeek(out var first) || deliveries.Running >= deliveries.Limit)
+                    continue;
+                running++;
+                deliveries.Running++;
+                starting.Add(deliveries.Take(first, batchSize(first)));
+                TakeTurn(deliveries);
             }
         }
         return starting;
@@ -156,6 +165,7 @@ internal sealed class HeldDeliveries(int maxRunning)
                 events.Remove(delivery.EventId);
                 Let(deliveries, delivery.Payload.Length);
             }
+            TakeTurn(deliveries);
             return deliveries.Held <= MaxClaim / 2;
         }
     }
@@ -183,11 +193,24 @@ internal sealed class HeldDeliveries(int maxRunning)
         return deliveries;
     }
 
+    /// <summary>Behind the others, where there is something that may start.</summary>
+    private void TakeTurn(FunctionDeliveries deliveries)
+    {
+        if (deliveries.HasTurn || deliveries.Waiting.Count == 0 || deliveries.Running >= deliveries.Limit)
+            return;
+        deliveries.HasTurn = true;
+        turns.Enqueue(deliveries);
+    }
+
+    /// <summary>How many more of a function may be held.</summary>
+    private int Free(FunctionDeliveries deliveries) => MaxHeld - held - deliveries.Held;
+
     private void Hold(FunctionDeliveries deliveries, int bytes)
     {
         held++;
         heldBytes += bytes;
         deliveries.Held++;
+        deliveries.HeldBytes += bytes;
     }
 
     private void Let(FunctionDeliveries deliveries, int bytes)
@@ -195,6 +218,7 @@ internal sealed class HeldDeliveries(int maxRunning)
         held--;
         heldBytes -= bytes;
         deliveries.Held--;
+        deliveries.HeldBytes -= bytes;
     }
 
     private sealed class FunctionDeliveries
@@ -205,6 +229,11 @@ internal sealed class HeldDeliveries(int maxRunning)
         public Queue<Delivery> Waiting { get; } = new();
 
         public int Held { get; set; }
+
+        public long HeldBytes { get; set; }
+
+        /// <summary>Whether it is among the turns.</summary>
+        public bool HasTurn { get; set; }
 
         public int Running { get; set; }
 

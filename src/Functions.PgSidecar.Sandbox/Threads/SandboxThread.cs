@@ -18,6 +18,17 @@ internal sealed partial class SandboxThread
     private long cpuDeadlineNanoseconds;
     private int cpuClock;
     private bool hasCpuClock;
+    private volatile bool isWorking;
+
+    /// <summary>
+    /// Whether it has a turn in hand, from before that leaves the queue until it is over: before its guest code is announced there is a body to read and
+    /// code to load, and a watchdog that went to sleep meanwhile would never hear of it.
+    /// </summary>
+    public bool IsWorking
+    {
+        get => isWorking;
+        set => isWorking = value;
+    }
 
     /// <summary>CPU time this thread has used so far, in nanoseconds. To be called on the thread itself.</summary>
     public static long CpuNanoseconds() => ReadClock(ThreadCpuClock);
@@ -51,18 +62,16 @@ internal sealed partial class SandboxThread
     }
 
     /// <summary>Called by the watchdog: interrupts the guest when it is past its deadline or its CPU budget.</summary>
-    /// <returns>Whether guest code is running on this thread.</returns>
-    public bool Check(long now)
+    public void Check(long now)
     {
         lock (gate)
         {
             if (current is null)
-                return false;
+                return;
             if (now >= deadline)
                 current.Interrupt(InterruptReason.Deadline);
             else if (cpuDeadlineNanoseconds != long.MaxValue && hasCpuClock && ReadClock(cpuClock) >= cpuDeadlineNanoseconds)
                 current.Interrupt(InterruptReason.CpuLimit);
-            return true;
         }
     }
 

@@ -117,8 +117,10 @@ internal sealed class SandboxThreads : IDisposable
                     return;
                 if (!queue.TryDequeue(out item))
                     continue;
+                thread.IsWorking = true;
             }
             item.Work.Execute(thread);
+            thread.IsWorking = false;
         }
     }
 
@@ -157,7 +159,10 @@ internal sealed class SandboxThreads : IDisposable
         {
             var running = false;
             foreach (var thread in threads)
-                running |= thread.Check(now);
+            {
+                thread.Check(now);
+                running |= thread.IsWorking;
+            }
             if (queue.TryPeek(out var oldest))
             {
                 running = true;

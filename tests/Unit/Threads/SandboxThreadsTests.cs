@@ -68,6 +68,24 @@ public sealed class SandboxThreadsTests
         await waiting.Done.WaitAsync(Patience);
     }
 
+    [Fact]
+    public async Task A_guest_that_enters_long_after_its_turn_began_is_interrupted()
+    {
+        using var threads = new SandboxThreads(minimum: 1);
+        var guest = new Guest();
+        var work = new Work(thread =>
+        {
+            // As long as it takes to read a body or to load code, many of the watchdog's looks.
+            Thread.Sleep(100);
+            thread.Enter(guest, Stopwatch.GetTimestamp(), long.MaxValue);
+            Assert.True(guest.Interrupted.Wait(Patience));
+            thread.Leave();
+        });
+        threads.Post(work);
+        await work.Done.WaitAsync(2 * Patience);
+        Assert.Equal(InterruptReason.Deadline, guest.Reason);
+    }
+
     private sealed class Work(Action<SandboxThread> action) : ISandboxWork
     {
         private readonly TaskCompletionSource done = new(TaskCreationOptions.RunContinuationsAsynchronously);
