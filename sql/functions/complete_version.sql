@@ -1,17 +1,19 @@
--- functions_private.complete_version(name, version, ok, error, engine, snapshot, info, compiled_ms) -> is it the active version now
+-- functions_private.complete_version(id, ok, error, engine, snapshot, info, compiled_ms) -> is it the active version now
 -- Called by the sidecar that compiled the version. When it worked the version becomes ready and, unless it was rolled back or a newer one
--- answers already, active. Of older versions the snapshots are dropped; a rollback makes them again. A version that is ready already only gets the new engine's snapshot. Unknown versions (dropped meanwhile): false.
+-- answers already, active. Of older versions the snapshots are dropped; a rollback makes them again. A version that is ready already only gets the new engine's snapshot. Versions that
+-- are gone: false. The id says which one is meant, however often the name was dropped and deployed again since.
 create or replace function functions_private.complete_version(
-    name text, version integer, ok boolean, error jsonb, engine text, snapshot bytea, info jsonb, compiled_ms integer)
+    id uuid, ok boolean, error jsonb, engine text, snapshot bytea, info jsonb, compiled_ms integer)
 returns boolean
 language plpgsql set search_path = pg_catalog, functions_private, pg_temp as $$
 declare
     active integer;
     was record;
 begin
-    select f.active_version into active from functions_private.functions f where f.name = complete_version.name for update;
-    select v.status, v.rolled_back into was
-    from functions_private.versions v where v.function = complete_version.name and v.version = complete_version.version;
+    select f.active_version into active
+    from functions_private.functions f join functions_private.versions v on v.function = f.name
+    where v.id = complete_version.id for update of f;
+    select v.function, v.version, v.status, v.rolled_back into was from functions_private.versions v where v.id = complete_version.id;
     if not found then
         return false;
     end if;
@@ -19,8 +21,8 @@ begin
     if not ok and was.status = 'ready' then
         -- Another build of the engine could not load it. The version stays what it was for the sidecars that can.
         update functions_private.versions v set claimed_by = null, claimed_until = null
-        where v.function = complete_version.name and v.version = complete_version.version;
-        return active is not distinct from complete_version.version;
+        where v.id = complete_version.id;
+        return active is not distinct from was.version;
     end if;
 
     update functions_private.versions v
@@ -33,25 +35,25 @@ begin
         ready_at = case when ok then coalesce(v.ready_at, clock_timestamp()) end,
         claimed_by = null,
         claimed_until = null
-    where v.function = complete_version.name and v.version = complete_version.version;
+    where v.id = complete_version.id;
 
     -- Snapshots are large and can be made again from their sources: only the newest versions and the active one keep theirs.
     update functions_private.versions v set snapshot = null
-    where ok and v.function = complete_version.name and v.snapshot is not null
-      and v.version not in (complete_version.version, coalesce(active, 0))
+    where ok and v.function = was.function and v.snapshot is not null
+      and v.version not in (was.version, coalesce(active, 0))
       and v.version < (select min(newest.version) from (
               select n.version from functions_private.versions n
-              where n.function = complete_version.name and n.status = 'ready' order by n.version desc limit 5) newest);
+              where n.function = was.function and n.status = 'ready' order by n.version desc limit 5) newest);
 
-    if ok and not was.rolled_back and complete_version.version > coalesce(active, 0) then
-        active := complete_version.version;
-        update functions_private.functions f set active_version = active, updated_at = now() where f.name = complete_version.name;
+    if ok and not was.rolled_back and was.version > coalesce(active, 0) then
+        active := was.version;
+        update functions_private.functions f set active_version = active, updated_at = now() where f.name = was.function;
     else
-        perform pg_notify('functions_changed', complete_version.name);
+        perform pg_notify('functions_changed', was.function);
     end if;
-    return active is not distinct from complete_version.version;
+    return active is not distinct from was.version;
 end
 $$;
-comment on function functions_private.complete_version(text, integer, boolean, jsonb, text, bytea, jsonb, integer) is
+comment on function functions_private.complete_version(uuid, boolean, jsonb, text, bytea, jsonb, integer) is
     'Records how a version''s compilation went and activates it when it is the newest; true when it is the active one.';
-revoke all on function functions_private.complete_version(text, integer, boolean, jsonb, text, bytea, jsonb, integer) from public;
+revoke all on function functions_private.complete_version(uuid, boolean, jsonb, text, bytea, jsonb, integer) from public;

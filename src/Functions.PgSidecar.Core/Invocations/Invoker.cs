@@ -66,7 +66,7 @@ internal sealed class Invoker
                 return Reject(entry, rejection);
             admitted = true;
             entry.Admitted();
-            var program = await programs.AcquireAsync(invocation.Function.Name, invocation.Function.Version, abandon).ConfigureAwait(false);
+            var program = await programs.AcquireAsync(invocation.Function.Name, invocation.Function.VersionId, abandon).ConfigureAwait(false);
             admitted = false;
             return await RunAsync(entry, program, abandon).ConfigureAwait(false);
         }

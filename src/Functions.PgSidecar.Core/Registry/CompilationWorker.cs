@@ -77,7 +77,7 @@ internal sealed class CompilationWorker(
     {
         var (program, outcome) = await compiler.CompileAsync(version).ConfigureAwait(false);
         if (program is not null)
-            programs.Add(version.Function, version.Version, program);
+            programs.Add(version.Function, version.Id, program);
         await CompleteAsync(version, outcome, stoppingToken).ConfigureAwait(false);
         if (outcome.Error is { } error)
             RegistryLog.CompileFailed(logger, version.Function, version.Version, error.Message);
@@ -92,7 +92,7 @@ internal sealed class CompilationWorker(
         {
             try
             {
-                await store.CompleteVersionAsync(version.Function, version.Version, outcome, CancellationToken.None).ConfigureAwait(false);
+                await store.CompleteVersionAsync(version.Id, outcome, CancellationToken.None).ConfigureAwait(false);
                 return;
             }
             catch (Npgsql.NpgsqlException e)

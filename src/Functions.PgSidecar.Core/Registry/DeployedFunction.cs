@@ -17,6 +17,9 @@ internal sealed class DeployedFunction
     /// <summary>The version that answers.</summary>
     public required int Version { get; init; }
 
+    /// <summary>That version, and no other of the same number.</summary>
+    public required Guid VersionId { get; init; }
+
     /// <summary>Its limits and who may call it.</summary>
     public required FunctionOptions Options { get; init; }
 

@@ -10,15 +10,16 @@ namespace Functions.PgSidecar.Core.Registry;
 /// <summary>Works out once what invocations of a function need: opens its secrets, writes its environment, reads its host patterns.</summary>
 internal sealed class DeployedFunctionFactory(SecretBox secrets)
 {
-    /// <summary>The function in a version.</summary>
+    /// <summary>The function in its active version.</summary>
     /// <exception cref="SidecarException">A secret can't be opened, or a host pattern can't be read.</exception>
-    public DeployedFunction Create(FunctionDefinition definition, int version, FunctionAdmission admission)
+    public DeployedFunction Create(FunctionDefinition definition, FunctionAdmission admission)
     {
         var opened = definition.Secrets.ToDictionary(secret => secret.Key, secret => secrets.Open(definition.Name, secret.Key, secret.Value));
         return new DeployedFunction
         {
             Name = definition.Name,
-            Version = version,
+            Version = definition.Version!.Value,
+            VersionId = definition.VersionId!.Value,
             Options = definition.Options,
             EnvironmentJson = WriteEnvironment(definition.Environment, opened),
             Redactor = Redactor.Create(opened, definition.Environment),

@@ -85,8 +85,8 @@ internal sealed class FunctionCatalog(
 
     private Entry Build(string name, FunctionDefinition? definition)
     {
-        programs.Retain(name, definition?.Version);
-        if (definition is not { Enabled: true, Version: { } version })
+        programs.Retain(name, definition?.VersionId);
+        if (definition is not { Enabled: true, VersionId: not null })
         {
             if (entries.Count > MaxAbsent)
                 ForgetAbsent();
@@ -94,7 +94,7 @@ internal sealed class FunctionCatalog(
         }
         var admission = admissions.GetOrAdd(name, static (_, clock) => new FunctionAdmission(clock), time);
         admission.Apply(definition.Options);
-        return new Entry(factory.Create(definition, version, admission), 0);
+        return new Entry(factory.Create(definition, admission), 0);
     }
 
     private void ForgetAbsent()

@@ -38,7 +38,7 @@ internal sealed class Preloader(FunctionCatalog catalog, ProgramCache programs, 
     {
         try
         {
-            (await programs.AcquireAsync(function.Name, function.Version, cancellationToken).ConfigureAwait(false)).Dispose();
+            (await programs.AcquireAsync(function.Name, function.VersionId, cancellationToken).ConfigureAwait(false)).Dispose();
         }
         catch (SidecarException e)
         {

@@ -6,7 +6,7 @@ using Microsoft.Extensions.Logging;
 namespace Functions.PgSidecar.Core.Registry;
 
 /// <summary>
-/// Programs ready to run, by function and version. Loaded from the registry at their first use; one that another build of the engine
+/// Programs ready to run, by version: by its id, for a name that is dropped and deployed again counts from 1 again. Loaded from the registry at their first use; one that another build of the engine
 /// made is compiled again and stored. The least recently used go when the cache is full.
 /// </summary>
 internal sealed class ProgramCache : IDisposable
@@ -19,7 +19,7 @@ internal sealed class ProgramCache : IDisposable
     private readonly ILogger<ProgramCache> logger;
     private readonly ITimer trimming;
     private readonly Lock gate = new();
-    private readonly Dictionary<(string Function, int Version), Task<SharedProgram>> programs = [];
+    private readonly Dictionary<(string Function, Guid Version), Task<SharedProgram>> programs = [];
     private long questions;
     private long loads;
     private long loadTicks;
@@ -43,7 +43,7 @@ internal sealed class ProgramCache : IDisposable
 
     /// <summary>A program, loaded where it is not there yet.</summary>
     /// <exception cref="SidecarException">PGFN2503: the registry can't be read; PGFN2404: the version is gone; PGFN2422: it does not compile.</exception>
-    public async ValueTask<ProgramLease> AcquireAsync(string function, int version, CancellationToken cancellationToken)
+    public async ValueTask<ProgramLease> AcquireAsync(string function, Guid version, CancellationToken cancellationToken)
     {
         while (true)
         {
@@ -55,7 +55,7 @@ internal sealed class ProgramCache : IDisposable
     }
 
     /// <summary>Puts a program in that was compiled here.</summary>
-    public void Add(string function, int version, IProgram program)
+    public void Add(string function, Guid version, IProgram program)
     {
         Task<SharedProgram>? old;
         lock (gate)
@@ -68,7 +68,7 @@ internal sealed class ProgramCache : IDisposable
     }
 
     /// <summary>Drops every version of a function but one; those in use go when they are no longer.</summary>
-    public void Retain(string function, int? version)
+    public void Retain(string function, Guid? version)
     {
         List<Task<SharedProgram>> gone = [];
         lock (gate)
@@ -93,7 +93,7 @@ internal sealed class ProgramCache : IDisposable
         loaded.ForEach(static program => program.Result.Program.Trim());
     }
 
-    private Task<SharedProgram> Find((string Function, int Version) key)
+    private Task<SharedProgram> Find((string Function, Guid Version) key)
     {
         Task<SharedProgram> loading;
         lock (gate)
@@ -111,21 +111,21 @@ internal sealed class ProgramCache : IDisposable
         return loading;
     }
 
-    private async Task<SharedProgram> LoadAsync(string function, int version)
+    private async Task<SharedProgram> LoadAsync(string function, Guid version)
     {
         var began = Stopwatch.GetTimestamp();
-        var artifact = await ReadAsync(function, version).ConfigureAwait(false)
-            ?? throw new SidecarException("PGFN2404", 404, $"Version {version} of function '{function}' is gone.");
+        var artifact = await ReadAsync(version).ConfigureAwait(false)
+            ?? throw new SidecarException("PGFN2404", 404, $"The version of function '{function}' that was called is gone.");
         if (TryRead(artifact) is { } stored)
         {
             Interlocked.Increment(ref loads);
             Interlocked.Add(ref loadTicks, Stopwatch.GetElapsedTime(began).Ticks);
             return new SharedProgram(stored);
         }
-        RegistryLog.Recompiling(logger, function, version);
+        RegistryLog.Recompiling(logger, function, artifact.Version);
         var (program, outcome) = await compiler.CompileAsync(artifact).ConfigureAwait(false);
         if (program is null)
-            throw new SidecarException("PGFN2422", 500, $"Version {version} of function '{function}' does not compile with this engine: {outcome.Error?.Message}");
+            throw new SidecarException("PGFN2422", 500, $"Version {artifact.Version} of function '{function}' does not compile with this engine: {outcome.Error?.Message}");
         await StoreAsync(artifact, outcome).ConfigureAwait(false);
         return new SharedProgram(program);
     }
@@ -149,7 +149,7 @@ internal sealed class ProgramCache : IDisposable
     {
         try
         {
-            await store.CompleteVersionAsync(artifact.Function, artifact.Version, outcome, CancellationToken.None).ConfigureAwait(false);
+            await store.CompleteVersionAsync(artifact.Id, outcome, CancellationToken.None).ConfigureAwait(false);
         }
         catch (Npgsql.NpgsqlException e)
         {
@@ -157,11 +157,11 @@ internal sealed class ProgramCache : IDisposable
         }
     }
 
-    private async Task<VersionArtifact?> ReadAsync(string function, int version)
+    private async Task<VersionArtifact?> ReadAsync(Guid version)
     {
         try
         {
-            return await store.LoadArtifactAsync(function, version, CancellationToken.None).ConfigureAwait(false);
+            return await store.LoadArtifactAsync(version, CancellationToken.None).ConfigureAwait(false);
         }
         catch (Npgsql.NpgsqlException e)
         {

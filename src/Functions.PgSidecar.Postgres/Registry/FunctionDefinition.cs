@@ -4,6 +4,7 @@ namespace Functions.PgSidecar.Postgres.Registry;
 /// <param name="Name">The function's name.</param>
 /// <param name="Enabled">False: answer as if it did not exist.</param>
 /// <param name="Version">The version that answers; null while none was ever ready.</param>
+/// <param name="VersionId">That version, and no other of the same number: a name that is dropped and deployed again counts from 1 again.</param>
 /// <param name="Options">The active version's options (the latest version's while none is active).</param>
 /// <param name="Environment">Its variables: the option <c>env</c> under what <c>functions.set_env</c> gave.</param>
 /// <param name="Secrets">Its secrets, sealed as <c>functions.set_secret</c> stored them.</param>
@@ -12,12 +13,14 @@ public sealed record FunctionDefinition(
     string Name,
     bool Enabled,
     int? Version,
+    Guid? VersionId,
     FunctionOptions Options,
     IReadOnlyDictionary<string, string> Environment,
     IReadOnlyDictionary<string, byte[]> Secrets,
     IReadOnlyList<string> Hosts);
 
 /// <summary>A version's code and what became of it; large, and immutable for one engine.</summary>
+/// <param name="Id">The version, and no other of the same name and number.</param>
 /// <param name="Function">The function's name.</param>
 /// <param name="Version">The version's number.</param>
 /// <param name="Language"><c>javascript</c>, with a source, or <c>wasm</c>, with a module.</param>
@@ -29,6 +32,7 @@ public sealed record FunctionDefinition(
 /// <param name="Snapshot">The memory after the module's top level ran; null when the version is not ready.</param>
 /// <param name="InfoJson">What the compiler found out (JSON), as it was passed to <see cref="RegistryStore.CompleteVersionAsync"/>.</param>
 public sealed record VersionArtifact(
+    Guid Id,
     string Function,
     int Version,
     string Language,

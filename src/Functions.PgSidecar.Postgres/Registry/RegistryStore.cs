@@ -11,6 +11,7 @@ public sealed class RegistryStore(NpgsqlDataSource dataSource)
 {
     private const string DefinitionSql = """
         select f.name, f.enabled, f.active_version,
+               (select v.id from functions_private.versions v where v.function = f.name and v.version = f.active_version),
                coalesce((select v.options from functions_private.versions v
                          where v.function = f.name and v.version <= coalesce(f.active_version, v.version)
                          order by v.version desc limit 1), '{}')::text,
@@ -58,13 +59,12 @@ public sealed class RegistryStore(NpgsqlDataSource dataSource)
     }
 
     /// <summary>A version's source and snapshot; null when it was dropped.</summary>
-    public async Task<VersionArtifact?> LoadArtifactAsync(string function, int version, CancellationToken cancellationToken)
+    public async Task<VersionArtifact?> LoadArtifactAsync(Guid version, CancellationToken cancellationToken)
     {
         await using var command = dataSource.CreateCommand("""
-            select function, version, language, source, module, source_hash, options::text, engine, snapshot, info::text
-            from functions_private.versions where function = $1 and version = $2
+            select id, function, version, language, source, module, source_hash, options::text, engine, snapshot, info::text
+            from functions_private.versions where id = $1
             """);
-        command.Parameters.AddWithValue(function);
         command.Parameters.AddWithValue(version);
         await using var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
         return await reader.ReadAsync(cancellationToken).ConfigureAwait(false) ? ReadArtifact(reader) : null;
@@ -80,11 +80,11 @@ public sealed class RegistryStore(NpgsqlDataSource dataSource)
         await using var command = dataSource.CreateCommand("""
             update functions_private.versions v
             set claimed_by = $1, claimed_until = now() + $2
-            from (select p.function, p.version from functions_private.versions p
+            from (select p.id from functions_private.versions p
                   where p.status = 'pending' and (p.claimed_until is null or p.claimed_until < now())
                   order by p.created_at limit $3 for update skip locked) claim
-            where v.function = claim.function and v.version = claim.version
-            returning v.function, v.version, v.language, v.source, v.module, v.source_hash, v.options::text, v.engine, null::bytea, v.info::text
+            where v.id = claim.id
+            returning v.id, v.function, v.version, v.language, v.source, v.module, v.source_hash, v.options::text, v.engine, null::bytea, v.info::text
             """);
         command.Parameters.AddWithValue(sidecar);
         command.Parameters.AddWithValue(lease);
@@ -99,11 +99,10 @@ public sealed class RegistryStore(NpgsqlDataSource dataSource)
     /// Records a compilation. A version that works becomes active unless a newer one is, or it was rolled back meanwhile. Also how an artifact
     /// is renewed for another build of the engine.
     /// </summary>
-    /// <returns>Whether the version is the active one now; false also when it was dropped meanwhile.</returns>
-    public async Task<bool> CompleteVersionAsync(string function, int version, CompilationOutcome outcome, CancellationToken cancellationToken)
+    /// <returns>Whether the version is the active one now; false also when it was dropped meanwhile, whatever was deployed by its name since.</returns>
+    public async Task<bool> CompleteVersionAsync(Guid version, CompilationOutcome outcome, CancellationToken cancellationToken)
     {
-        await using var command = dataSource.CreateCommand("select functions_private.complete_version($1, $2, $3, $4, $5, $6, $7, $8)");
-        command.Parameters.AddWithValue(function);
+        await using var command = dataSource.CreateCommand("select functions_private.complete_version($1, $2, $3, $4, $5, $6, $7)");
         command.Parameters.AddWithValue(version);
         command.Parameters.AddWithValue(outcome.Error is null);
         command.Parameters.Add(new NpgsqlParameter { NpgsqlDbType = NpgsqlDbType.Jsonb, Value = (object?)ErrorJson(outcome.Error) ?? DBNull.Value });
@@ -140,13 +139,13 @@ public sealed class RegistryStore(NpgsqlDataSource dataSource)
 
     private static FunctionDefinition ReadDefinition(NpgsqlDataReader reader)
     {
-        var options = FunctionOptions.Parse(reader.GetString(3));
+        var options = FunctionOptions.Parse(reader.GetString(4));
         var environment = new Dictionary<string, string>(options.Environment);
-        foreach (var (key, value) in Pairs<string>(reader, 4)) environment[key] = value;
-        var secrets = Pairs<byte[]>(reader, 6).ToFrozenDictionary(pair => pair.Key, pair => pair.Value);
+        foreach (var (key, value) in Pairs<string>(reader, 5)) environment[key] = value;
+        var secrets = Pairs<byte[]>(reader, 7).ToFrozenDictionary(pair => pair.Key, pair => pair.Value);
         return new FunctionDefinition(
-            reader.GetString(0), reader.GetBoolean(1), OptionalInt(reader, 2), options, environment.ToFrozenDictionary(), secrets,
-            [.. options.AllowHosts.Union(reader.GetFieldValue<string[]>(8))]);
+            reader.GetString(0), reader.GetBoolean(1), OptionalInt(reader, 2), reader.IsDBNull(3) ? null : reader.GetGuid(3), options, environment.ToFrozenDictionary(), secrets,
+            [.. options.AllowHosts.Union(reader.GetFieldValue<string[]>(9))]);
     }
 
     /// <summary>Keys and values, as two arrays side by side.</summary>
@@ -154,9 +153,9 @@ public sealed class RegistryStore(NpgsqlDataSource dataSource)
         reader.GetFieldValue<string[]>(ordinal).Zip(reader.GetFieldValue<T[]>(ordinal + 1));
 
     private static VersionArtifact ReadArtifact(NpgsqlDataReader reader) => new(
-        reader.GetString(0), reader.GetInt32(1), reader.GetString(2), OptionalText(reader, 3), OptionalBytes(reader, 4),
-        reader.GetFieldValue<byte[]>(5), FunctionOptions.Parse(reader.GetString(6)), OptionalText(reader, 7), OptionalBytes(reader, 8),
-        OptionalText(reader, 9));
+        reader.GetGuid(0), reader.GetString(1), reader.GetInt32(2), reader.GetString(3), OptionalText(reader, 4), OptionalBytes(reader, 5),
+        reader.GetFieldValue<byte[]>(6), FunctionOptions.Parse(reader.GetString(7)), OptionalText(reader, 8), OptionalBytes(reader, 9),
+        OptionalText(reader, 10));
 
     private static string? ErrorJson(CompilationError? error)
     {

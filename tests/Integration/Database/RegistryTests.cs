@@ -1,5 +1,6 @@
 using Functions.PgSidecar.Postgres.Registry;
 using Functions.PgSidecar.Testing;
+using Functions.PgSidecar.Tests.Integration.Registry;
 using Npgsql;
 
 namespace Functions.PgSidecar.Tests.Integration.Database;
@@ -20,7 +21,7 @@ public sealed class RegistryTests
             insert into functions_private.secrets (function, key, sealed) values ('hello', 'S', '\x0102')
             """);
         Assert.Null((await store.LoadAsync("hello", CancellationToken.None))!.Version);
-        Assert.True(await store.CompleteVersionAsync("hello", 1, Compiled(), CancellationToken.None));
+        Assert.True(await CompleteAsync(database, "hello", 1, Compiled()));
 
         var function = (await store.LoadAsync("hello", CancellationToken.None))!;
         Assert.Equal((true, 1, TimeSpan.FromSeconds(2), 128), (function.Enabled, function.Version, function.Options.Timeout, function.Options.MemoryMb));
@@ -28,7 +29,7 @@ public sealed class RegistryTests
         Assert.Equal([1, 2], function.Secrets["S"]);
         Assert.Equal(["*.example.com", "a.example"], function.Hosts.Order());
 
-        var artifact = (await store.LoadArtifactAsync("hello", 1, CancellationToken.None))!;
+        var artifact = (await store.LoadArtifactAsync(await database.VersionAsync("hello"), CancellationToken.None))!;
         Assert.Equal((Source, "engine-1"), (artifact.Source, artifact.Engine));
         Assert.Equal([7, 8, 9], artifact.Snapshot);
         Assert.Equal(["hello"], (await store.LoadAllAsync(CancellationToken.None)).Select(definition => definition.Name));
@@ -44,16 +45,37 @@ public sealed class RegistryTests
         for (var version = 1; version <= 7; version++)
         {
             await DeployAsync(database, "f");
-            await store.CompleteVersionAsync("f", version, Compiled(), CancellationToken.None);
+            await CompleteAsync(database, "f", version, Compiled());
         }
         Assert.Equal("3,4,5,6,7", await WithSnapshotAsync(database));
 
         await database.ExecuteAsync("select functions.rollback('f', 1)");
-        await store.CompleteVersionAsync("f", 1, Compiled(), CancellationToken.None);
+        await CompleteAsync(database, "f", 1, Compiled());
         await DeployAsync(database, "f", """{"timeout_ms": 3000}""");
-        await store.CompleteVersionAsync("f", 8, Failed("no"), CancellationToken.None);
+        await CompleteAsync(database, "f", 8, Failed("no"));
         Assert.Equal("1,3,4,5,6,7", await WithSnapshotAsync(database));
     }
+
+    [Fact]
+    public async Task What_is_completed_late_of_a_dropped_function_is_not_what_was_deployed_by_its_name_since()
+    {
+        await using var database = await TestDatabase.CreateAsync();
+        var store = new RegistryStore(database.Owner);
+        await DeployAsync(database, "f");
+        var dropped = Assert.Single(await store.ClaimPendingAsync(Guid.NewGuid(), 1, TimeSpan.FromMinutes(1), CancellationToken.None));
+        await database.ExecuteAsync("select functions.drop('f'); select functions.deploy('f', 'export const handler = () => 2')");
+
+        Assert.False(await store.CompleteVersionAsync(dropped.Id, Compiled(), CancellationToken.None));
+
+        Assert.Null(await store.LoadArtifactAsync(dropped.Id, CancellationToken.None));
+        Assert.Equal("pending", await database.ScalarAsync<string>("select status from functions.versions where function = 'f' and version = 1"));
+        var deployed = Assert.Single(await store.ClaimPendingAsync(Guid.NewGuid(), 1, TimeSpan.FromMinutes(1), CancellationToken.None));
+        Assert.Equal((1, "export const handler = () => 2"), (deployed.Version, deployed.Source));
+        Assert.NotEqual(dropped.Id, deployed.Id);
+    }
+
+    private static async Task<bool> CompleteAsync(TestDatabase database, string function, int version, CompilationOutcome outcome) =>
+        await new RegistryStore(database.Owner).CompleteVersionAsync(await database.VersionAsync(function, version), outcome, CancellationToken.None);
 
     private static Task<string> WithSnapshotAsync(TestDatabase database) => database.ScalarAsync<string>(
         "select string_agg(version::text, ',' order by version) from functions_private.versions where snapshot is not null");
@@ -107,8 +129,8 @@ public sealed class RegistryTests
         await DeployAsync(database, "f");
         await DeployAsync(database, "f");
 
-        Assert.True(await store.CompleteVersionAsync("f", 2, Compiled(), CancellationToken.None));
-        Assert.False(await store.CompleteVersionAsync("f", 1, Compiled(), CancellationToken.None));
+        Assert.True(await CompleteAsync(database, "f", 2, Compiled()));
+        Assert.False(await CompleteAsync(database, "f", 1, Compiled()));
         Assert.Equal(2, (await store.LoadAsync("f", CancellationToken.None))!.Version);
     }
 
@@ -118,10 +140,10 @@ public sealed class RegistryTests
         await using var database = await TestDatabase.CreateAsync();
         var store = new RegistryStore(database.Owner);
         await DeployAsync(database, "f");
-        await store.CompleteVersionAsync("f", 1, Compiled(), CancellationToken.None);
+        await CompleteAsync(database, "f", 1, Compiled());
         await DeployAsync(database, "f");
 
-        Assert.False(await store.CompleteVersionAsync("f", 2, Failed("unexpected token\0\ud800"), CancellationToken.None));
+        Assert.False(await CompleteAsync(database, "f", 2, Failed("unexpected token\0\ud800")));
         Assert.Equal(1, (await store.LoadAsync("f", CancellationToken.None))!.Version);
         Assert.Equal("unexpected token\ufffd\ufffd", await database.ScalarAsync<string>("select error from functions.versions where version = 2"));
     }
@@ -134,19 +156,19 @@ public sealed class RegistryTests
         foreach (var version in (int[])[1, 2])
         {
             await DeployAsync(database, "f");
-            await store.CompleteVersionAsync("f", version, Compiled(), CancellationToken.None);
+            await CompleteAsync(database, "f", version, Compiled());
         }
         await DeployAsync(database, "f"); // 3, still compiling
 
         Assert.Equal(1, await database.ScalarAsync<int>("select functions.rollback('f')"));
-        Assert.False(await store.CompleteVersionAsync("f", 3, Compiled(), CancellationToken.None));
+        Assert.False(await CompleteAsync(database, "f", 3, Compiled()));
         Assert.Equal(1, (await store.LoadAsync("f", CancellationToken.None))!.Version);
         var none = await Assert.ThrowsAsync<PostgresException>(() => database.ExecuteAsync("select functions.rollback('f')"));
         Assert.Equal("Function \"f\" has no earlier version to roll back to.", none.MessageText);
 
         Assert.Equal(3, await database.ScalarAsync<int>("select functions.rollback('f', 3)"));
         await DeployAsync(database, "f");
-        Assert.True(await store.CompleteVersionAsync("f", 4, Compiled(), CancellationToken.None));
+        Assert.True(await CompleteAsync(database, "f", 4, Compiled()));
     }
 
     [Fact]
@@ -174,7 +196,7 @@ public sealed class RegistryTests
         await DeployAsync(database, "f");
 
         var waiting = database.ExecuteAsync("call functions.wait_ready('f')");
-        await new RegistryStore(database.Owner).CompleteVersionAsync("f", 1, Compiled(), CancellationToken.None);
+        await CompleteAsync(database, "f", 1, Compiled());
 
         await waiting;
     }
@@ -184,7 +206,7 @@ public sealed class RegistryTests
     {
         await using var database = await TestDatabase.CreateAsync();
         await DeployAsync(database, "f");
-        await new RegistryStore(database.Owner).CompleteVersionAsync("f", 1, Failed("SyntaxError: unexpected token"), CancellationToken.None);
+        await CompleteAsync(database, "f", 1, Failed("SyntaxError: unexpected token"));
 
         var exception = await Assert.ThrowsAsync<PostgresException>(() => database.ExecuteAsync("call functions.wait_ready('f')"));
 

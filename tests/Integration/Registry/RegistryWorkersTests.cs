@@ -30,6 +30,43 @@ public sealed class RegistryWorkersTests
     }
 
     [Fact]
+    public async Task A_name_that_is_dropped_and_deployed_again_runs_the_new_code_on_every_sidecar()
+    {
+        await using var database = await TestDatabase.CreateAsync();
+        await using var one = await RegistrySidecar.StartAsync(database);
+        await using var other = await RegistrySidecar.StartAsync(database);
+        await DeployAsync(database, "f", 1);
+        foreach (var sidecar in new[] { one, other })
+        {
+            await UntilVersionAsync(sidecar, "f", 1);
+            Assert.Equal(RunOutcome.Succeeded, await CallAsync(sidecar));
+        }
+
+        await database.ExecuteAsync("""
+            begin; select functions.drop('f'); select functions.deploy('f', 'export const handler = () => { throw new Error("new"); };'); commit
+            """);
+
+        foreach (var sidecar in new[] { one, other })
+            await Eventually.HoldsAsync(async () => await CallAsync(sidecar) is RunOutcome.Threw);
+
+        static async Task<RunOutcome?> CallAsync(RegistrySidecar sidecar)
+        {
+            // Neither the old one nor the new one while it is being compiled.
+            if (await sidecar.Catalog.FindAsync("f", CancellationToken.None) is not { } function)
+                return null;
+            try
+            {
+                using var lease = await sidecar.Programs.AcquireAsync(function.Name, function.VersionId, CancellationToken.None);
+                return await RunAsync(lease.Program);
+            }
+            catch (SidecarException e) when (e.Code == "PGFN2404")
+            {
+                return null;
+            }
+        }
+    }
+
+    [Fact]
     public async Task A_sidecar_that_hears_nothing_asks()
     {
         await using var database = await TestDatabase.CreateAsync();
@@ -53,8 +90,8 @@ public sealed class RegistryWorkersTests
         {
             await UntilVersionAsync(one, name, 1);
             await UntilVersionAsync(other, name, 1);
-            (await one.Programs.AcquireAsync(name, 1, CancellationToken.None)).Dispose();
-            (await other.Programs.AcquireAsync(name, 1, CancellationToken.None)).Dispose();
+            (await one.Programs.AcquireAsync(name, await database.VersionAsync(name), CancellationToken.None)).Dispose();
+            (await other.Programs.AcquireAsync(name, await database.VersionAsync(name), CancellationToken.None)).Dispose();
         }
         await Eventually.HoldsAsync(() => Task.FromResult(one.Compiled.Count + other.Compiled.Count >= names.Count));
         Assert.Equal(names.Order(), one.Compiled.Concat(other.Compiled).Select(version => version.Function).Order());
@@ -87,14 +124,14 @@ public sealed class RegistryWorkersTests
             await DeployAsync(database, name, 1);
             await UntilVersionAsync(sidecar, name, 1);
         }
-        var used = await sidecar.Programs.AcquireAsync("a", 1, CancellationToken.None);
-        (await sidecar.Programs.AcquireAsync("b", 1, CancellationToken.None)).Dispose();
-        (await sidecar.Programs.AcquireAsync("c", 1, CancellationToken.None)).Dispose();
+        var used = await sidecar.Programs.AcquireAsync("a", await database.VersionAsync("a"), CancellationToken.None);
+        (await sidecar.Programs.AcquireAsync("b", await database.VersionAsync("b"), CancellationToken.None)).Dispose();
+        (await sidecar.Programs.AcquireAsync("c", await database.VersionAsync("c"), CancellationToken.None)).Dispose();
         Assert.Equal(RunOutcome.Succeeded, await RunAsync(used.Program));
         var evicted = used.Program;
         used.Dispose();
         Assert.Equal(RunOutcome.HostError, await RunAsync(evicted));
-        using var again = await sidecar.Programs.AcquireAsync("a", 1, CancellationToken.None);
+        using var again = await sidecar.Programs.AcquireAsync("a", await database.VersionAsync("a"), CancellationToken.None);
         Assert.NotSame(evicted, again.Program);
         Assert.Equal(RunOutcome.Succeeded, await RunAsync(again.Program));
     }
@@ -114,10 +151,10 @@ public sealed class RegistryWorkersTests
         await database.ExecuteAsync("update functions_private.versions " + damage);
         await using (var second = await RegistrySidecar.StartAsync(database))
         {
-            using var lease = await second.Programs.AcquireAsync("f", 1, CancellationToken.None);
+            using var lease = await second.Programs.AcquireAsync("f", await database.VersionAsync("f"), CancellationToken.None);
             Assert.Equal(RunOutcome.Succeeded, await RunAsync(lease.Program));
         }
-        var stored = (await new Postgres.Registry.RegistryStore(database.Owner).LoadArtifactAsync("f", 1, CancellationToken.None))!;
+        var stored = (await new Postgres.Registry.RegistryStore(database.Owner).LoadArtifactAsync(await database.VersionAsync("f"), CancellationToken.None))!;
         Assert.Equal(RegistrySidecar.Engine.EngineId, stored.Engine);
         RegistrySidecar.Engine.Read(RegistrySidecar.Seal.Open(stored, stored.Engine!, stored.Snapshot)).Dispose();
     }
@@ -127,7 +164,7 @@ public sealed class RegistryWorkersTests
     {
         await using var database = await TestDatabase.CreateAsync();
         await using var sidecar = await RegistrySidecar.StartAsync(database);
-        var error = await Assert.ThrowsAsync<SidecarException>(async () => await sidecar.Programs.AcquireAsync("gone", 7, CancellationToken.None));
+        var error = await Assert.ThrowsAsync<SidecarException>(async () => await sidecar.Programs.AcquireAsync("gone", Guid.NewGuid(), CancellationToken.None));
         Assert.Equal(("PGFN2404", 404), (error.Code, error.Status));
     }
 

@@ -22,7 +22,7 @@ public sealed class StoredProgramTests
             await ReadyAsync(database, "f");
         var before = await CompiledAsync(database, "f");
         await using var second = await RegistrySidecar.StartAsync(database);
-        using var lease = await second.Programs.AcquireAsync("f", 1, CancellationToken.None);
+        using var lease = await second.Programs.AcquireAsync("f", await database.VersionAsync("f"), CancellationToken.None);
         Assert.Equal(before, await CompiledAsync(database, "f"));
         Assert.Equal(RunOutcome.Succeeded, (await RunAsync(lease)).Outcome);
     }
@@ -64,7 +64,7 @@ public sealed class StoredProgramTests
     {
         await using var database = await TestDatabase.CreateAsync();
         await DeployAsync(database, "f", Quiet);
-        var version = (await new RegistryStore(database.Owner).LoadArtifactAsync("f", 1, CancellationToken.None))!;
+        var version = (await new RegistryStore(database.Owner).LoadArtifactAsync(await database.VersionAsync("f"), CancellationToken.None))!;
         var seal = RegistrySidecar.Seal;
         var stored = seal.Seal(version, "engine", [1, 2, 3]);
         Assert.Equal([1, 2, 3], seal.Open(version, "engine", stored).ToArray());
@@ -84,9 +84,9 @@ public sealed class StoredProgramTests
     private static async Task AssertRunsItsOwnAsync(TestDatabase database)
     {
         await using var second = await RegistrySidecar.StartAsync(database);
-        using var lease = await second.Programs.AcquireAsync("f", 1, CancellationToken.None);
+        using var lease = await second.Programs.AcquireAsync("f", await database.VersionAsync("f"), CancellationToken.None);
         Assert.Equal(RunOutcome.Succeeded, (await RunAsync(lease)).Outcome);
-        var version = (await second.Store.LoadArtifactAsync("f", 1, CancellationToken.None))!;
+        var version = (await second.Store.LoadArtifactAsync(await database.VersionAsync("f"), CancellationToken.None))!;
         RegistrySidecar.Seal.Open(version, version.Engine!, version.Snapshot);
     }
 
