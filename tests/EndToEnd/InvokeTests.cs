@@ -172,7 +172,7 @@ public sealed class InvokeTests(SidecarFixture sidecar)
     [Fact]
     public async Task A_thousand_requests_at_once_are_all_answered()
     {
-        var name = await sidecar.DeployAsync("export const handler = event => ({ n: event.body.n });");
+        var name = await sidecar.DeployAsync("export const handler = event => ({ n: event.body.n });", """{"timeout_ms":120000}""");
         var answers = await Task.WhenAll(Enumerable.Range(0, 1_000).Select(n => sidecar.CallAsync(name, $$"""{"n":{{n}}}""")));
         Assert.Equal(Enumerable.Range(0, 1_000), answers.Select(answer => (int)answer!["n"]!));
     }

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Http.Headers;
+using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using Functions.PgSidecar.Testing;
 using Npgsql;
@@ -9,7 +10,13 @@ namespace Functions.PgSidecar.Tests.EndToEnd;
 /// <summary>The process's own life and that of its database: each test has both to itself.</summary>
 public sealed class LifecycleTests
 {
-    private const string Slow = "export const handler = () => new Promise(r => setTimeout(() => r({ done: true }), 1500));";
+    /// <summary>Runs until somebody lets it end.</summary>
+    private const string Slow = """
+        export const handler = async () => {
+          while (!(await db.query('select exists (select from gate) as open'))[0].open) await new Promise(resolve => setTimeout(resolve, 20));
+          return { done: true };
+        };
+        """;
     private const string Quick = "export const handler = async () => ({ n: (await db.query('select 42 as n'))[0].n });";
 
     [Fact]
@@ -18,10 +25,13 @@ public sealed class LifecycleTests
         await using var database = await TestDatabase.CreateAsync();
         await using var sidecar = await SidecarProcess.StartAsync(database.ConnectionString);
         using var http = Client(sidecar);
+        await database.ExecuteAsync("create table gate (); grant select on gate to authenticated");
         await DeployAsync(database.ConnectionString, "slow", Slow);
         var answer = http.PostAsync("/functions/v1/invoke/slow", null);
         await Eventually.HoldsAsync(async () => (await http.GetStringAsync("/metrics")).Contains("functions_running 1\n", StringComparison.Ordinal));
         sidecar.Terminate();
+        await Eventually.HoldsAsync(() => RefusesConnectionsAsync(sidecar.Url));
+        await database.ExecuteAsync("insert into gate default values");
         Assert.Equal("""{"done":true}""", await (await answer).Content.ReadAsStringAsync());
         Assert.Equal(0, await sidecar.WaitForExitAsync());
         Assert.Equal("succeeded", await database.ScalarAsync<string>("select status from functions.invocations where function = 'slow'"));
@@ -127,6 +137,20 @@ public sealed class LifecycleTests
             Assert.Matches($@"(?m)^{setting}: ", error.Message);
     }
 
+    private static async Task<bool> RefusesConnectionsAsync(Uri url)
+    {
+        try
+        {
+            using var client = new TcpClient();
+            await client.ConnectAsync(url.Host, url.Port);
+            return false;
+        }
+        catch (SocketException)
+        {
+            return true;
+        }
+    }
+
     private static HttpClient Client(SidecarProcess sidecar)
     {
         var http = new HttpClient { BaseAddress = sidecar.Url };
@@ -147,7 +171,8 @@ public sealed class LifecycleTests
         deploy.Parameters.AddWithValue(name);
         deploy.Parameters.AddWithValue(source);
         await deploy.ExecuteNonQueryAsync();
-        await using var wait = dataSource.CreateCommand("call functions.wait_ready($1)");
+        await using var wait = dataSource.CreateCommand("call functions.wait_ready($1, timeout => '2 minutes')");
+        wait.CommandTimeout = 180;
         wait.Parameters.AddWithValue(name);
         await wait.ExecuteNonQueryAsync();
     }

@@ -71,7 +71,7 @@ public sealed class LogTests(SidecarFixture sidecar)
             $"select count(*) from functions_private.secrets s where s::text like '%{Secret}%' or position(convert_to('{Secret}', 'utf8') in sealed) > 0"));
 
         string body;
-        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        using var patience = new CancellationTokenSource(TimeSpan.FromMinutes(2));
         do
         {
             using var response = await sidecar.PostAsync(name);

@@ -33,6 +33,9 @@ public sealed class SidecarFixture : IAsyncLifetime
     {
         Http.Dispose();
         await Sidecar.DisposeAsync();
+        // A database with a slot that is read can't be dropped.
+        await Eventually.HoldsAsync(() => database.ScalarAsync<bool>(
+            "select not exists (select from pg_replication_slots where database = current_database() and active)"));
         await database.DisposeAsync();
     }
 
@@ -53,7 +56,7 @@ public sealed class SidecarFixture : IAsyncLifetime
         deploy.Parameters.AddWithValue(source);
         deploy.Parameters.AddWithValue(options);
         var version = (int)(await deploy.ExecuteScalarAsync())!;
-        await using var wait = new NpgsqlCommand("call functions.wait_ready($1, $2)", connection);
+        await using var wait = new NpgsqlCommand("call functions.wait_ready($1, $2, '2 minutes')", connection);
         wait.Parameters.AddWithValue(name);
         wait.Parameters.AddWithValue(version);
         await wait.ExecuteNonQueryAsync();
@@ -69,7 +72,7 @@ public sealed class SidecarFixture : IAsyncLifetime
         deploy.Parameters.AddWithValue(module);
         deploy.Parameters.AddWithValue(options);
         await deploy.ExecuteNonQueryAsync();
-        await using var wait = new NpgsqlCommand("call functions.wait_ready($1)", connection);
+        await using var wait = new NpgsqlCommand("call functions.wait_ready($1, timeout => '2 minutes')", connection);
         wait.Parameters.AddWithValue(name);
         await wait.ExecuteNonQueryAsync();
         return name;
@@ -79,12 +82,12 @@ public sealed class SidecarFixture : IAsyncLifetime
     internal Task<HttpResponseMessage> PostAsync(string function, string json = "{}", string role = "authenticated", string? subject = null) =>
         SendAsync(HttpMethod.Post, function, new StringContent(json, Encoding.UTF8, "application/json"), Tokens.For(role, subject));
 
-    internal async Task<HttpResponseMessage> SendAsync(HttpMethod method, string functionAndPath, HttpContent? content, string? token)
+    internal async Task<HttpResponseMessage> SendAsync(HttpMethod method, string functionAndPath, HttpContent? content, string? token, CancellationToken cancellationToken = default)
     {
         using var request = new HttpRequestMessage(method, "/functions/v1/invoke/" + functionAndPath) { Content = content };
         if (token is not null)
             request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", token);
-        return await Http.SendAsync(request);
+        return await Http.SendAsync(request, cancellationToken);
     }
 
     /// <summary>Calls a function and reads the JSON it answers; anything but 200 fails the test.</summary>
@@ -99,7 +102,7 @@ public sealed class SidecarFixture : IAsyncLifetime
     /// <summary>Waits until so many invocations run at the same time.</summary>
     internal async Task EventuallyRunningAsync(int count)
     {
-        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        using var patience = new CancellationTokenSource(TimeSpan.FromMinutes(2));
         using var pulse = new PeriodicTimer(TimeSpan.FromMilliseconds(20));
         while (Running(await Http.GetStringAsync("/metrics", patience.Token)) < count)
             await pulse.WaitForNextTickAsync(patience.Token);
@@ -115,7 +118,7 @@ public sealed class SidecarFixture : IAsyncLifetime
     /// <summary>Waits until a query of the owner's gives a row, and returns its first column: for what the sidecar writes a moment later.</summary>
     internal async Task<T> EventuallyAsync<T>(string sql, params object[] parameters)
     {
-        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        using var patience = new CancellationTokenSource(TimeSpan.FromMinutes(2));
         using var pulse = new PeriodicTimer(TimeSpan.FromMilliseconds(20));
         do
         {

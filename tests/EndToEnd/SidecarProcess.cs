@@ -51,8 +51,9 @@ internal sealed partial class SidecarProcess : IAsyncDisposable
         foreach (var (name, value) in settings)
             start.Environment[name] = value;
         var sidecar = new SidecarProcess(Process.Start(start)!);
-        sidecar.Read(sidecar.process.StandardOutput);
-        sidecar.Read(sidecar.process.StandardError);
+        // What it says last, both of its streams have said.
+        _ = Task.WhenAll(sidecar.ReadAsync(sidecar.process.StandardOutput), sidecar.ReadAsync(sidecar.process.StandardError))
+            .ContinueWith(_ => sidecar.lines.Writer.TryComplete(), TaskScheduler.Default);
         sidecar.Url = new Uri(await sidecar.WaitForAsync(Serving(), "address"));
         return sidecar;
     }
@@ -105,11 +106,12 @@ internal sealed partial class SidecarProcess : IAsyncDisposable
             Terminate();
             try
             {
-                await process.WaitForExitAsync().WaitAsync(TimeSpan.FromSeconds(20));
+                await process.WaitForExitAsync().WaitAsync(Patience);
             }
             catch (TimeoutException)
             {
                 process.Kill();
+                await process.WaitForExitAsync();
             }
         }
         process.Dispose();
@@ -130,7 +132,7 @@ internal sealed partial class SidecarProcess : IAsyncDisposable
         kill.WaitForExit();
     }
 
-    private async void Read(StreamReader output)
+    private async Task ReadAsync(StreamReader output)
     {
         while (await output.ReadLineAsync() is { } line)
         {
@@ -138,7 +140,6 @@ internal sealed partial class SidecarProcess : IAsyncDisposable
                 log.Add(line);
             lines.Writer.TryWrite(line);
         }
-        lines.Writer.TryComplete();
     }
 
     [GeneratedRegex(@"serves on (?<address>http://[^ ,]+)")]

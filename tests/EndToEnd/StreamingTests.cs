@@ -6,7 +6,7 @@ namespace Functions.PgSidecar.Tests.EndToEnd;
 /// <summary>Bodies that flow: to the client, from the client, and from other servers, each at the pace of whoever takes them.</summary>
 public sealed class StreamingTests(SidecarFixture sidecar)
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
 
     private static CancellationToken Soon => new CancellationTokenSource(Patience).Token;
 

@@ -16,7 +16,8 @@ public sealed class TestDatabase : IAsyncDisposable
         this.server = server;
         Name = name;
         ConnectionString = server.ConnectionStringTo(name);
-        Owner = NpgsqlDataSource.Create(ConnectionString);
+        // Making a slot waits for every transaction of the cluster, those of other tests too.
+        Owner = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(ConnectionString) { CommandTimeout = 180 });
     }
 
     /// <summary>The key from which the login roles' passwords are derived. Roles belong to the cluster, so that all test databases share it.</summary>

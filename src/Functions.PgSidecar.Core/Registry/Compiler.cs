@@ -10,9 +10,12 @@ internal sealed class Compiler(IEnumerable<ILanguage> languages, ArtifactSeal se
 {
     private readonly Dictionary<string, ILanguage> languages = languages.ToDictionary(language => language.Name, StringComparer.Ordinal);
 
-    /// <summary>The function's own limits, for what of it runs while it is compiled.</summary>
+    /// <summary>What of a version runs while it is compiled has this long, however little time its invocations have: a failure is for good, a slow moment is not.</summary>
+    private static readonly TimeSpan ShortestTimeout = TimeSpan.FromSeconds(10);
+
+    /// <summary>The function's own limits, for what of it runs while it is compiled; of time, 10 s at least.</summary>
     public static GuestLimits Limits(VersionArtifact version) =>
-        new(version.Options.Timeout, (long)version.Options.MemoryMb << 20, version.Options.Cpu, version.Options.Fuel);
+        new(version.Options.Timeout > ShortestTimeout ? version.Options.Timeout : ShortestTimeout, (long)version.Options.MemoryMb << 20, version.Options.Cpu, version.Options.Fuel);
 
     /// <summary>Compiles a version.</summary>
     /// <returns>The program, <see langword="null"/> where the version does not compile; and what the registry keeps of it.</returns>

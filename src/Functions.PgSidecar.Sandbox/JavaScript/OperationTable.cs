@@ -17,6 +17,7 @@ internal sealed class OperationTable(GuestRun run, IGuestHost host)
 
     private readonly Dictionary<int, GuestOperation> operations = new(4);
     private CryptoWork? crypto;
+    private GuestTimers? timers;
     private long bytes;
 
     /// <summary>Whether anything could still wake the guest up.</summary>
@@ -41,7 +42,7 @@ internal sealed class OperationTable(GuestRun run, IGuestHost host)
             return;
         bytes += size;
         if (name == "timer")
-            GuestTimer.Start(operation);
+            (timers ??= new GuestTimers()).Start(operation);
         else if (name.StartsWith(GuestCrypto.Prefix, StringComparison.Ordinal))
             (crypto ??= new CryptoWork()).Start(operation);
         else
@@ -55,8 +56,11 @@ internal sealed class OperationTable(GuestRun run, IGuestHost host)
     /// <summary>The guest gives an operation up.</summary>
     public void Cancel(int id)
     {
-        if (TryTake(id, out var operation))
-            operation.Cancel();
+        if (!TryTake(id, out var operation))
+            return;
+        operation.Cancel();
+        if (operation.Name == "timer")
+            timers?.Remove(operation);
     }
 
     /// <summary>The run is over.</summary>
@@ -65,6 +69,7 @@ internal sealed class OperationTable(GuestRun run, IGuestHost host)
         foreach (var operation in operations.Values)
             operation.Cancel();
         operations.Clear();
+        timers?.Clear();
         bytes = 0;
     }
 

@@ -68,7 +68,7 @@ internal sealed class ChaosStage : IAsyncDisposable
             stage.sidecars[i] = await SidecarProcess.StartAsync(connectionString);
         await stage.ExecuteAsync(Schema);
         await stage.ExecuteAsync("select functions.deploy('effect', $1)", Source);
-        await stage.ExecuteAsync("call functions.wait_ready('effect')");
+        await stage.ExecuteAsync("call functions.wait_ready('effect', timeout => '2 minutes')");
         await stage.ExecuteAsync("""
             select functions.create_trigger('effect', 'effect', 'items', options => '{"order_by": "id", "retries": 100, "backoff_ms": 10, "max_backoff_ms": 100}')
             """);

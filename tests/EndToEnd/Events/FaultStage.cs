@@ -178,7 +178,7 @@ internal sealed class FaultStage : IAsyncDisposable
             deploy.Parameters.AddWithValue(source);
             await deploy.ExecuteNonQueryAsync();
         }
-        await stage.ExecuteAsync("call functions.wait_ready('noting')");
+        await stage.ExecuteAsync("call functions.wait_ready('noting', timeout => '2 minutes')");
         await stage.ExecuteAsync($"select functions.create_trigger('items', 'noting', 'items', options => '{options}')");
         await stage.First.LogsAsync(Leads);
         return stage;

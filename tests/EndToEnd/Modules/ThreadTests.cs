@@ -42,6 +42,7 @@ public sealed class ThreadTests(SidecarFixture fixture)
         http.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", Tokens.For("authenticated", null));
         var waiter = await fixture.DeployModuleAsync(await Tools.AssembleAsync(Waiter), """{"timeout_ms":60000}""");
         var hurried = await fixture.DeployModuleAsync(await Tools.AssembleExampleAsync("wat/echo.wat"), """{"timeout_ms":1000}""");
+        var next = await fixture.DeployModuleAsync(await Tools.AssembleExampleAsync("wat/echo.wat"));
         var script = await fixture.DeployAsync("export const handler = () => ({ ok: true });");
 
         using var enough = new CancellationTokenSource();
@@ -56,8 +57,8 @@ public sealed class ThreadTests(SidecarFixture fixture)
         await enough.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => waiting);
         await IsIdleAsync(http);
-        using var next = await http.PostAsync("/functions/v1/invoke/" + hurried, null);
-        Assert.Equal(HttpStatusCode.OK, next.StatusCode);
+        using var answer = await http.PostAsync("/functions/v1/invoke/" + next, null);
+        Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
     }
 
     /// <summary>Its thread is taken from the moment at which its statement runs.</summary>

@@ -294,7 +294,7 @@ public sealed class AttackTests
         await using var session = await CreateCarelessAsync();
         await session.QueryAsync(Anonymous, "select run('reset role'), run('alter role pgfn_anon password ''mine''')");
 
-        await using var another = new FunctionDatabase(session.Database.Owner, Testing.TestDatabase.RoleKey);
+        await using var another = new FunctionDatabase(session.Database.Owner, Testing.TestDatabase.RoleKey, new FunctionDatabaseOptions { ConnectTimeout = TimeSpan.FromSeconds(60) });
         var json = new System.Buffers.ArrayBufferWriter<byte>();
         await another.QueryAsync(Anonymous, new FunctionStatement("select 1"), Soon, json, CancellationToken.None);
 
@@ -323,7 +323,7 @@ public sealed class AttackTests
     public async Task Other_sessions_statements_are_not_shown_and_their_backends_not_ended()
     {
         await using var session = await CreateCarelessAsync();
-        await using var neighbour = new FunctionDatabase(session.Database.Owner, Testing.TestDatabase.RoleKey);
+        await using var neighbour = new FunctionDatabase(session.Database.Owner, Testing.TestDatabase.RoleKey, new FunctionDatabaseOptions { ConnectTimeout = TimeSpan.FromSeconds(60) });
         await using var busy = await neighbour.BeginAsync(User(Alice), Soon, CancellationToken.None);
         await busy.QueryAsync(new FunctionStatement("select 'alice''s secret'"), new System.Buffers.ArrayBufferWriter<byte>(), CancellationToken.None);
 

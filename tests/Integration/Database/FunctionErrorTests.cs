@@ -62,7 +62,7 @@ public sealed class FunctionErrorTests
     [Fact]
     public async Task A_result_beyond_the_limit_is_an_error_and_the_connection_lives_on()
     {
-        await using var session = await CreateAsync(new FunctionDatabaseOptions { MaxPoolSize = 1, MaxResultBytes = 1024 * 1024 });
+        await using var session = await CreateAsync(new FunctionDatabaseOptions { MaxPoolSize = 1, MaxResultBytes = 1024 * 1024, ConnectTimeout = TimeSpan.FromSeconds(60) });
 
         var rows = await session.FailsAsync(Anonymous, "select repeat('x', 1000), generate_series(1, 100000000)");
         var value = await session.FailsAsync(Anonymous, "select repeat('x', 100000000)");
@@ -124,7 +124,7 @@ public sealed class FunctionErrorTests
         {
             await using var owner = NpgsqlDataSource.Create(connectionString);
             await Postgres.Migrations.Migrator.ApplyAsync(owner, CancellationToken.None);
-            await using var functions = new FunctionDatabase(owner, TestDatabase.RoleKey);
+            await using var functions = new FunctionDatabase(owner, TestDatabase.RoleKey, new FunctionDatabaseOptions { ConnectTimeout = TimeSpan.FromSeconds(60) });
             Task QueryAsync() => functions.QueryAsync(Anonymous, new FunctionStatement("select 1"), Soon, new ArrayBufferWriter<byte>(), CancellationToken.None);
             await QueryAsync();
 

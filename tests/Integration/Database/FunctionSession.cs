@@ -42,7 +42,7 @@ internal sealed class FunctionSession : IAsyncDisposable
             grant all on notes to service_role;
             insert into notes (owner, body) values ('{Alice}', 'alice''s'), ('{Bob}', 'bob''s');
             """);
-        return new FunctionSession(database, options ?? new FunctionDatabaseOptions { MaxPoolSize = 1 });
+        return new FunctionSession(database, options ?? new FunctionDatabaseOptions { MaxPoolSize = 1, ConnectTimeout = TimeSpan.FromSeconds(60) });
     }
 
     public Task<SqlResult> QueryAsync(CallerContext caller, string sql, params string?[] parameters) =>

@@ -6,7 +6,7 @@ namespace Functions.PgSidecar.Tests.Integration.Database;
 
 public sealed class FunctionTransactionTests
 {
-    private static readonly FunctionDatabaseOptions TwoConnections = new() { MaxPoolSize = 2 };
+    private static readonly FunctionDatabaseOptions TwoConnections = new() { MaxPoolSize = 2, ConnectTimeout = TimeSpan.FromSeconds(60) };
 
     [Fact]
     public async Task What_is_committed_stays_and_its_statements_run_as_the_caller()

@@ -67,7 +67,7 @@ public sealed class MigratorTests
 
         await using var deploy = owner.DataSource.CreateCommand("select functions.deploy('hello', 'export const handler = () => 1')");
         Assert.Equal(1, await deploy.ExecuteScalarAsync());
-        await using var functions = new FunctionDatabase(owner.DataSource, TestDatabase.RoleKey);
+        await using var functions = new FunctionDatabase(owner.DataSource, TestDatabase.RoleKey, new FunctionDatabaseOptions { ConnectTimeout = TimeSpan.FromSeconds(60) });
         var json = new System.Buffers.ArrayBufferWriter<byte>();
         await functions.QueryAsync(
             FunctionSession.User(FunctionSession.Alice), new FunctionStatement("select auth.uid()"), FunctionSession.Soon, json, CancellationToken.None);

@@ -26,6 +26,7 @@ public sealed class RegistryWorkersTests
         await UntilVersionAsync(sidecar, "f", 1);
         await database.ExecuteAsync("select functions.disable('f')");
         await UntilVersionAsync(sidecar, "f", null);
+        await Eventually.HoldsAsync(() => Task.FromResult(sidecar.Compiled.Count >= 2));
         Assert.Equal([("f", 1), ("f", 2)], sidecar.Compiled);
     }
 
@@ -108,6 +109,8 @@ public sealed class RegistryWorkersTests
         // Deployed later and ready: the one before it was left to its owner.
         await DeployAsync(database, "later", 1);
         await UntilVersionAsync(sidecar, "later", 1);
+        // It is reported after it has been stored.
+        await Eventually.HoldsAsync(() => Task.FromResult(!sidecar.Compiled.IsEmpty));
         Assert.Equal([("later", 1)], sidecar.Compiled);
         await database.ExecuteAsync("update functions_private.versions set claimed_until = now() - interval '1 s' where function = 'f'");
         sidecar.Compilation.Wake();
@@ -174,7 +177,7 @@ public sealed class RegistryWorkersTests
     private static async Task<RunOutcome> RunAsync(IProgram program)
     {
         var envelope = """{"kind":"event","trigger":"test","path":"","query":{},"user_id":null,"request_id":"r","event":{},"env":{},"now":0}""";
-        var request = new RunRequest(Encoding.UTF8.GetBytes(envelope), default, GuestLimits.Default);
+        var request = new RunRequest(Encoding.UTF8.GetBytes(envelope), default, GuestLimits.Default with { Timeout = Patience });
         return (await program.RunAsync(request, new NoHost(), CancellationToken.None).WaitAsync(Patience)).Outcome;
     }
 

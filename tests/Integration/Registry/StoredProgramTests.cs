@@ -111,8 +111,8 @@ public sealed class StoredProgramTests
     private static Task<RunResult> RunAsync(ProgramLease lease)
     {
         var envelope = """{"kind":"event","event":{},"env":{}}"""u8.ToArray();
-        return lease.Program.RunAsync(new RunRequest(envelope, default, GuestLimits.Default), new NoHost(), CancellationToken.None)
-            .WaitAsync(TimeSpan.FromSeconds(30));
+        return lease.Program.RunAsync(new RunRequest(envelope, default, GuestLimits.Default with { Timeout = TimeSpan.FromMinutes(1) }), new NoHost(), CancellationToken.None)
+            .WaitAsync(TimeSpan.FromMinutes(2));
     }
 
     /// <summary>A module that exports a function <c>_start</c> of this code.</summary>

@@ -112,7 +112,7 @@ public sealed class OperationTests(EngineFixture fixture)
     {
         using var program = await fixture.HandlerAsync("() => { db.query('left behind'); return 1; }");
         var host = new GuestHost();
-        var run = fixture.Begin(program, host, limits: GuestLimits.Default with { Timeout = TimeSpan.FromMilliseconds(300) });
+        var run = fixture.Begin(program, host);
         var operation = await host.NextAsync();
         var cancelled = new TaskCompletionSource();
         await using var registration = operation.Cancellation.Register(cancelled.SetResult);
@@ -128,7 +128,7 @@ public sealed class OperationTests(EngineFixture fixture)
     {
         using var program = await fixture.HandlerAsync("() => { db.query('left behind'); throw new Error('over'); }");
         var host = new GuestHost();
-        await fixture.RunAsync(program, host, limits: GuestLimits.Default with { Timeout = TimeSpan.FromMilliseconds(300) });
+        await fixture.RunAsync(program, host);
         Assert.True((await host.NextAsync()).Cancellation.IsCancellationRequested);
     }
 
@@ -141,12 +141,55 @@ public sealed class OperationTests(EngineFixture fixture)
               const wait = (ms, name) => new Promise(resolve => setTimeout(() => { order.push(name); resolve() }, ms));
               clearTimeout(setTimeout(() => order.push('cleared'), 20));
               let ticks = 0;
-              const interval = setInterval(() => { if (++ticks === 3) clearInterval(interval) }, 1);
-              await Promise.all([wait(400, 'late'), wait(0, 'soon'), wait(150, 'middle')]);
+              const ticked = new Promise(resolve => {
+                const interval = setInterval(() => { if (++ticks === 3) { clearInterval(interval); resolve() } }, 1);
+              });
+              await Promise.all([wait(60, 'late'), wait(0, 'soon'), wait(30, 'middle'), ticked]);
               return [...order, ticks];
             }
             """);
         Assert.Equal(RunOutcome.Succeeded, result.Outcome);
         Assert.Equal("""["soon","middle","late",3]""", host.Answer);
+    }
+
+    [Fact]
+    public async Task Timers_that_are_late_together_fire_in_the_order_of_their_time_and_of_one_time_in_that_of_their_setting()
+    {
+        var (result, host) = await fixture.TryAsync("""
+            async () => {
+              const order = [], fired = [];
+              const wait = (ms, name) => fired.push(new Promise(resolve => setTimeout(() => { order.push(name); resolve() }, ms)));
+              for (let i = 0; i < 20; i++) wait(30 - i, 30 - i);
+              for (let i = 0; i < 5; i++) wait(31, 'same ' + i);
+              const until = performance.now() + 60;
+              while (performance.now() < until);
+              wait(0, 'set last');
+              await Promise.all(fired);
+              return order;
+            }
+            """);
+        Assert.Equal(RunOutcome.Succeeded, result.Outcome);
+        Assert.Equal(
+            [.. Enumerable.Range(11, 20).Select(i => $"{i}"), .. Enumerable.Range(0, 5).Select(i => $"same {i}"), "set last"],
+            JsonSerializer.Deserialize<JsonElement[]>(host.Answer!)!.Select(element => element.ToString()));
+    }
+
+    [Fact]
+    public async Task A_timer_does_not_fire_before_its_time()
+    {
+        var (result, host) = await fixture.TryAsync("""
+            async () => {
+              const early = [];
+              for (let ms = 1; ms < 30; ms++) {
+                const began = performance.now();
+                await new Promise(resolve => setTimeout(resolve, ms));
+                const passed = performance.now() - began;
+                if (passed < ms) early.push([ms, passed]);
+              }
+              return early;
+            }
+            """);
+        Assert.Equal(RunOutcome.Succeeded, result.Outcome);
+        Assert.Equal("[]", host.Answer);
     }
 }

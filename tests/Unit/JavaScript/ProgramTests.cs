@@ -40,12 +40,13 @@ public sealed class ProgramTests(EngineFixture fixture)
     public async Task Every_run_begins_in_the_same_memory_however_the_last_one_ended(string how)
     {
         using var program = await fixture.CompileAsync(Vandal);
-        var limits = new GuestLimits(TimeSpan.FromMilliseconds(how is "loop" or "wait" or "return" or "never" ? 100 : 10_000), 16L << 20);
+        var patient = EngineFixture.Limits with { MemoryBytes = 16L << 20 };
+        var limits = how is "loop" or "wait" or "never" ? patient with { Timeout = TimeSpan.FromMilliseconds(100) } : patient;
         for (var i = 0; i < 3; i++)
         {
             await fixture.RunAsync(program, new GuestHost(), $$"""{"how":"{{how}}"}""", limits);
             var next = new GuestHost();
-            await fixture.RunAsync(program, next, """{"how":"look"}""", limits);
+            await fixture.RunAsync(program, next, """{"how":"look"}""", patient);
             Assert.Equal("""[0,0,null,null,"function",false]""", next.Answer);
         }
         Assert.Equal(Hash(program, limits.MemoryBytes, fresh: true), Hash(program, limits.MemoryBytes, fresh: false));

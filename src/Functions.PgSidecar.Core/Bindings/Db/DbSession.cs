@@ -16,7 +16,8 @@ internal sealed class DbSession(FunctionDatabase database, Invocation invocation
     /// <summary>Transactions an invocation may have open at once; each holds a connection.</summary>
     private const int MaxTransactions = 4;
 
-    private static readonly TimeSpan Grace = TimeSpan.FromMilliseconds(500);
+    /// <summary>How much later than the invocation the server gives up by itself: only where nobody is left to tell it to.</summary>
+    private static readonly TimeSpan Grace = TimeSpan.FromSeconds(5);
 
     private readonly ConcurrentDictionary<int, FunctionTransaction> transactions = new();
     private CallerContext? caller;
