@@ -1,4 +1,5 @@
--- functions_private.forget_former_triggers(): definitions under which nothing can be read any more go, with the functions of their conditions.
+-- functions_private.forget_former_triggers(): definitions under which nothing can be read any more go, with the functions of their conditions. The last
+-- one of a trigger that was dropped stays for as long as events wait that were stored under it: their batches and retries are as it says.
 create or replace function functions_private.forget_former_triggers() returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -8,6 +9,8 @@ begin
         delete from functions_private.former_triggers f
         where f.ended_lsn < coalesce(
             (select s.confirmed_flush_lsn from pg_replication_slots s where s.slot_name = functions_private.slot_name()), pg_current_wal_lsn())
+          and (exists (select from functions_private.triggers t where t.id = f.id)
+            or not exists (select from functions_private.deliveries d where d.trigger_id = f.id))
         returning f.id, f.version, f.condition
     loop
         if former.condition is not null then

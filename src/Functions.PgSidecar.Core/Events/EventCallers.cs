@@ -11,12 +11,12 @@ internal sealed class EventCallers
 {
     private const int MaxKnown = 1000;
 
-    private static readonly Caller Nobody = new(CallerContext.ServiceRole, null, "null"u8.ToArray(), null);
+    private static readonly EventCaller Nobody = new(new Caller(CallerContext.ServiceRole, null, "null"u8.ToArray(), null), false);
 
-    private readonly ConcurrentDictionary<string, Caller> known = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, EventCaller> known = new(StringComparer.Ordinal);
 
-    /// <summary>The caller of <c>{role, sub, claims}</c>; the service role for an event that is nobody's.</summary>
-    public Caller Find(string? json)
+    /// <summary>The caller of <c>{role, fixed, sub, claims}</c>; the service role for an event that is nobody's.</summary>
+    public EventCaller Find(string? json)
     {
         if (json is null)
             return Nobody;
@@ -27,13 +27,19 @@ internal sealed class EventCallers
         return known[json] = Parse(json);
     }
 
-    private static Caller Parse(string json)
+    private static EventCaller Parse(string json)
     {
         using var document = JsonDocument.Parse(json);
         var root = document.RootElement;
         var claims = root.TryGetProperty("claims"u8, out var given) ? given.GetRawText() : "null";
-        return new Caller(
+        var caller = new Caller(
             root.TryGetProperty("role"u8, out var role) && role.GetString() is { } name ? name : CallerContext.ServiceRole,
             root.TryGetProperty("sub"u8, out var sub) ? sub.GetString() : null, Encoding.UTF8.GetBytes(claims), null);
+        return new EventCaller(caller, root.TryGetProperty("fixed"u8, out var isFixed) && isFixed.ValueKind == JsonValueKind.True);
     }
 }
+
+/// <summary>Whose work an event is.</summary>
+/// <param name="Caller">Whose.</param>
+/// <param name="RoleIsFixed">The trigger chose the role: the function's own option does not replace it.</param>
+internal sealed record EventCaller(Caller Caller, bool RoleIsFixed);

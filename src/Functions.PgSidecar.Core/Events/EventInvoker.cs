@@ -62,8 +62,8 @@ internal sealed class EventInvoker(FunctionCatalog catalog, TriggerCatalog trigg
 
     private Invocation Invocation(DeployedFunction function, TriggerDefinition? trigger, Delivery[] batch)
     {
-        var caller = callers.Find(batch[0].CallerJson);
-        if (trigger?.Role is null && function.Options.Role is { } role)
+        var (caller, roleIsFixed) = callers.Find(batch[0].CallerJson);
+        if (!roleIsFixed && function.Options.Role is { } role)
             caller = caller with { Role = role };
         return new Invocation
         {

@@ -31,7 +31,7 @@ internal sealed class BackfillEvents(EventSource source) : IDisposable
         events.Add(new InboxEvent(
             id, source.Transaction.CommittedAt, definition.Id, definition.Name, definition.Function,
             orderBy.Length > 0 ? change.Key(message, orderBy, definition.Id) : null, 0, payload,
-            CapturedContext.WriteCaller(definition.Role ?? WalDecoder.DefaultRole, null, null), 0));
+            CapturedContext.WriteCaller(definition.Role, WalDecoder.DefaultRole, null, null), 0));
     }
 
     /// <summary>The statement that stores them, for whoever claims them.</summary>

@@ -24,7 +24,7 @@ public sealed record Delivery
     /// <summary>The event's JSON object in UTF-8, but for the number of the attempt.</summary>
     public required ReadOnlyMemory<byte> Payload { get; init; }
 
-    /// <summary>Whose work it is: <c>{role, sub, claims}</c>; null: nobody's.</summary>
+    /// <summary>Whose work it is: <c>{role, fixed, sub, claims}</c>; null: nobody's.</summary>
     public string? CallerJson { get; init; }
 
     /// <summary>How many functions stand between the first cause and this event.</summary>

@@ -17,6 +17,14 @@ public sealed class TriggerStore(NpgsqlDataSource dataSource)
     public Task<IReadOnlyList<TriggerDefinition>> LoadAsync(CancellationToken cancellationToken) =>
         LoadAsync($"select {Columns}, null::pg_lsn from functions_private.triggers order by id", cancellationToken);
 
+    /// <summary>Every trigger as it is now, and those that were dropped as they were last, while events of theirs may still be delivered.</summary>
+    public Task<IReadOnlyList<TriggerDefinition>> LoadForDeliveryAsync(CancellationToken cancellationToken) => LoadAsync($"""
+        select {Columns}, null::pg_lsn from functions_private.triggers
+        union all
+        (select distinct on (id) {Columns}, ended_lsn from functions_private.former_triggers f
+         where not exists (select from functions_private.triggers t where t.id = f.id) order by id, version desc)
+        """, cancellationToken);
+
     /// <summary>Every trigger as it is now, and as it was when changes committed that may still be read.</summary>
     public Task<IReadOnlyList<TriggerDefinition>> LoadHistoryAsync(CancellationToken cancellationToken) => LoadAsync(
         $"select {Columns}, null::pg_lsn from functions_private.triggers union all select {Columns}, ended_lsn from functions_private.former_triggers order by 1", cancellationToken);

@@ -19,20 +19,25 @@ internal sealed record CapturedContext(string Role, string? Subject, string? Cla
     /// <summary>What the signed text begins with, so that no other signature under the same key will do.</summary>
     private const string Domain = "wal";
 
-    private readonly Dictionary<string, string> callers = new(1, StringComparer.Ordinal);
+    private readonly Dictionary<string, string> callersOfFixedRoles = new(1, StringComparer.Ordinal);
+    private string? caller;
 
-    /// <summary>The caller of events that this context's changes make, as JSON: <c>{role, sub, claims}</c>.</summary>
-    /// <param name="role">A role that the trigger fixes, or null for the writer's.</param>
-    public string Caller(string? role)
+    /// <summary>The caller of events that this context's changes make, as <see cref="WriteCaller"/> writes it.</summary>
+    /// <param name="fixedRole">A role that the trigger fixes, or null for the writer's.</param>
+    public string Caller(string? fixedRole)
     {
-        role ??= Role;
-        if (!callers.TryGetValue(role, out var json)) callers[role] = json = WriteCaller(role, Subject, ClaimsJson);
+        if (fixedRole is null) return caller ??= WriteCaller(null, Role, Subject, ClaimsJson);
+        if (!callersOfFixedRoles.TryGetValue(fixedRole, out var json))
+            callersOfFixedRoles[fixedRole] = json = WriteCaller(fixedRole, Role, Subject, ClaimsJson);
         return json;
     }
 
-    /// <summary>The caller of events, as the inbox keeps it.</summary>
-    public static string WriteCaller(string role, string? subject, string? claimsJson) =>
-        $$"""{"role":{{JsonSerializer.Serialize(role)}},"sub":{{JsonSerializer.Serialize(subject)}},"claims":{{claimsJson ?? "null"}}}""";
+    /// <summary>
+    /// The caller of events, as the inbox keeps it: <c>{role, fixed, sub, claims}</c>. That the trigger fixed the role is told with the event, for the trigger may
+    /// be another by the time it is delivered, or gone, and the function's option <c>role</c> must not take its place then.
+    /// </summary>
+    public static string WriteCaller(string? fixedRole, string writersRole, string? subject, string? claimsJson) =>
+        $$"""{"role":{{JsonSerializer.Serialize(fixedRole ?? writersRole)}},{{(fixedRole is null ? "" : "\"fixed\":true,")}}"sub":{{JsonSerializer.Serialize(subject)}},"claims":{{claimsJson ?? "null"}}}""";
 
     /// <summary>Reads a message, if the database signed it for this transaction.</summary>
     /// <param name="content">64 hexadecimal digits of HMAC-SHA256, then JSON.</param>

@@ -51,5 +51,5 @@ internal sealed record RelationTrigger(TriggerDefinition Definition, int[] Colum
     public JsonEncodedText JsonName { get; } = JsonEncodedText.Encode(Definition.Name);
 
     /// <summary>The caller of changes of which nobody knows whose they are.</summary>
-    public string Nobody { get; } = CapturedContext.WriteCaller(Definition.Role ?? WalDecoder.DefaultRole, null, null);
+    public string Nobody { get; } = CapturedContext.WriteCaller(Definition.Role, WalDecoder.DefaultRole, null, null);
 }

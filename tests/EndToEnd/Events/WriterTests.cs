@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Functions.PgSidecar.Testing;
 
 namespace Functions.PgSidecar.Tests.EndToEnd.Events;
 
@@ -36,6 +37,34 @@ public sealed class WriterTests(SidecarFixture sidecar)
         await stage.CreateTriggerAsync("""{"role": "authenticated"}""");
         await stage.ExecuteAsync("insert into $t values (2)");
         Assert.Equal("2 authenticated null", await SaidAsync(stage, 2));
+    }
+
+    [Fact]
+    public async Task The_role_and_the_batches_of_a_trigger_that_is_dropped_hold_for_what_was_stored_before()
+    {
+        const string Source = """
+            export async function handler(event) {
+              const events = event.events ?? [event];
+              if (events[0].attempt === 1) throw new Error('again');
+              const [who] = await db.query('select current_user as role');
+              console.log(events[0].new.id, who.role, event.events ? 'batch' : 'single');
+            }
+            """;
+        var stage = await TriggerStage.CreateAsync(sidecar, "id int primary key", """{"role": "authenticated", "batch_size": 5, "backoff_ms": 2000}""");
+        await sidecar.DeployAsAsync(stage.Function, Source, """{"role": "service_role"}""");
+        await stage.ExecuteAsync("insert into $t values (1)");
+        await sidecar.EventuallyAsync<int>("select 1 from functions_private.deliveries where function = $1 and attempts = 1", stage.Function);
+
+        await sidecar.Database.ExecuteAsync($"select functions.drop_trigger('{stage.Trigger}'); select functions_private.forget_former_triggers()");
+
+        Assert.Equal("1 authenticated batch", await SaidAsync(stage, 1));
+        await sidecar.EventuallyAsync<bool>("select true where not exists (select from functions_private.deliveries where function = $1)", stage.Function);
+        // Nothing waits for its definition any more.
+        await Eventually.HoldsAsync(async () =>
+        {
+            await sidecar.Database.ExecuteAsync("select functions_private.forget_former_triggers()");
+            return await sidecar.Database.ScalarAsync<bool>($"select not exists (select from functions_private.former_triggers where name = '{stage.Trigger}')");
+        });
     }
 
     [Theory]
