@@ -1,5 +1,6 @@
 using Functions.PgSidecar.Testing;
 using Functions.PgSidecar.Tests.Integration.Database;
+using Npgsql;
 
 namespace Functions.PgSidecar.Tests.Integration.Events;
 
@@ -13,6 +14,13 @@ public sealed class TriggerLockTests
         do $$ begin
             for n in 0..9 loop execute format('create table notes_%s partition of notes for values from (%s) to (%s)', n, n * 10, n * 10 + 10); end loop;
         end $$;
+        """;
+
+    private const string Triggers = """
+        create table notes (id int primary key, body text);
+        select functions.deploy('f', 'x'), functions.deploy('g', 'x');
+        insert into functions_private.triggers (name, function, relation, operations, since_lsn)
+        values ('on_f', 'f', 'notes'::regclass, '{INSERT}', '0/0'), ('on_g', 'g', 'notes'::regclass, '{INSERT}', '0/0');
         """;
 
     [Theory]
@@ -77,6 +85,47 @@ public sealed class TriggerLockTests
         await owner.WaitsAsync(dropping);
         await application.ExecuteAsync("select * from notes; commit");
         await dropping;
+    }
+
+    [Theory]
+    [InlineData("select functions.disable_trigger('on_f')")]
+    [InlineData("select functions.enable_trigger('on_f')")]
+    [InlineData("begin; select functions.backfill('on_f'); select functions.disable_trigger('on_f'); commit")]
+    public async Task A_trigger_is_changed_and_then_dropped_by_two_at_once(string change)
+    {
+        await using var database = await TestDatabase.CreateAsync();
+        await database.ExecuteAsync(Triggers);
+        await using var third = await Rival.OpenAsync(database);
+        await using var changer = await Rival.OpenAsync(database);
+        await using var dropper = await Rival.OpenAsync(database);
+        await third.ExecuteAsync("begin; select from functions_private.triggers where name = 'on_f' for update");
+        var changing = changer.ExecuteAsync(change);
+        await changer.WaitsAsync(changing);
+        var dropping = dropper.ExecuteAsync("select functions.drop_trigger('on_f')");
+        await dropper.WaitsAsync(dropping);
+        await third.ExecuteAsync("rollback");
+        await changing;
+        await dropping;
+        Assert.Equal("on_g", await database.ScalarAsync<string>("select string_agg(name, ',') from functions.triggers"));
+    }
+
+    [Fact]
+    public async Task A_function_is_dropped_while_another_changes_triggers_and_then_the_function()
+    {
+        await using var database = await TestDatabase.CreateAsync();
+        await database.ExecuteAsync(Triggers);
+        await using var third = await Rival.OpenAsync(database);
+        await using var dropper = await Rival.OpenAsync(database);
+        await using var changer = await Rival.OpenAsync(database);
+        await third.ExecuteAsync("begin; select from functions_private.functions where name = 'f' for update");
+        var dropping = dropper.ExecuteAsync("select functions.drop('f')");
+        await dropper.WaitsAsync(dropping);
+        var changing = changer.ExecuteAsync("select functions.drop_trigger('on_g'), functions.set_env('f', 'KEY', 'value')");
+        await changer.WaitsAsync(changing);
+        await third.ExecuteAsync("rollback");
+        await dropping;
+        // It waited, and finds that there is nothing to change any more.
+        Assert.Equal(PostgresErrorCodes.UndefinedObject, (await Assert.ThrowsAsync<PostgresException>(() => changing)).SqlState);
     }
 
     /// <summary>Beforehand: making a slot waits for every transaction of the cluster, other tests' among them.</summary>
