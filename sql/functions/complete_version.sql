@@ -9,7 +9,7 @@ declare
     active integer;
     was record;
 begin
-    select f.active_version into active from functions_private.functions f where f.name = complete_version.name for update;
+    select f.active_version into active from functions_private.functions f where f.name = complete_version.name for no key update;
     select v.status, v.rolled_back into was
     from functions_private.versions v where v.function = complete_version.name and v.version = complete_version.version;
     if not found then
