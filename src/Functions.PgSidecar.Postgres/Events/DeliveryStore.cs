@@ -139,9 +139,11 @@ public sealed class DeliveryStore(NpgsqlDataSource dataSource, Guid sidecar)
     private static NpgsqlBatchCommand Results(List<DeliveryOutcome> outcomes)
     {
         var command = new NpgsqlBatchCommand("""
-            insert into functions_private.results (event_id, function, status, result)
+            insert into functions_private.results as former (event_id, function, status, result)
             select r.id, r.function, 'succeeded', r.result from unnest($1, $2, $3) r (id, function, result)
-            on conflict (event_id) do nothing
+            on conflict (event_id) do update -- it had failed, and was redriven
+                set status = excluded.status, result = excluded.result, error_code = null, error_message = null, finished_at = excluded.finished_at
+                where former.status <> 'succeeded'
             """);
         command.Parameters.Add(new NpgsqlParameter { Value = outcomes.Select(outcome => outcome.Delivery.EventId).ToArray() });
         command.Parameters.Add(new NpgsqlParameter { Value = outcomes.Select(outcome => outcome.Delivery.Function).ToArray() });
