@@ -4,7 +4,7 @@ using Functions.PgSidecar.Testing;
 
 namespace Functions.PgSidecar.Tests.Integration.Events;
 
-/// <summary>What is tried again after its last attempt.</summary>
+/// <summary>What is tried again after its last attempt, and what can't be.</summary>
 public sealed class RedriveTests
 {
     private static readonly Guid Sidecar = Guid.CreateVersion7();
@@ -30,6 +30,26 @@ public sealed class RedriveTests
         var again = await ClaimOneAsync(store);
         await store.CompleteAsync([Failed(again, "third")], CancellationToken.None);
         Assert.Equal("succeeded 7", await ResultAsync(database));
+    }
+
+    [Fact]
+    public async Task A_delivery_whose_event_is_gone_is_removed_and_its_invocation_has_failed()
+    {
+        await using var database = await TestDatabase.CreateAsync();
+        var store = new DeliveryStore(database.Owner, Sidecar);
+        await database.ExecuteAsync("""
+            select functions.deploy('f', 'x'); select functions.invoke('f');
+            insert into functions_private.deliveries (event_id, occurred_at, function) values ('00000000-0000-7000-8000-000000000001', now(), 'f');
+            """);
+        var whole = await ClaimOneAsync(store);
+        var claimed = await store.ClaimedAsync(CancellationToken.None);
+        Assert.Equal(2, claimed.Count);
+
+        Assert.Equal([Guid.Parse("00000000-0000-7000-8000-000000000001")], await store.ReleaseAsync(claimed, CancellationToken.None));
+
+        Assert.Equal(whole.EventId, (await ClaimOneAsync(store)).EventId);
+        Assert.Equal([whole.EventId], await store.ClaimedAsync(CancellationToken.None));
+        Assert.Equal("EVENT_GONE", await database.ScalarAsync<string>("select error_code from functions.results where status = 'failed'"));
     }
 
     private static async Task<Delivery> ClaimOneAsync(DeliveryStore store) =>
