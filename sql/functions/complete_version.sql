@@ -12,7 +12,7 @@ declare
 begin
     select f.active_version into active
     from functions_private.functions f join functions_private.versions v on v.function = f.name
-    where v.id = complete_version.id for update of f;
+    where v.id = complete_version.id for no key update of f;
     select v.function, v.version, v.status, v.rolled_back into was from functions_private.versions v where v.id = complete_version.id;
     if not found then
         return false;

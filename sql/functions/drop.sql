@@ -3,6 +3,9 @@
 create or replace function functions.drop(name text) returns void
 language plpgsql set search_path = pg_catalog, functions, pg_temp as $$
 begin
+    -- In create_trigger's order, and the row as the delete needs it: what is raised later is a deadlock with who waits in between.
+    lock table functions_private.triggers in share row exclusive mode;
+    perform from functions_private.functions f where f.name = "drop".name for update;
     perform functions_private.require_function("drop".name);
     perform functions.drop_trigger(t.name) from functions_private.triggers t where t.function = "drop".name;
     delete from functions_private.functions f where f.name = "drop".name;

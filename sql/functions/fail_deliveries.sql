@@ -19,9 +19,11 @@ language sql volatile set search_path = pg_catalog, pg_temp as $$
         select e.*, d.trigger_id, d.code, d.message, d.attempts from dead d cross join lateral (
             select * from functions_private.events e where e.occurred_at = d.occurred_at and e.id = d.event_id offset 0) e
     ), failures as (
-        insert into functions_private.results (event_id, function, status, error_code, error_message)
+        insert into functions_private.results as r (event_id, function, status, error_code, error_message)
         select l.id, l.function, 'failed', l.code, l.message from letters l where l.kind = 'invoke'
-        on conflict (event_id) do nothing
+        on conflict (event_id) do update -- it was redriven
+            set error_code = excluded.error_code, error_message = excluded.error_message, finished_at = excluded.finished_at
+            where r.status <> 'succeeded'
     )
     insert into functions_private.dead_letters (event_id, occurred_at, kind, function, trigger, trigger_id, payload, caller, depth, attempts,
         error_code, error_message)

@@ -1,12 +1,12 @@
 -- functions.maintain_partitions(retention) -> how many partitions were made or dropped
 -- Makes the partitions of functions_private.invocations, .logs and .events from yesterday to three days ahead (UTC days) and drops those that
--- ended more than `retention` ago; a day with events that are still to be delivered stays. Results and idempotency keys of that age go as well.
--- Cheap when there is nothing to do; several sidecars may call it at once.
+-- ended more than `retention` ago; a day with events that are still to be delivered stays, and one that is being read stays until the next call.
+-- Results and idempotency keys of that age go as well. Cheap when there is nothing to do; several sidecars may call it at once.
 create or replace function functions.maintain_partitions(retention interval default '7 days') returns integer
 language plpgsql set search_path = pg_catalog, functions, pg_temp as $$
 declare
     parent text;
-    expired text;
+    expired date;
     today date := (now() at time zone 'UTC')::date;
     oldest date := ((now() - retention) at time zone 'UTC')::date;
     changed integer;
@@ -18,21 +18,22 @@ begin
     select count(*) filter (where functions_private.make_partition(p, today + ahead)) into changed
     from unnest(array['invocations', 'logs', 'events']) p, generate_series(-1, 3) ahead;
 
+    delete from functions_private.results r where r.finished_at < now() - retention;
+    delete from functions_private.idempotency_keys k where k.created_at < now() - retention;
+
+    -- At the end: from the first drop until the commit nobody reads or writes the table.
     foreach parent in array array['invocations', 'logs', 'events'] loop
         for expired in
-            select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid
-            where i.inhparent = ('functions_private.' || parent)::regclass
-              and c.relname ~ '_[0-9]{8}$' and to_date(right(c.relname, 8), 'YYYYMMDD') < oldest
+            select p.day from pg_inherits i join pg_class c on c.oid = i.inhrelid, to_date(right(c.relname, 8), 'YYYYMMDD') p (day)
+            where i.inhparent = ('functions_private.' || parent)::regclass and c.relname ~ '_[0-9]{8}$' and p.day < oldest
               and (parent <> 'events' or not exists (
-                  select from functions_private.deliveries d
-                  where (d.occurred_at at time zone 'UTC')::date = to_date(right(c.relname, 8), 'YYYYMMDD')))
+                  select from functions_private.deliveries d where (d.occurred_at at time zone 'UTC')::date = p.day))
+            order by p.day
         loop
-            execute format('drop table if exists functions_private.%I', expired);
+            exit when not functions_private.drop_partition(parent, expired, '200 ms');
             changed := changed + 1;
         end loop;
     end loop;
-    delete from functions_private.results r where r.finished_at < now() - retention;
-    delete from functions_private.idempotency_keys k where k.created_at < now() - retention;
     return changed;
 end
 $$;

@@ -1,14 +1,18 @@
 -- functions_private.publish_table(relation, with_old) prepares a table: whole old rows in the WAL where they are wanted, its place in the
--- publication, and the trigger that captures who writes. Waits for transactions that have written to the table; those that come after this one
--- fire, all of their changes.
+-- publication, and the trigger that captures who writes. Waits for transactions that have written to the table, and where its replica identity
+-- changes for those that have read it; those that come after this one fire, all of their changes.
 create or replace function functions_private.publish_table(relation regclass, with_old boolean) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
     leaf regclass;
     has_identity boolean;
 begin
-    execute format('lock table %s in share row exclusive mode', relation);
-    for leaf in select p.relid from pg_partition_tree(relation) p where p.isleaf union select relation loop
+    -- The strongest lock that will be needed, at once: raised later, it is a deadlock with who has read the table and goes on to write it. That
+    -- one goes before a lock that waits. LOCK takes the table first and then its partitions, as every other statement does.
+    execute format('lock table %s in %s mode', relation,
+        case when with_old and exists (select from functions_private.with_leaves(relation) l join pg_class c on c.oid = l where c.relreplident <> 'f')
+            then 'access exclusive' else 'share row exclusive' end);
+    for leaf in select l from functions_private.with_leaves(relation) l loop
         select case c.relreplident
                 when 'f' then true
                 when 'i' then exists (select from pg_index i where i.indrelid = c.oid and i.indisreplident)

@@ -6,6 +6,8 @@ declare
     moved bigint;
 begin
     perform functions_private.validate_letter_filter(dead_letter_filter);
+    -- Before the days are looked for: none of them is dropped from here on.
+    lock table only functions_private.events in row exclusive mode;
     perform functions_private.make_partition('events', d) from (
         select distinct (l.occurred_at at time zone 'UTC')::date as d from functions_private.dead_letters l
         where functions_private.letter_matches(l, dead_letter_filter)) days;

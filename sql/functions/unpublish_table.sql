@@ -8,7 +8,9 @@ begin
        or not exists (select from pg_class c where c.oid = relation) then
         return;
     end if;
-    for leaf in select p.relid from pg_partition_tree(relation) p union select relation loop
+    -- Before its partitions, as every other statement takes them.
+    execute format('lock table %s in access exclusive mode', relation::regclass);
+    for leaf in select l from functions_private.with_leaves(relation) l loop
         execute format('drop trigger if exists functions_capture_context on %s', leaf);
     end loop;
     if exists (select from pg_publication_rel r join pg_publication p on p.oid = r.prpubid

@@ -57,7 +57,7 @@ internal sealed class EventUpkeep(
 
     /// <summary>
     /// A connection that is lost in the instant of a commit leaves deliveries that are down as this sidecar's and that it knows nothing of.
-    /// What is so twice in a row is given back.
+    /// What is so twice in a row is given back; what has no event any more is among it, and removed.
     /// </summary>
     private async Task ReleaseLostAsync(CancellationToken cancellationToken)
     {
@@ -66,8 +66,11 @@ internal sealed class EventUpkeep(
         suspected = unknown;
         if (lost.Count == 0)
             return;
-        await deliveries.ReleaseAsync(lost, cancellationToken).ConfigureAwait(false);
-        EventsLog.LostReleased(logger, lost.Count);
+        var removed = await deliveries.ReleaseAsync(lost, cancellationToken).ConfigureAwait(false);
+        if (removed.Count > 0)
+            EventsLog.EventsGone(logger, removed.Count, removed[0]);
+        if (lost.Count > removed.Count)
+            EventsLog.LostReleased(logger, lost.Count - removed.Count);
         dispatcher.Wake();
     }
 

@@ -47,6 +47,9 @@ internal static partial class EventsLog
     [LoggerMessage(3018, LogLevel.Information, "{Count} events whose claims went astray with a connection were given back")]
     public static partial void LostReleased(ILogger logger, int count);
 
+    [LoggerMessage(3019, LogLevel.Error, "{Count} deliveries were removed: their events (the first: {EventId}) are gone from functions_private.events")]
+    public static partial void EventsGone(ILogger logger, int count, Guid eventId);
+
     [LoggerMessage(3015, LogLevel.Warning, "The upkeep of events failed, trying again: {Reason}")]
     public static partial void UpkeepFailed(ILogger logger, string reason);
 

@@ -97,14 +97,17 @@ public sealed class DeliveryStore(NpgsqlDataSource dataSource, Guid sidecar)
         return events;
     }
 
-    /// <summary>Gives back some of what the database has down as this sidecar's.</summary>
-    public async Task ReleaseAsync(IReadOnlyCollection<Guid> events, CancellationToken cancellationToken)
+    /// <summary>Gives back some of what the database has down as this sidecar's and it knows nothing of.</summary>
+    /// <returns>What was removed instead: its event is gone, and nobody can deliver it.</returns>
+    public async Task<IReadOnlyList<Guid>> ReleaseAsync(IReadOnlyCollection<Guid> events, CancellationToken cancellationToken)
     {
-        await using var command = dataSource.CreateCommand(
-            "update functions_private.deliveries set claimed_by = null where event_id = any ($2) and claimed_by = $1");
+        await using var command = dataSource.CreateCommand("select functions_private.release_lost($1, $2)");
         command.Parameters.AddWithValue(sidecar);
         command.Parameters.AddWithValue(events.ToArray());
-        await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+        var removed = new List<Guid>();
+        while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false)) removed.Add(reader.GetGuid(0));
+        return removed;
     }
 
     /// <summary>Gives back whatever this sidecar still holds, at its end.</summary>
@@ -139,9 +142,11 @@ public sealed class DeliveryStore(NpgsqlDataSource dataSource, Guid sidecar)
     private static NpgsqlBatchCommand Results(List<DeliveryOutcome> outcomes)
     {
         var command = new NpgsqlBatchCommand("""
-            insert into functions_private.results (event_id, function, status, result)
+            insert into functions_private.results as former (event_id, function, status, result)
             select r.id, r.function, 'succeeded', r.result from unnest($1, $2, $3) r (id, function, result)
-            on conflict (event_id) do nothing
+            on conflict (event_id) do update -- it had failed, and was redriven
+                set status = excluded.status, result = excluded.result, error_code = null, error_message = null, finished_at = excluded.finished_at
+                where former.status <> 'succeeded'
             """);
         command.Parameters.Add(new NpgsqlParameter { Value = outcomes.Select(outcome => outcome.Delivery.EventId).ToArray() });
         command.Parameters.Add(new NpgsqlParameter { Value = outcomes.Select(outcome => outcome.Delivery.Function).ToArray() });

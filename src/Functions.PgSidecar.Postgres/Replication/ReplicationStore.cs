@@ -121,6 +121,7 @@ public sealed class ReplicationStore(NpgsqlDataSource dataSource)
                          (select s.confirmed_flush_lsn from pg_replication_slots s where s.slot_name = functions_private.slot_name())),
                 (select min(since_lsn) from functions_private.triggers))
             where not exists (select from functions_private.incidents i where i.kind = $1 and i.closed_at is null)
+            on conflict (kind) where closed_at is null do nothing
             """);
         command.Parameters.AddWithValue(kind);
         command.Parameters.AddWithValue(message);

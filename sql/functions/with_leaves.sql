@@ -1,0 +1,14 @@
+-- functions_private.with_leaves(relation) -> the table and, of a partitioned one, the partitions in which its rows are stored
+-- Without pg_partition_tree, which keeps a lock on each partition: whoever goes on to lock the table would have taken them in the wrong order.
+create or replace function functions_private.with_leaves(relation oid) returns setof regclass
+language sql stable set search_path = pg_catalog, pg_temp as $$
+    with recursive tree as (
+        select c.oid, c.relkind from pg_class c where c.oid = relation
+        union all
+        select c.oid, c.relkind
+        from tree t join pg_inherits i on i.inhparent = t.oid and not i.inhdetachpending join pg_class c on c.oid = i.inhrelid and c.relispartition
+    )
+    select t.oid::regclass from tree t where t.oid = relation or t.relkind <> 'p'
+$$;
+comment on function functions_private.with_leaves(oid) is 'A table and, of a partitioned one, the partitions in which its rows are stored.';
+revoke all on function functions_private.with_leaves(oid) from public;
