@@ -58,6 +58,21 @@ public sealed class ReplicationStore(NpgsqlDataSource dataSource)
             reader.IsDBNull(4) ? null : reader.GetString(4), reader.GetBoolean(5), reader.GetBoolean(6), reader.IsDBNull(7) ? null : reader.GetString(7));
     }
 
+    /// <summary>
+    /// Ends what former readers have left open in the inbox, where they stand still or their hosts have vanished: the same events, stored again, would wait for
+    /// those transactions, and so would <see cref="LeadAsync"/>. To be asked by whom the slot belongs, before it stores anything. What is idle holds up nobody,
+    /// and may have become another session of that sidecar's.
+    /// </summary>
+    public async Task EndFormerInboxesAsync(CancellationToken cancellationToken)
+    {
+        await using var command = dataSource.CreateCommand("""
+            select pg_terminate_backend(a.pid) from pg_stat_activity a
+            where a.datname = current_database() and a.usename = session_user and a.application_name = $1 and a.state <> 'idle'
+            """);
+        command.Parameters.AddWithValue(Inbox.ApplicationName);
+        await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
+    }
+
     /// <summary>Records that a sidecar has become the reader; whoever was it before is fenced from now on.</summary>
     /// <returns>Its epoch, and up to where everything is in the inbox (0: of this server nothing is).</returns>
     public async Task<(long Epoch, ulong StoredLsn)> LeadAsync(Guid sidecar, string systemId, CancellationToken cancellationToken)
