@@ -37,6 +37,29 @@ public sealed class SlowConditionTests
     }
 
     [Fact]
+    public async Task A_server_that_does_not_answer_makes_no_dead_letter_of_an_event()
+    {
+        Assert.SkipWhen(Environment.GetEnvironmentVariable("PGFN_TEST_DATABASE_URL") is { Length: > 0 }, "Its processes may not be this machine's.");
+        await using var database = await TestDatabase.CreateAsync();
+        await database.ExecuteAsync("""
+            create function slow(old jsonb, new jsonb) returns boolean language plpgsql as 'begin return (select true from pg_sleep(600)); end'
+            """);
+        var storing = StoreAsync(database, ["{}"], patience: 10);
+        var backend = 0;
+        await Eventually.HoldsAsync(async () => (backend = await database.ScalarAsync<int>(
+            "select pid from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'")) > 0);
+        Signal("-STOP", backend);
+        try
+        {
+            await Assert.ThrowsAnyAsync<NpgsqlException>(() => storing);
+        }
+        finally
+        {
+            Signal("-CONT", backend);
+        }
+    }
+
+    [Fact]
     public async Task A_where_clause_that_is_slow_to_find_rows_ends_with_all_of_them()
     {
         await using var database = await TestDatabase.CreateAsync();
@@ -54,13 +77,19 @@ public sealed class SlowConditionTests
         Assert.Equal(200, await database.ScalarAsync<long>("select count(*) from functions_private.deliveries"));
     }
 
-    private static NpgsqlDataSource Impatient(TestDatabase database) =>
-        NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(database.ConnectionString) { CommandTimeout = 1 }.ConnectionString);
+    private static NpgsqlDataSource Impatient(TestDatabase database, int patience = 1) =>
+        NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(database.ConnectionString) { CommandTimeout = patience }.ConnectionString);
+
+    private static void Signal(string signal, int process)
+    {
+        using var kill = System.Diagnostics.Process.Start("kill", [signal, process.ToString(System.Globalization.CultureInfo.InvariantCulture)]);
+        kill.WaitForExit();
+    }
 
     /// <summary>Stores one transaction's events, each with what its new row is.</summary>
-    private static async Task StoreAsync(TestDatabase database, IEnumerable<string> rows)
+    private static async Task StoreAsync(TestDatabase database, IEnumerable<string> rows, int patience = 1)
     {
-        await using var impatient = Impatient(database);
+        await using var impatient = Impatient(database, patience);
         var (epoch, stored) = await new ReplicationStore(database.Owner).LeadAsync(Sidecar, "1", CancellationToken.None);
         await using var inbox = new InboxWriter(impatient, Sidecar, epoch, stored, false, new DeafSink());
         using var chunk = new InboxChunk();
