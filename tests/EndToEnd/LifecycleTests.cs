@@ -28,17 +28,21 @@ public sealed class LifecycleTests
     }
 
     [Fact]
-    public async Task A_shutdown_waits_longer_than_two_seconds_for_what_runs()
+    public async Task A_shutdown_waits_for_what_runs_and_starts_no_more_events_meanwhile()
     {
         await using var database = await TestDatabase.CreateAsync();
         await using var sidecar = await SidecarProcess.StartAsync(database.ConnectionString);
         using var http = Client(sidecar);
-        await DeployAsync(database.ConnectionString, "slow", Slow.Replace("1500", "5000", StringComparison.Ordinal));
+        await DeployAsync(database.ConnectionString, "slow", Slow.Replace("1500", "6000", StringComparison.Ordinal));
+        await DeployAsync(database.ConnectionString, "quick", Quick);
         var answer = http.PostAsync("/functions/v1/invoke/slow", null);
         await Eventually.HoldsAsync(async () => (await http.GetStringAsync("/metrics")).Contains("functions_running 1\n", StringComparison.Ordinal));
+        await database.ExecuteAsync("""select functions.invoke('quick', '{}', '{"delay_ms": 2000}')""");
         sidecar.Terminate();
         Assert.Equal("""{"done":true}""", await (await answer).Content.ReadAsStringAsync());
         Assert.Equal(0, await sidecar.WaitForExitAsync());
+        Assert.Equal("slow succeeded", await database.ScalarAsync<string>("select string_agg(function || ' ' || status, ', ') from functions.invocations"));
+        Assert.Equal(1, await database.ScalarAsync<long>("select count(*) from functions_private.deliveries where claimed_by is null and attempts = 0"));
     }
 
     [Fact]
