@@ -8,4 +8,5 @@ var root = new RootCommand("Functions.PgSidecar: runs functions in WebAssembly s
     DeployCommand.Create(),
     TokenCommand.Create(),
 };
-return await root.Parse(Usage.Expand(args)).InvokeAsync();
+// A stop takes as long as PGFN_SHUTDOWN_TIMEOUT lets it; System.CommandLine's own patience is two seconds.
+return await root.Parse(Usage.Expand(args)).InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = Timeout.InfiniteTimeSpan });

@@ -62,7 +62,7 @@ internal static class Sidecar
     private static void ConfigureServer(WebApplicationBuilder builder, SidecarOptions options)
     {
         builder.WebHost.UseUrls([.. options.Listen]);
-        builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = options.Limits.ShutdownTimeout + TimeSpan.FromSeconds(10));
+        builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = options.Limits.ShutdownTimeout + DrainWorker.Rest);
         builder.WebHost.ConfigureKestrel(server =>
         {
             server.AddServerHeader = false;
@@ -138,7 +138,6 @@ internal static class Sidecar
         services.AddSingleton<InvokeEndpoints>();
         services.AddSingleton<DeployEndpoints>();
         services.AddHostedService<InvocationLogWorker>();
-        // After everything that invocations need, so that it stops before that.
         services.AddHostedService<DrainWorker>();
     }
 
@@ -156,7 +155,7 @@ internal static class Sidecar
         services.AddHostedService(static provider => provider.GetRequiredService<DeliveryCompleter>());
     }
 
-    /// <summary>What starts deliveries: the last to start, the first to stop.</summary>
+    /// <summary>What starts deliveries: the last to start, the first to stop (<see cref="DrainWorker"/>).</summary>
     private static void AddEvents(IServiceCollection services, SidecarOptions options)
     {
         services.AddSingleton<EventInvoker>();

@@ -38,6 +38,44 @@ public sealed class LifecycleTests
     }
 
     [Fact]
+    public async Task A_shutdown_waits_for_what_runs_and_starts_no_more_events_meanwhile()
+    {
+        await using var database = await TestDatabase.CreateAsync();
+        await using var sidecar = await SidecarProcess.StartAsync(database.ConnectionString);
+        using var http = Client(sidecar);
+        await DeployAsync(database.ConnectionString, "slow", Slow.Replace("1500", "6000", StringComparison.Ordinal));
+        await DeployAsync(database.ConnectionString, "quick", Quick);
+        var answer = http.PostAsync("/functions/v1/invoke/slow", null);
+        await Eventually.HoldsAsync(async () => (await http.GetStringAsync("/metrics")).Contains("functions_running 1\n", StringComparison.Ordinal));
+        await database.ExecuteAsync("""select functions.invoke('quick', '{}', '{"delay_ms": 2000}')""");
+        sidecar.Terminate();
+        Assert.Equal("""{"done":true}""", await (await answer).Content.ReadAsStringAsync());
+        Assert.Equal(0, await sidecar.WaitForExitAsync());
+        Assert.Equal("slow succeeded", await database.ScalarAsync<string>("select string_agg(function || ' ' || status, ', ') from functions.invocations"));
+        Assert.Equal(1, await database.ScalarAsync<long>("select count(*) from functions_private.deliveries where claimed_by is null and attempts = 0"));
+    }
+
+    [Fact]
+    public async Task A_shutdown_cuts_off_what_does_not_end_and_leaves_nothing_behind()
+    {
+        await using var database = await TestDatabase.CreateAsync();
+        await using var sidecar = await SidecarProcess.StartAsync(database.ConnectionString, ("PGFN_SHUTDOWN_TIMEOUT", "1s"));
+        using var http = Client(sidecar);
+        await DeployAsync(database.ConnectionString, "endless", Slow.Replace("1500", "55000", StringComparison.Ordinal), """{"timeout_ms": 60000}""");
+        var answer = http.PostAsync("/functions/v1/invoke/endless", null);
+        await database.ExecuteAsync("select functions.invoke('endless')");
+        await Eventually.HoldsAsync(async () => (await http.GetStringAsync("/metrics")).Contains("functions_running 2\n", StringComparison.Ordinal));
+        sidecar.Terminate();
+        await Assert.ThrowsAnyAsync<HttpRequestException>(() => answer);
+        Assert.Equal(0, await sidecar.WaitForExitAsync());
+        Assert.Equal("http cancelled, invoke cancelled", await database.ScalarAsync<string>(
+            "select string_agg(trigger || ' ' || status, ', ' order by trigger) from functions.invocations where function = 'endless'"));
+        Assert.Equal(0, await database.ScalarAsync<long>("select count(*) from functions.sidecars"));
+        // Whoever comes next has it at once.
+        Assert.Equal(1, await database.ScalarAsync<long>("select count(*) from functions_private.deliveries where claimed_by is null"));
+    }
+
+    [Fact]
     public async Task After_kill_9_the_next_process_serves_what_was_deployed_without_compiling_it_again()
     {
         await using var database = await TestDatabase.CreateAsync();
@@ -164,12 +202,13 @@ public sealed class LifecycleTests
         return response.StatusCode;
     }
 
-    private static async Task DeployAsync(string connectionString, string name, string source)
+    private static async Task DeployAsync(string connectionString, string name, string source, string options = "{}")
     {
         await using var dataSource = NpgsqlDataSource.Create(connectionString);
-        await using var deploy = dataSource.CreateCommand("select functions.deploy($1, $2)");
+        await using var deploy = dataSource.CreateCommand("select functions.deploy($1, $2, 'javascript', $3::jsonb)");
         deploy.Parameters.AddWithValue(name);
         deploy.Parameters.AddWithValue(source);
+        deploy.Parameters.AddWithValue(options);
         await deploy.ExecuteNonQueryAsync();
         await using var wait = dataSource.CreateCommand("call functions.wait_ready($1, timeout => '2 minutes')");
         wait.CommandTimeout = 180;

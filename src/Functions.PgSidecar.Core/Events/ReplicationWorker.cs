@@ -115,7 +115,7 @@ internal sealed class ReplicationWorker(
     {
         var status = await store.InspectAsync(cancellationToken).ConfigureAwait(false);
         slot = status.Slot;
-        if (!status.HasTriggers)
+        if (!status.IsReadFor)
         {
             if (status is { SlotExists: true, ActivePid: null } && await store.DropUnusedSlotAsync(cancellationToken).ConfigureAwait(false))
                 EventsLog.SlotDropped(logger);
@@ -224,7 +224,7 @@ internal sealed class ReplicationWorker(
                 var full = room.Full;
                 var leads = await store.BeatAsync(epoch, full is null ? "streaming" : "paused", full, ending.Token).ConfigureAwait(false);
                 var status = await store.InspectAsync(ending.Token).ConfigureAwait(false);
-                if (!leads || !status.HasTriggers || status.ActivePid is null)
+                if (!leads || !status.IsReadFor || status.ActivePid is null)
                     await ending.CancelAsync().ConfigureAwait(false);
             }
             catch (Exception e) when (!ending.IsCancellationRequested)

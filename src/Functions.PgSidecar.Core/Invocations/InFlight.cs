@@ -1,8 +1,9 @@
 namespace Functions.PgSidecar.Core.Invocations;
 
-/// <summary>Counts invocations under way, so that a shutdown can wait for the last of them.</summary>
-internal sealed class InFlight
+/// <summary>Counts invocations under way, so that a shutdown can wait for the last of them, and in the end has the last ones stopped.</summary>
+internal sealed class InFlight : IDisposable
 {
+    private readonly CancellationTokenSource cutOff = new();
     private readonly Lock gate = new();
     private readonly TaskCompletionSource drained = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int count;
@@ -17,6 +18,9 @@ internal sealed class InFlight
                 return count;
         }
     }
+
+    /// <summary>Set when the sidecar does not wait any longer: the caller of those that nobody else calls off.</summary>
+    public CancellationToken IsCutOff => cutOff.Token;
 
     /// <summary>Counts one more, unless the sidecar is shutting down.</summary>
     public bool TryEnter()
@@ -51,4 +55,10 @@ internal sealed class InFlight
             return drained.Task;
         }
     }
+
+    /// <summary>Stops those under way that have not answered and have no caller of their own who could.</summary>
+    public void CutOff() => cutOff.Cancel();
+
+    /// <inheritdoc/>
+    public void Dispose() => cutOff.Dispose();
 }

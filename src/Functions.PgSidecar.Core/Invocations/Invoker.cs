@@ -52,9 +52,11 @@ internal sealed class Invoker
     /// Runs an invocation. Completes with the function's answer; work left to <c>waitUntil</c> goes on and is logged when it ends.
     /// </summary>
     /// <param name="invocation">What to run.</param>
-    /// <param name="abandon">The caller has gone away: an invocation that has not answered is stopped.</param>
+    /// <param name="abandon">The caller has gone away: an invocation that has not answered is stopped. None: it is the sidecar that calls, until it stops.</param>
     public async Task<InvocationResult> InvokeAsync(Invocation invocation, CancellationToken abandon)
     {
+        if (!abandon.CanBeCanceled)
+            abandon = inFlight.IsCutOff;
         var entry = new InvocationEntry(invocation, time);
         if (!inFlight.TryEnter())
             return Reject(entry, Rejection.ShuttingDown);

@@ -99,7 +99,8 @@ public sealed class Backfill(NpgsqlDataSource dataSource, TriggerStore triggers,
         while (events.Count < BatchRows && events.Bytes < BatchBytes)
         {
             var before = events.Count;
-            await using var fetch = new NpgsqlCommand("fetch 100 from backfill", connection) { AllResultTypesAreUnknown = true };
+            // However long a where clause looks for the next hundred rows in a large table: given up, it would begin anew and take as long again.
+            await using var fetch = new NpgsqlCommand("fetch 100 from backfill", connection) { AllResultTypesAreUnknown = true, CommandTimeout = 0 };
             await using var reader = await fetch.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
             while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false)) events.Add(reader, columns);
             if (events.Count == before) break;

@@ -1,3 +1,5 @@
+using System.Data;
+using System.Globalization;
 using Npgsql;
 using NpgsqlTypes;
 
@@ -21,30 +23,45 @@ internal sealed class ConditionFilter(NpgsqlDataSource dataSource)
             chunk.Events.Add(answers.TryGetValue(one.Id, out var answer) && answer.Error is { } error ? one with { ConditionError = error } : one);
     }
 
-    /// <summary>All at once; one by one where that fails, so that one odd row costs no other.</summary>
+    /// <summary>All at once; where that fails or takes too long, one half after the other, so that one odd row costs no other and many slow ones are asked in turn.</summary>
     private async Task AskAsync(
         string condition, InboxChunk chunk, List<InboxEvent> events, Dictionary<Guid, (bool, string?)> answers, CancellationToken cancellationToken)
     {
+        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
+        string error;
         try
         {
-            var holds = await QueryAsync(condition, chunk, events, cancellationToken).ConfigureAwait(false);
+            var holds = await QueryAsync(connection, condition, chunk, events, cancellationToken).ConfigureAwait(false);
             for (var i = 0; i < events.Count; i++) answers[events[i].Id] = (holds[i], null);
-        }
-        catch (PostgresException exception) when (!exception.IsTransient && events.Count == 1)
-        {
-            answers[events[0].Id] = (false, $"The trigger's condition can't be evaluated: {exception.MessageText}");
+            return;
         }
         catch (PostgresException exception) when (!exception.IsTransient)
         {
-            foreach (var one in events)
-                await AskAsync(condition, chunk, [one], answers, cancellationToken).ConfigureAwait(false);
+            error = exception.MessageText;
         }
+        // A server that answers has called the question off, and the connection is well. Of one that does not answer nothing is known: its events must wait.
+        catch (NpgsqlException exception) when (exception.InnerException is TimeoutException && connection.State == ConnectionState.Open)
+        {
+            error = string.Create(CultureInfo.InvariantCulture, $"it took longer than {connection.CommandTimeout} s");
+        }
+        await connection.CloseAsync().ConfigureAwait(false);
+
+        if (events.Count == 1)
+        {
+            answers[events[0].Id] = (false, $"The trigger's condition can't be evaluated: {error}");
+            return;
+        }
+        var half = events.Count / 2;
+        await AskAsync(condition, chunk, events[..half], answers, cancellationToken).ConfigureAwait(false);
+        await AskAsync(condition, chunk, events[half..], answers, cancellationToken).ConfigureAwait(false);
     }
 
-    private async Task<bool[]> QueryAsync(string condition, InboxChunk chunk, List<InboxEvent> events, CancellationToken cancellationToken)
+    private static async Task<bool[]> QueryAsync(
+        NpgsqlConnection connection, string condition, InboxChunk chunk, List<InboxEvent> events, CancellationToken cancellationToken)
     {
-        await using var command = dataSource.CreateCommand(
-            $"select array(select coalesce({condition}(nullif(o, '')::jsonb, nullif(n, '')::jsonb), false) from unnest($1, $2) with ordinality as c (o, n, i) order by i)");
+        await using var command = new NpgsqlCommand(
+            $"select array(select coalesce({condition}(nullif(o, '')::jsonb, nullif(n, '')::jsonb), false) from unnest($1, $2) with ordinality as c (o, n, i) order by i)",
+            connection);
         command.Parameters.Add(Texts(events, one => chunk.Slice(one.Texts!.Value.Old)));
         command.Parameters.Add(Texts(events, one => chunk.Slice(one.Texts!.Value.New)));
         return (bool[])(await command.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false))!;

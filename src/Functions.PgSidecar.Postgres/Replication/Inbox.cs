@@ -16,6 +16,9 @@ namespace Functions.PgSidecar.Postgres.Replication;
 /// <param name="onlyMissing">Looks at each event whether it is stored, though the position says that it is not.</param>
 internal sealed class Inbox(NpgsqlDataSource dataSource, Guid sidecar, long epoch, bool onlyMissing) : IAsyncDisposable
 {
+    /// <summary>What the backend that stores is called in pg_stat_activity. There is one of the reader, and what former readers have left.</summary>
+    public const string ApplicationName = "pgfn inbox";
+
     private const string BurySql = """
         with event as (
             insert into functions_private.events (id, occurred_at, kind, function, trigger, payload, caller, depth)
@@ -83,15 +86,17 @@ internal sealed class Inbox(NpgsqlDataSource dataSource, Guid sidecar, long epoc
 
     /// <summary>
     /// A commit that is waited for waits as the server's default says, and at least for the disk. Plans are made for any number of events: what
-    /// suits one would take quadratic time for thousands if it were a nested loop.
+    /// suits one would take quadratic time for thousands if it were a nested loop. The name is how the next reader finds what this one leaves open; it goes
+    /// with the other settings when the connection is used for something else.
     /// </summary>
     private async Task<NpgsqlConnection> OpenAsync(CancellationToken cancellationToken)
     {
         var opened = await dataSource.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
-        await using var command = new NpgsqlCommand("""
+        await using var command = new NpgsqlCommand($"""
             with given as materialized (select current_setting('synchronous_commit') as name)
             select case name when 'off' then 'on' else name end, set_config('synchronous_commit', 'off', false),
-                set_config('plan_cache_mode', 'force_generic_plan', false), set_config('enable_nestloop', 'off', false)
+                set_config('plan_cache_mode', 'force_generic_plan', false), set_config('enable_nestloop', 'off', false),
+                set_config('application_name', '{ApplicationName}', false)
             from given
             """, opened);
         waitingCommit = (string)(await command.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false))!;

@@ -4,7 +4,7 @@ using NpgsqlTypes;
 namespace Functions.PgSidecar.Postgres.Replication;
 
 /// <summary>What there is to be known before the WAL is read.</summary>
-/// <param name="HasTriggers">Whether anything is to be read for.</param>
+/// <param name="IsReadFor">Whether there are triggers, or were when something committed that has not been read.</param>
 /// <param name="Slot">The slot's name.</param>
 /// <param name="SlotExists">Whether it is there.</param>
 /// <param name="ActivePid">The backend that serves its reader; null: nobody reads.</param>
@@ -13,7 +13,7 @@ namespace Functions.PgSidecar.Postgres.Replication;
 /// <param name="LeaderIsStale">Whether the reader has not been heard of for <see cref="ReplicationStore.LeaderPatience"/>.</param>
 /// <param name="Incident">What went wrong and was not closed, or null.</param>
 public sealed record ReplicationStatus(
-    bool HasTriggers, string Slot, bool SlotExists, int? ActivePid, string? WalStatus, bool PublicationExists, bool LeaderIsStale, string? Incident)
+    bool IsReadFor, string Slot, bool SlotExists, int? ActivePid, string? WalStatus, bool PublicationExists, bool LeaderIsStale, string? Incident)
 {
     /// <summary>Whether the server has thrown away WAL that was not read yet.</summary>
     public bool IsLost => WalStatus == "lost";
@@ -29,11 +29,21 @@ public sealed class ReplicationStore(NpgsqlDataSource dataSource)
     /// <summary>A reader that was silent for so long loses the slot to another sidecar.</summary>
     public static readonly TimeSpan LeaderPatience = TimeSpan.FromSeconds(10);
 
+    /// <summary>
+    /// Whether there is something to read: a trigger, or changes that committed while there was one and have not been read. What ended beyond the end of the
+    /// WAL came with a dump of another server.
+    /// </summary>
+    private const string IsReadForSql = """
+        (exists (select from functions_private.triggers)
+         or exists (select from functions_private.former_triggers f join pg_replication_slots r on r.slot_name = functions_private.slot_name()
+                    where f.ended_lsn > r.confirmed_flush_lsn and f.ended_lsn <= pg_current_wal_insert_lsn()))
+        """;
+
     /// <summary>How things are.</summary>
     public async Task<ReplicationStatus> InspectAsync(CancellationToken cancellationToken)
     {
-        await using var command = dataSource.CreateCommand("""
-            select exists (select from functions_private.triggers), n.name::text, s.slot_name is not null, s.active_pid, s.wal_status,
+        await using var command = dataSource.CreateCommand($"""
+            select {IsReadForSql}, n.name::text, s.slot_name is not null, s.active_pid, s.wal_status,
                    exists (select from pg_publication where pubname = 'functions_events'),
                    coalesce(r.leader_seen_at < now() - $1, true),
                    (select i.message from functions_private.incidents i where i.closed_at is null order by i.id desc limit 1)
@@ -46,6 +56,21 @@ public sealed class ReplicationStore(NpgsqlDataSource dataSource)
         return new ReplicationStatus(
             reader.GetBoolean(0), reader.GetString(1), reader.GetBoolean(2), reader.IsDBNull(3) ? null : reader.GetInt32(3),
             reader.IsDBNull(4) ? null : reader.GetString(4), reader.GetBoolean(5), reader.GetBoolean(6), reader.IsDBNull(7) ? null : reader.GetString(7));
+    }
+
+    /// <summary>
+    /// Ends what former readers have left open in the inbox, where they stand still or their hosts have vanished: the same events, stored again, would wait for
+    /// those transactions, and so would <see cref="LeadAsync"/>. To be asked by whom the slot belongs, before it stores anything. What is idle holds up nobody,
+    /// and may have become another session of that sidecar's.
+    /// </summary>
+    public async Task EndFormerInboxesAsync(CancellationToken cancellationToken)
+    {
+        await using var command = dataSource.CreateCommand("""
+            select pg_terminate_backend(a.pid) from pg_stat_activity a
+            where a.datname = current_database() and a.usename = session_user and a.application_name = $1 and a.state <> 'idle'
+            """);
+        command.Parameters.AddWithValue(Inbox.ApplicationName);
+        await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Records that a sidecar has become the reader; whoever was it before is fenced from now on.</summary>
@@ -92,16 +117,16 @@ public sealed class ReplicationStore(NpgsqlDataSource dataSource)
         await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>Drops the slot when there are no triggers: nobody would read what it keeps.</summary>
+    /// <summary>Drops the slot when there are no triggers and all that was to fire them has been read: nobody would read what it keeps.</summary>
     public async Task<bool> DropUnusedSlotAsync(CancellationToken cancellationToken)
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken).ConfigureAwait(false);
-        await using var command = new NpgsqlCommand("""
+        await using var command = new NpgsqlCommand($"""
             set local lock_timeout = '1s';
             lock table functions_private.triggers in share row exclusive mode;
             select count(pg_drop_replication_slot(s.slot_name)) from pg_replication_slots s
-            where s.slot_name = functions_private.slot_name() and not s.active and not exists (select from functions_private.triggers);
+            where s.slot_name = functions_private.slot_name() and not s.active and not {IsReadForSql};
             """, connection, transaction);
         var dropped = (long)(await command.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false) ?? 0L) > 0;
         await transaction.CommitAsync(cancellationToken).ConfigureAwait(false);

@@ -238,6 +238,7 @@ public sealed class WalFeed(NpgsqlDataSource dataSource, string connectionString
     private async Task StoreAsync(FeedSession session, Task reading, string systemId, IFeedSink sink, CancellationToken cancellationToken)
     {
         await SlotIsOursAsync(session.Connection.ProcessID, reading, cancellationToken).ConfigureAwait(false);
+        await store.EndFormerInboxesAsync(cancellationToken).ConfigureAwait(false);
         var (epoch, storedLsn) = await store.LeadAsync(sidecar, systemId, cancellationToken).ConfigureAwait(false);
         sink.Leading(epoch);
         await using var inbox = new InboxWriter(dataSource, sidecar, epoch, storedLsn, isSetBack, sink);

@@ -1,3 +1,4 @@
+using Functions.PgSidecar.Testing;
 using Npgsql;
 
 namespace Functions.PgSidecar.Tests.EndToEnd.Events;
@@ -63,6 +64,50 @@ public sealed class LeadershipTests
         await stage.First.LogsAsync(StandsBy);
         await stage.AllDeliveredAsync(20);
         await stage.EachRowHasOneEventAsync(20);
+    }
+
+    [Fact]
+    [Trait("Case", "15")]
+    public async Task What_a_reader_that_stands_still_has_stored_of_a_large_transaction_holds_up_nobody()
+    {
+        await using var stage = await FaultStage.CreateAsync();
+        await stage.ExecuteAsync("select functions.disable('noting')");
+        var second = await stage.StartSidecarAsync();
+        await second.LogsAsync(StandsBy);
+        var rows = await FreezeWithinLargeTransactionAsync(stage);
+
+        await second.LogsAsync(TakesOver);
+        await stage.UntilAsync($"(select count(*) = {rows} from functions_private.events)");
+        stage.First.Thaw();
+        await stage.First.LogsAsync(StandsBy);
+        await stage.InsertAsync(rows + 1, rows + 10);
+        await stage.CaughtUpAsync();
+        await stage.EachRowHasOneEventAsync(rows + 10);
+        Assert.Equal(rows + 10, await stage.ScalarAsync<long>("select count(*) from functions_private.deliveries"));
+    }
+
+    /// <summary>Inserts rows until the first sidecar stands still between two parts of a transaction, and returns how many there are.</summary>
+    private static async Task<int> FreezeWithinLargeTransactionAsync(FaultStage stage)
+    {
+        const int Rows = 200_000;
+        const string Storing = """
+            select count(distinct a.pid) from pg_locks l join pg_class c on c.oid = l.relation join pg_stat_activity a on a.pid = l.pid
+            where l.database = (select oid from pg_database where datname = current_database()) and l.mode = 'RowExclusiveLock'
+              and c.relnamespace = 'functions_private'::regnamespace and c.relname like 'events%' and c.relkind = 'r' and l.pid <> pg_backend_pid()
+            """; // A partition: the table itself is locked as soon as the statement is prepared.
+        for (var rows = Rows; ; rows += Rows)
+        {
+            await stage.InsertAsync(rows - Rows + 1, rows);
+            await Eventually.HoldsAsync(async () =>
+                await stage.ScalarAsync<long>(Storing) > 0 || await stage.ScalarAsync<long>("select count(*) from functions_private.events") == rows);
+            stage.First.Freeze();
+            // The server ends what it is at; then the transaction is open, unless that was its end.
+            await stage.UntilAsync($"(select ({Storing} and a.state <> 'idle in transaction') = 0)");
+            if (await stage.ScalarAsync<long>(Storing) > 0)
+                return rows;
+            stage.First.Thaw();
+            await stage.CaughtUpAsync();
+        }
     }
 
     [Fact]

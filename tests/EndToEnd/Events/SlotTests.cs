@@ -131,6 +131,24 @@ public sealed partial class SlotTests
     }
 
     [Fact]
+    public async Task What_committed_before_the_last_trigger_was_dropped_is_delivered_and_then_the_slot_goes()
+    {
+        await using var stage = await FaultStage.CreateAsync();
+        stage.First.Terminate();
+        Assert.Equal(0, await stage.First.WaitForExitAsync());
+        await stage.InsertAsync(1, 20);
+        await stage.ExecuteAsync("select functions.drop_trigger('items')");
+        await stage.InsertAsync(21, 30);
+
+        await stage.StartSidecarAsync();
+        await stage.UntilAsync("(select count(distinct id) = 20 from effects) and not exists (select from functions_private.deliveries)");
+        // Nobody writes any more.
+        await stage.UntilAsync("not exists (select from pg_replication_slots where slot_name = functions_private.slot_name())");
+        await stage.UntilAsync("(select state = 'idle' from functions.replication)");
+        await stage.EachRowHasOneEventAsync(20);
+    }
+
+    [Fact]
     [Trait("Case", "34")]
     public async Task The_slot_moves_on_while_only_other_tables_change()
     {

@@ -1,4 +1,3 @@
-using Functions.PgSidecar.Postgres.Events;
 using Functions.PgSidecar.Postgres.Replication;
 using Functions.PgSidecar.Testing;
 using Npgsql;
@@ -60,7 +59,7 @@ public sealed class InboxWriterTests
     private static async Task<InboxWriter> OpenAsync(TestDatabase database, bool onlyMissing = false)
     {
         var (epoch, stored) = await new ReplicationStore(database.Owner).LeadAsync(Sidecar, "1", CancellationToken.None);
-        return new InboxWriter(database.Owner, Sidecar, epoch, stored, onlyMissing, new Deaf());
+        return new InboxWriter(database.Owner, Sidecar, epoch, stored, onlyMissing, new DeafSink());
     }
 
     /// <summary>Events of one transaction, one unless they are given; its end, or null where more of it is to come.</summary>
@@ -82,25 +81,5 @@ public sealed class InboxWriterTests
     {
         await using var command = database.Owner.CreateCommand("select count(*) from functions_private.deliveries");
         return await command.ExecuteScalarAsync();
-    }
-
-    /// <summary>A sidecar that has no room: what is stored is for others.</summary>
-    private sealed class Deaf : IFeedSink
-    {
-        public bool Reserve(string function, int trigger, int bytes) => false;
-
-        public void Accept(IReadOnlyList<Delivery> deliveries, IReadOnlyCollection<string> left)
-        {
-        }
-
-        public void Forget(IReadOnlyList<(string Function, int Bytes)> reserved)
-        {
-        }
-
-        public ValueTask WaitForRoomAsync(CancellationToken cancellationToken) => ValueTask.CompletedTask;
-
-        public void Leading(long epoch)
-        {
-        }
     }
 }

@@ -7,7 +7,7 @@ public sealed class InFlightTests
     [Fact]
     public async Task A_shutdown_waits_for_the_last_one_and_lets_no_more_in()
     {
-        var inFlight = new InFlight();
+        using var inFlight = new InFlight();
         Assert.True(inFlight.TryEnter());
         Assert.True(inFlight.TryEnter());
         var drained = inFlight.CloseAsync();
@@ -21,7 +21,7 @@ public sealed class InFlightTests
     [Fact]
     public async Task With_nothing_under_way_a_shutdown_does_not_wait()
     {
-        var inFlight = new InFlight();
+        using var inFlight = new InFlight();
         Assert.True(inFlight.TryEnter());
         inFlight.Leave();
         await inFlight.CloseAsync();

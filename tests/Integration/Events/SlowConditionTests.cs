@@ -1,0 +1,110 @@
+using Functions.PgSidecar.Postgres.Events;
+using Functions.PgSidecar.Postgres.Replication;
+using Functions.PgSidecar.Testing;
+using Npgsql;
+
+namespace Functions.PgSidecar.Tests.Integration.Events;
+
+/// <summary>Conditions that take longer than a command of the sidecar's may: one second here.</summary>
+public sealed class SlowConditionTests
+{
+    private static readonly Guid Sidecar = Guid.CreateVersion7();
+
+    [Fact]
+    public async Task A_condition_that_is_slow_for_many_events_is_asked_of_fewer()
+    {
+        await using var database = await TestDatabase.CreateAsync();
+        await database.ExecuteAsync("""
+            create function slow(old jsonb, new jsonb) returns boolean language plpgsql as 'begin return (select true from pg_sleep(0.01)); end'
+            """);
+        await StoreAsync(database, Enumerable.Repeat("{}", 500));
+        Assert.Equal(500, await database.ScalarAsync<long>("select count(*) from functions_private.deliveries"));
+        Assert.Equal(0, await database.ScalarAsync<long>("select count(*) from functions.dead_letters"));
+    }
+
+    [Fact]
+    public async Task An_event_whose_condition_takes_too_long_by_itself_is_a_dead_letter_and_costs_no_other()
+    {
+        await using var database = await TestDatabase.CreateAsync();
+        await database.ExecuteAsync("""
+            create function slow(old jsonb, new jsonb) returns boolean language plpgsql as
+                'begin return (select true from pg_sleep(case when new ? ''slow'' then 600 else 0 end)); end'
+            """);
+        await StoreAsync(database, [.. Enumerable.Repeat("{}", 5), """{"slow":"1"}""", .. Enumerable.Repeat("{}", 5)]);
+        Assert.Equal(10, await database.ScalarAsync<long>("select count(*) from functions_private.deliveries"));
+        Assert.Equal("CONDITION_FAILED", await database.ScalarAsync<string>("select string_agg(error_code, ',') from functions.dead_letters"));
+        Assert.Contains("1 s", await database.ScalarAsync<string>("select error_message from functions.dead_letters"), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_server_that_does_not_answer_makes_no_dead_letter_of_an_event()
+    {
+        Assert.SkipWhen(Environment.GetEnvironmentVariable("PGFN_TEST_DATABASE_URL") is { Length: > 0 }, "Its processes may not be this machine's.");
+        await using var database = await TestDatabase.CreateAsync();
+        await database.ExecuteAsync("""
+            create function slow(old jsonb, new jsonb) returns boolean language plpgsql as 'begin return (select true from pg_sleep(600)); end'
+            """);
+        var storing = StoreAsync(database, ["{}"], patience: 10);
+        var backend = 0;
+        await Eventually.HoldsAsync(async () => (backend = await database.ScalarAsync<int>(
+            "select pid from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'")) > 0);
+        Signal("-STOP", backend);
+        try
+        {
+            await Assert.ThrowsAnyAsync<NpgsqlException>(() => storing);
+        }
+        finally
+        {
+            Signal("-CONT", backend);
+        }
+    }
+
+    [Fact]
+    public async Task A_where_clause_that_is_slow_to_find_rows_ends_with_all_of_them()
+    {
+        await using var database = await TestDatabase.CreateAsync();
+        await using var impatient = Impatient(database);
+        await database.ExecuteAsync("""
+            create table items (id int primary key);
+            insert into items select generate_series(1, 200);
+            insert into functions_private.functions (name) values ('noting');
+            insert into functions_private.triggers (name, function, relation, operations, since_lsn)
+                values ('items', 'noting', 'items'::regclass, '{INSERT}', pg_current_wal_lsn());
+            """);
+        await database.ExecuteAsync("select functions.backfill('items', 'pg_sleep(0.02) is not null')");
+        var result = await new Backfill(impatient, new TriggerStore(database.Owner), Sidecar).RunNextAsync(CancellationToken.None);
+        Assert.Equal((200, null), (result!.Rows, result.Error));
+        Assert.Equal(200, await database.ScalarAsync<long>("select count(*) from functions_private.deliveries"));
+    }
+
+    private static NpgsqlDataSource Impatient(TestDatabase database, int patience = 1) =>
+        NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(database.ConnectionString) { CommandTimeout = patience }.ConnectionString);
+
+    private static void Signal(string signal, int process)
+    {
+        using var kill = System.Diagnostics.Process.Start("kill", [signal, process.ToString(System.Globalization.CultureInfo.InvariantCulture)]);
+        kill.WaitForExit();
+    }
+
+    /// <summary>Stores one transaction's events, each with what its new row is.</summary>
+    private static async Task StoreAsync(TestDatabase database, IEnumerable<string> rows, int patience = 1)
+    {
+        await using var impatient = Impatient(database, patience);
+        var (epoch, stored) = await new ReplicationStore(database.Owner).LeadAsync(Sidecar, "1", CancellationToken.None);
+        await using var inbox = new InboxWriter(impatient, Sidecar, epoch, stored, false, new DeafSink());
+        using var chunk = new InboxChunk();
+        foreach (var row in rows)
+        {
+            var start = chunk.Buffer.Length;
+            chunk.Buffer.Advance(System.Text.Encoding.UTF8.GetBytes(row, chunk.Buffer.GetSpan(row.Length)));
+            var text = start..chunk.Buffer.Length;
+            chunk.Events.Add(new InboxEvent(Guid.CreateVersion7(), DateTime.UtcNow, 1, "t", "f", null, 0, text, """{"role":"service_role"}""", 0)
+            {
+                Condition = "slow",
+                Texts = (text, text),
+            });
+        }
+        chunk.EndTransaction(0x10);
+        await inbox.WriteAsync([chunk], durably: true, CancellationToken.None);
+    }
+}
