@@ -11,6 +11,9 @@ internal sealed class EventCallers
 {
     private const int MaxKnown = 1000;
 
+    /// <summary>Deeper than the database takes claims, whose stack is the limit.</summary>
+    private const int MaxDepth = 1_000_000;
+
     private static readonly EventCaller Nobody = new(new Caller(CallerContext.ServiceRole, null, "null"u8.ToArray(), null), false);
 
     private readonly ConcurrentDictionary<string, EventCaller> known = new(StringComparer.Ordinal);
@@ -29,7 +32,7 @@ internal sealed class EventCallers
 
     private static EventCaller Parse(string json)
     {
-        using var document = JsonDocument.Parse(json);
+        using var document = JsonDocument.Parse(json, new JsonDocumentOptions { MaxDepth = MaxDepth });
         var root = document.RootElement;
         var claims = root.TryGetProperty("claims"u8, out var given) ? given.GetRawText() : "null";
         var caller = new Caller(

@@ -49,6 +49,11 @@ public sealed class Backfill(NpgsqlDataSource dataSource, TriggerStore triggers,
             await transaction.RollbackAsync("rows", cancellationToken).ConfigureAwait(false);
             result = new BackfillResult(task.Id, definition.Name, 0, exception.MessageText);
         }
+        catch (UnreadableChangeException exception)
+        {
+            await transaction.RollbackAsync("rows", cancellationToken).ConfigureAwait(false);
+            result = new BackfillResult(task.Id, definition.Name, 0, $"A row can't be told as an event: {exception.Message} Leave it out with where_clause.");
+        }
         await FinishAsync(connection, result, cancellationToken).ConfigureAwait(false);
         await transaction.CommitAsync(cancellationToken).ConfigureAwait(false);
         return result;

@@ -13,6 +13,12 @@ namespace Functions.PgSidecar.Postgres.Replication;
 /// <param name="Depth">How many functions stand between the first cause and these changes.</param>
 internal sealed record CapturedContext(string Role, string? Subject, string? ClaimsJson, short Depth)
 {
+    /// <summary>Who makes changes whose context the database has signed and nobody can read: somebody without privileges.</summary>
+    public static readonly CapturedContext Unreadable = new("anon", null, null, 0);
+
+    /// <summary>How deep claims may be nested: deeper than the server takes them, whose stack is the limit.</summary>
+    public const int MaxDepth = 1_000_000;
+
     /// <summary>The prefix of the messages.</summary>
     public const string Prefix = "functions.context";
 
@@ -53,12 +59,20 @@ internal sealed record CapturedContext(string Role, string? Subject, string? Cla
         byte[] signed = [.. Encoding.ASCII.GetBytes(Domain), .. content[digits..]];
         Span<byte> mac = stackalloc byte[HMACSHA256.HashSizeInBytes];
         HMACSHA256.HashData(key, signed, mac);
-        return CryptographicOperations.FixedTimeEquals(mac, given) ? Parse(content[digits..], xid) : null;
+        if (!CryptographicOperations.FixedTimeEquals(mac, given)) return null;
+        try
+        {
+            return Parse(content[digits..], xid);
+        }
+        catch (Exception e) when (UnreadableChangeException.IsCause(e))
+        {
+            return Unreadable;
+        }
     }
 
     private static CapturedContext? Parse(ReadOnlySpan<byte> json, uint xid)
     {
-        var reader = new Utf8JsonReader(json);
+        var reader = new Utf8JsonReader(json, new JsonReaderOptions { MaxDepth = MaxDepth });
         using var document = JsonDocument.ParseValue(ref reader);
         var context = document.RootElement;
         if ((uint)ulong.Parse(context.GetProperty("xid"u8).GetString()!, CultureInfo.InvariantCulture) != xid) return null;

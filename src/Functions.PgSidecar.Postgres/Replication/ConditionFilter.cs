@@ -20,7 +20,7 @@ internal sealed class ConditionFilter(NpgsqlDataSource dataSource)
         var events = chunk.Events.Where(one => !answers.TryGetValue(one.Id, out var answer) || answer.Holds || answer.Error is not null).ToList();
         chunk.Events.Clear();
         foreach (var one in events)
-            chunk.Events.Add(answers.TryGetValue(one.Id, out var answer) && answer.Error is { } error ? one with { ConditionError = error } : one);
+            chunk.Events.Add(answers.TryGetValue(one.Id, out var answer) && answer.Error is { } error ? one with { Fault = new EventFault("CONDITION_FAILED", error) } : one);
     }
 
     /// <summary>All at once; where that fails or takes too long, one half after the other, so that one odd row costs no other and many slow ones are asked in turn.</summary>

@@ -12,18 +12,62 @@ internal readonly record struct EventSource(
     public bool IsBackfill { get; init; }
 }
 
+/// <summary>
+/// A change can't be told as an event: a value is longer than JSON can be written, or not of the form that its type has. That is the change's fault and stays so;
+/// whoever reads the WAL goes on behind it.
+/// </summary>
+internal sealed class UnreadableChangeException(Exception cause) : Exception(cause.Message, cause)
+{
+    /// <summary>Whether an exception tells of the change, and not of the process.</summary>
+    public static bool IsCause(Exception exception) => exception is not (OutOfMemoryException or UnreadableChangeException);
+}
+
 /// <summary>Writes the payloads of events: what the function gets, but for the number of the attempt.</summary>
 internal sealed class EventWriter : IDisposable
 {
+    /// <summary>Half of what a value of PostgreSQL can have.</summary>
+    private const int MaxPayloadBytes = 512 << 20;
+
     private readonly Utf8JsonWriter json = new(Stream.Null, RowWriter.Options);
 
     public void Dispose() => json.Dispose();
 
     /// <summary>Writes an event's payload.</summary>
     /// <returns>Where in the buffer it is.</returns>
+    /// <exception cref="UnreadableChangeException">A value can't be written as JSON; the buffer is as it was.</exception>
     public Range Write(PooledWriter buffer, in EventSource source, ReadOnlySpan<byte> message, RowChange change)
     {
         var start = buffer.Length;
+        try
+        {
+            WritePayload(buffer, source, message, change);
+            if (buffer.Length - start > MaxPayloadBytes) throw new InvalidOperationException($"It would have more than {MaxPayloadBytes} bytes.");
+        }
+        catch (Exception e) when (UnreadableChangeException.IsCause(e))
+        {
+            buffer.Truncate(start);
+            throw new UnreadableChangeException(e);
+        }
+        return start..buffer.Length;
+    }
+
+    /// <summary>Writes the payload of an event of which nothing else can be told.</summary>
+    public static Range WriteUnreadable(PooledWriter buffer, Guid id, string trigger)
+    {
+        var start = buffer.Length;
+        using var json = new Utf8JsonWriter(buffer, RowWriter.Options);
+        json.WriteStartObject();
+        json.WriteString("trigger"u8, "database"u8);
+        json.WriteString("event_id"u8, id);
+        json.WriteString("trigger_name"u8, trigger);
+        json.WriteBoolean("unreadable"u8, true);
+        json.WriteEndObject();
+        json.Flush();
+        return start..buffer.Length;
+    }
+
+    private void WritePayload(PooledWriter buffer, in EventSource source, ReadOnlySpan<byte> message, RowChange change)
+    {
         json.Reset(buffer);
         json.WriteStartObject();
         json.WriteString("trigger"u8, "database"u8);
@@ -40,12 +84,23 @@ internal sealed class EventWriter : IDisposable
         if (source.IsBackfill) json.WriteBoolean("backfill"u8, true);
         json.WriteEndObject();
         json.Flush();
-        return start..buffer.Length;
     }
 
     /// <summary>Writes the old and the new row as objects of texts.</summary>
-    public (Range Old, Range New) WriteTexts(PooledWriter buffer, PublishedRelation relation, ReadOnlySpan<byte> message, RowChange change) =>
-        (WriteTexts(buffer, relation, message, change.Old, null), WriteTexts(buffer, relation, message, change.New, change.WholeOld));
+    /// <exception cref="UnreadableChangeException">A value can't be written as JSON; the buffer is as it was.</exception>
+    public (Range Old, Range New) WriteTexts(PooledWriter buffer, PublishedRelation relation, ReadOnlySpan<byte> message, RowChange change)
+    {
+        var start = buffer.Length;
+        try
+        {
+            return (WriteTexts(buffer, relation, message, change.Old, null), WriteTexts(buffer, relation, message, change.New, change.WholeOld));
+        }
+        catch (Exception e) when (UnreadableChangeException.IsCause(e))
+        {
+            buffer.Truncate(start);
+            throw new UnreadableChangeException(e);
+        }
+    }
 
     private Range WriteTexts(PooledWriter buffer, PublishedRelation relation, ReadOnlySpan<byte> message, TupleData row, TupleData? fallback)
     {

@@ -25,7 +25,7 @@ internal sealed class Inbox(NpgsqlDataSource dataSource, Guid sidecar, long epoc
             values ($1, $2, 'database', $3, $4, $5, $6, $7) on conflict do nothing
         )
         insert into functions_private.dead_letters (event_id, occurred_at, kind, function, trigger, trigger_id, payload, caller, depth, attempts, error_code, error_message)
-        values ($1, $2, 'database', $3, $4, $8, $5, $6, $7, 0, 'CONDITION_FAILED', $9) on conflict do nothing
+        values ($1, $2, 'database', $3, $4, $8, $5, $6, $7, 0, $9, $10) on conflict do nothing
         """;
 
     private NpgsqlConnection? connection;
@@ -113,9 +113,9 @@ internal sealed class Inbox(NpgsqlDataSource dataSource, Guid sidecar, long epoc
         {
             foreach (var stored in chunk.Events)
             {
-                if (stored.ConditionError is not null)
+                if (stored.Fault is { } fault)
                 {
-                    batch.BatchCommands.Add(Bury(stored, chunk.Slice(stored.Payload)));
+                    batch.BatchCommands.Add(Bury(stored, chunk.Slice(stored.Payload), fault));
                     continue;
                 }
                 var taken = reserve(stored);
@@ -128,7 +128,7 @@ internal sealed class Inbox(NpgsqlDataSource dataSource, Guid sidecar, long epoc
         return claimed;
     }
 
-    private static NpgsqlBatchCommand Bury(in InboxEvent stored, ReadOnlyMemory<byte> payload)
+    private static NpgsqlBatchCommand Bury(in InboxEvent stored, ReadOnlyMemory<byte> payload, EventFault fault)
     {
         var command = new NpgsqlBatchCommand(BurySql);
         command.Parameters.Add(new NpgsqlParameter { Value = stored.Id });
@@ -139,7 +139,8 @@ internal sealed class Inbox(NpgsqlDataSource dataSource, Guid sidecar, long epoc
         command.Parameters.Add(new NpgsqlParameter { NpgsqlDbType = NpgsqlDbType.Json, Value = stored.Caller });
         command.Parameters.Add(new NpgsqlParameter { Value = stored.Depth });
         command.Parameters.Add(new NpgsqlParameter { Value = stored.TriggerId });
-        command.Parameters.Add(new NpgsqlParameter { Value = stored.ConditionError! });
+        command.Parameters.Add(new NpgsqlParameter { Value = fault.Code });
+        command.Parameters.Add(new NpgsqlParameter { Value = fault.Message });
         return command;
     }
 

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Globalization;
 
 namespace Functions.PgSidecar.Postgres.Replication;
 
@@ -15,8 +16,19 @@ internal readonly record struct InboxEvent(
     /// <summary>Old and new row as objects of texts, for the trigger's condition; empty where there is none to ask.</summary>
     public (Range Old, Range New)? Texts { get; init; }
 
-    /// <summary>What the trigger's condition failed with: the event becomes a dead letter.</summary>
-    public string? ConditionError { get; init; }
+    /// <summary>Why it can't be delivered: it becomes a dead letter at once.</summary>
+    public EventFault? Fault { get; init; }
+
+    /// <summary>The same, without what can't be told of it. Nobody's privileges are lent to what is not known.</summary>
+    public InboxEvent Unreadable(PooledWriter buffer, string why) => this with
+    {
+        Payload = EventWriter.WriteUnreadable(buffer, Id, Trigger),
+        Caller = CapturedContext.Unreadable.Caller(null),
+        Condition = null,
+        Texts = null,
+        Fault = new EventFault(
+            "EVENT_UNREADABLE", string.Create(CultureInfo.InvariantCulture, $"The change at {CommitLsn >> 32:X}/{(uint)CommitLsn:X} can't be told as an event: {why}")),
+    };
 
     /// <summary>The same, for a buffer in which what belongs to it lies elsewhere.</summary>
     public InboxEvent Moved(int bytes) => this with
@@ -27,6 +39,11 @@ internal readonly record struct InboxEvent(
 
     private static Range Move(Range range, int bytes) => (range.Start.Value + bytes)..(range.End.Value + bytes);
 }
+
+/// <summary>Why an event can't be delivered.</summary>
+/// <param name="Code">The dead letter's code.</param>
+/// <param name="Message">What happened.</param>
+internal sealed record EventFault(string Code, string Message);
 
 /// <summary>
 /// The events of small transactions that came together, or a part of a large one's: that comes in several chunks, of which only the last one ends it.
@@ -97,6 +114,9 @@ internal sealed class PooledWriter(int firstSize) : IBufferWriter<byte>, IDispos
     public ReadOnlyMemory<byte> Written => bytes.AsMemory(0, Length);
 
     public void Advance(int count) => Length += count;
+
+    /// <summary>Takes back what was written after a length.</summary>
+    public void Truncate(int length) => Length = length;
 
     public Memory<byte> GetMemory(int sizeHint = 0)
     {

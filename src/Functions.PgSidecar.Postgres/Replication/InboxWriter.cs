@@ -9,11 +9,13 @@ namespace Functions.PgSidecar.Postgres.Replication;
 /// <param name="epoch">Of its leadership.</param>
 /// <param name="storedLsn">Everything that committed up to there is stored.</param>
 /// <param name="onlyMissing">Does not rely on that: looks at each event whether it is stored. What it stores so is claimed from the inbox, by whoever does.</param>
+/// <param name="isWary">Does not rely on the database's taking every event for JSON: asks first.</param>
 /// <param name="sink">Who hears of the events.</param>
 internal sealed class InboxWriter(
-    NpgsqlDataSource dataSource, Guid sidecar, long epoch, ulong storedLsn, bool onlyMissing, IFeedSink sink) : IAsyncDisposable
+    NpgsqlDataSource dataSource, Guid sidecar, long epoch, ulong storedLsn, bool onlyMissing, bool isWary, IFeedSink sink) : IAsyncDisposable
 {
     private readonly ConditionFilter conditions = new(dataSource);
+    private readonly PayloadFilter? payloads = isWary ? new(dataSource) : null;
     private readonly Inbox inbox = new(dataSource, sidecar, epoch, onlyMissing);
     private readonly List<Delivery> claimed = [];
     private readonly List<(string Function, int Bytes)> reserved = [];
@@ -37,6 +39,7 @@ internal sealed class InboxWriter(
             // Those that came again: the acknowledgement was lost, or the server went back.
             if (chunk.Events.Count > 0 && chunk.Events[0].CommitLsn < storedLsn) chunk.Events.RemoveAll(one => one.CommitLsn < storedLsn);
             await conditions.ApplyAsync(chunk, cancellationToken).ConfigureAwait(false);
+            if (payloads is not null) await payloads.ApplyAsync(chunk, cancellationToken).ConfigureAwait(false);
         }
         var last = group[^1];
         var stores = isOpen || group.Any(chunk => chunk.Events.Count > 0);

@@ -157,7 +157,12 @@ public sealed class ReplicationStore(NpgsqlDataSource dataSource)
     public async Task TerminateAsync(int pid, CancellationToken cancellationToken)
     {
         await using var command = dataSource.CreateCommand(
-            "select pg_terminate_backend(s.active_pid) from pg_replication_slots s where s.slot_name = functions_private.slot_name() and s.active_pid = $1");
+            """
+            select pg_terminate_backend(s.active_pid)
+            from pg_replication_slots s join pg_stat_activity a on a.pid = s.active_pid
+            where s.slot_name = functions_private.slot_name() and s.active_pid = $1
+              and a.backend_type = 'walsender' -- and not the session of somebody who is making the slot
+            """);
         command.Parameters.AddWithValue(pid);
         await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
     }

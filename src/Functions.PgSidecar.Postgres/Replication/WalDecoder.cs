@@ -167,17 +167,25 @@ internal sealed class WalDecoder(TypeCatalog types, byte[] contextKey, ulong las
             if (!IsFor(trigger, message)) continue;
             var definition = trigger.Definition;
             var id = EventId.Create(transaction.CommitLsn, ordinal, definition.Id);
-            var payload = writer.Write(chunk.Buffer, new EventSource(id, transaction, relation, trigger, context), message, change);
-            chunk.Events.Add(new InboxEvent(
+            var one = new InboxEvent(
                 id, transaction.CommittedAt, definition.Id, definition.Name, definition.Function,
                 trigger.OrderBy.Length > 0 ? change.Key(message, trigger.OrderBy, definition.Id) : null,
-                transaction.FullXid, payload,
+                transaction.FullXid, default,
                 context?.Caller(definition.Role) ?? trigger.Nobody,
-                context?.Depth ?? 0)
+                context?.Depth ?? 0);
+            try
             {
-                Condition = definition.Condition,
-                Texts = definition.Condition is not null ? writer.WriteTexts(chunk.Buffer, relation, message, change) : null,
-            });
+                chunk.Events.Add(one with
+                {
+                    Payload = writer.Write(chunk.Buffer, new EventSource(id, transaction, relation, trigger, context), message, change),
+                    Condition = definition.Condition,
+                    Texts = definition.Condition is not null ? writer.WriteTexts(chunk.Buffer, relation, message, change) : null,
+                });
+            }
+            catch (UnreadableChangeException e)
+            {
+                chunk.Events.Add(one.Unreadable(chunk.Buffer, e.Message));
+            }
         }
     }
 

@@ -52,6 +52,9 @@ public sealed class WalFeed(NpgsqlDataSource dataSource, string connectionString
     /// </summary>
     private bool isSetBack;
 
+    /// <summary>Whether something came that the database does not take. From then on, until the process ends, it is asked about each event before it is stored.</summary>
+    private bool isWary;
+
     /// <summary>Reads until it is cancelled or fails.</summary>
     /// <param name="slot">The slot's name.</param>
     /// <param name="sink">Who hears of the events.</param>
@@ -79,6 +82,7 @@ public sealed class WalFeed(NpgsqlDataSource dataSource, string connectionString
         if (lull is not null) tasks.Add(lull.RunAsync(ending.Token));
         var first = await Task.WhenAny(tasks).ConfigureAwait(false);
         isSetBack |= first.Exception?.InnerException is PostgresException { SqlState: PostgresErrorCodes.UniqueViolation, SchemaName: "functions_private" };
+        isWary |= PayloadFilter.IsOfData(first.Exception?.InnerException);
         await ending.CancelAsync().ConfigureAwait(false);
         await Task.WhenAll(tasks).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         session.Clear();
@@ -241,7 +245,7 @@ public sealed class WalFeed(NpgsqlDataSource dataSource, string connectionString
         await store.EndFormerInboxesAsync(cancellationToken).ConfigureAwait(false);
         var (epoch, storedLsn) = await store.LeadAsync(sidecar, systemId, cancellationToken).ConfigureAwait(false);
         sink.Leading(epoch);
-        await using var inbox = new InboxWriter(dataSource, sidecar, epoch, storedLsn, isSetBack, sink);
+        await using var inbox = new InboxWriter(dataSource, sidecar, epoch, storedLsn, isSetBack, isWary, sink);
         var reader = session.Chunks.Reader;
         var group = new List<InboxChunk>();
         var pace = new Pace(time);

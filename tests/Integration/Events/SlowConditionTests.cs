@@ -91,7 +91,7 @@ public sealed class SlowConditionTests
     {
         await using var impatient = Impatient(database, patience);
         var (epoch, stored) = await new ReplicationStore(database.Owner).LeadAsync(Sidecar, "1", CancellationToken.None);
-        await using var inbox = new InboxWriter(impatient, Sidecar, epoch, stored, false, new DeafSink());
+        await using var inbox = new InboxWriter(impatient, Sidecar, epoch, stored, false, false, new DeafSink());
         using var chunk = new InboxChunk();
         foreach (var row in rows)
         {
