@@ -17,6 +17,7 @@ public sealed class LifecycleTests
           return { done: true };
         };
         """;
+
     private const string Quick = "export const handler = async () => ({ n: (await db.query('select 42 as n'))[0].n });";
 
     [Fact]
@@ -25,8 +26,7 @@ public sealed class LifecycleTests
         await using var database = await TestDatabase.CreateAsync();
         await using var sidecar = await SidecarProcess.StartAsync(database.ConnectionString);
         using var http = Client(sidecar);
-        await database.ExecuteAsync("create table gate (); grant select on gate to authenticated");
-        await DeployAsync(database.ConnectionString, "slow", Slow);
+        await DeploySlowAsync(database, "slow");
         var answer = http.PostAsync("/functions/v1/invoke/slow", null);
         await Eventually.HoldsAsync(async () => (await http.GetStringAsync("/metrics")).Contains("functions_running 1\n", StringComparison.Ordinal));
         sidecar.Terminate();
@@ -43,12 +43,16 @@ public sealed class LifecycleTests
         await using var database = await TestDatabase.CreateAsync();
         await using var sidecar = await SidecarProcess.StartAsync(database.ConnectionString);
         using var http = Client(sidecar);
-        await DeployAsync(database.ConnectionString, "slow", Slow.Replace("1500", "6000", StringComparison.Ordinal));
+        await DeploySlowAsync(database, "slow");
         await DeployAsync(database.ConnectionString, "quick", Quick);
         var answer = http.PostAsync("/functions/v1/invoke/slow", null);
         await Eventually.HoldsAsync(async () => (await http.GetStringAsync("/metrics")).Contains("functions_running 1\n", StringComparison.Ordinal));
-        await database.ExecuteAsync("""select functions.invoke('quick', '{}', '{"delay_ms": 2000}')""");
         sidecar.Terminate();
+        await Eventually.HoldsAsync(() => RefusesConnectionsAsync(sidecar.Url));
+        await database.ExecuteAsync("""select functions.invoke('quick', '{}', '{"delay_ms": 500}')""");
+        // That nothing happens can only be waited for.
+        await Task.Delay(2000);
+        await database.ExecuteAsync("insert into gate default values");
         Assert.Equal("""{"done":true}""", await (await answer).Content.ReadAsStringAsync());
         Assert.Equal(0, await sidecar.WaitForExitAsync());
         Assert.Equal("slow succeeded", await database.ScalarAsync<string>("select string_agg(function || ' ' || status, ', ') from functions.invocations"));
@@ -61,7 +65,7 @@ public sealed class LifecycleTests
         await using var database = await TestDatabase.CreateAsync();
         await using var sidecar = await SidecarProcess.StartAsync(database.ConnectionString, ("PGFN_SHUTDOWN_TIMEOUT", "1s"));
         using var http = Client(sidecar);
-        await DeployAsync(database.ConnectionString, "endless", Slow.Replace("1500", "55000", StringComparison.Ordinal), """{"timeout_ms": 60000}""");
+        await DeploySlowAsync(database, "endless");
         var answer = http.PostAsync("/functions/v1/invoke/endless", null);
         await database.ExecuteAsync("select functions.invoke('endless')");
         await Eventually.HoldsAsync(async () => (await http.GetStringAsync("/metrics")).Contains("functions_running 2\n", StringComparison.Ordinal));
@@ -173,6 +177,12 @@ public sealed class LifecycleTests
             database.ConnectionString, ("PGFN_JWT_SECRET", "short"), ("PGFN_MAX_CONCURRENCY", "many"), ("PGFN_LISTEN", "nonsense")));
         foreach (var setting in new[] { "PGFN_JWT_SECRET", "PGFN_MAX_CONCURRENCY", "PGFN_LISTEN" })
             Assert.Matches($@"(?m)^{setting}: ", error.Message);
+    }
+
+    private static async Task DeploySlowAsync(TestDatabase database, string name)
+    {
+        await database.ExecuteAsync("create table gate (); grant select on gate to authenticated, service_role");
+        await DeployAsync(database.ConnectionString, name, Slow, """{"timeout_ms": 300000}""");
     }
 
     private static async Task<bool> RefusesConnectionsAsync(Uri url)
