@@ -150,6 +150,7 @@ internal static class Sidecar
             provider.GetRequiredService<NpgsqlDataSource>(), provider.GetRequiredService<SidecarIdentity>().Id));
         services.AddSingleton<ReplicationStore>();
         services.AddSingleton<TriggerStore>();
+        services.AddSingleton<CaptureStore>();
         services.AddSingleton<TriggerCatalog>();
         services.AddSingleton<EventMetrics>();
         services.AddSingleton<DeliveryCompleter>();
