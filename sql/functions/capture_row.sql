@@ -1,5 +1,6 @@
 -- functions_private.capture_row(): the row trigger of partitions that have been attached and not been given their statement trigger yet. Does
 -- for every row what functions_private.capture_context() does for a statement; see there for how it is written.
+-- Everybody's: who makes a partition of a table that is theirs gives it this trigger by that. It can't be called, nor named without the schema.
 create or replace function functions_private.capture_row() returns trigger
 language plpgsql security definer as $$
 begin
@@ -16,4 +17,4 @@ begin
 end
 $$;
 comment on function functions_private.capture_row() is 'Trigger: capture_context() for the rows of partitions that are new.';
-revoke all on function functions_private.capture_row() from public;
+grant execute on function functions_private.capture_row() to public;

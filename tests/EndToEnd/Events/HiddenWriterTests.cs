@@ -99,6 +99,16 @@ public sealed class HiddenWriterTests(SidecarFixture sidecar)
     }
 
     [Fact]
+    public async Task Who_owns_the_table_makes_partitions_of_it_though_the_sidecar_is_another()
+    {
+        var stage = await TriggerStage.CreateAsync(sidecar, "id int, day int) partition by list (day", operations: "{INSERT}", source: WhoAmI);
+        await stage.ExecuteAsync("create role owner_$t; grant usage, create on schema public to owner_$t; alter table $t owner to owner_$t");
+        await stage.ExecuteAsync("begin; set local role owner_$t; create table $t_1 partition of $t for values in (1); grant all on $t_1 to authenticated; commit");
+        await stage.ExecuteAsync(AsAlice + "insert into $t_1 values (1, 1); commit");
+        Assert.Equal($"1 authenticated {Alice}", await SaidAsync(stage.Function, 1));
+    }
+
+    [Fact]
     public async Task Rows_of_a_new_partition_are_written_as_they_would_be()
     {
         var stage = await TriggerStage.CreateAsync(sidecar, "id int) partition by range (id");
