@@ -1,14 +1,17 @@
 -- functions_private.capture_context(): the statement trigger of tables that fire functions. Has who makes the changes that follow written into
 -- the WAL. For every statement: what a savepoint took back must not count.
--- Every writer of the table pays for it, so those whom no function can run as are let go first: logins that no login pgfn_<role> was made for,
--- superusers among them (caller() is null for them). Hence no WHEN, which is parsed anew for every statement, and no pinned search_path, which
--- costs as much as all the rest: every name in here has its schema instead.
+-- Every writer of the table pays for it, so those whom no function can run as are let go first: superusers, the installation's owner, and logins
+-- that are members of no role of functions. That a session has no role at this moment says nothing by itself: a statement can lay its role
+-- down under way, after the server has checked what it may do.
+-- Hence no WHEN, which is parsed anew for every statement, and no pinned search_path, which costs as much as all the rest: every name in here
+-- has its schema instead. The current user is the function's owner, which is the installation's.
 create or replace function functions_private.capture_context() returns trigger
 language plpgsql security definer as $$
 begin
     if pg_catalog.current_setting('role') operator(pg_catalog.=) 'none'
-       and pg_catalog.to_regrole(pg_catalog.quote_ident(pg_catalog.concat('pgfn_', session_user))) is null
-       and not pg_catalog.starts_with(session_user, 'pgfn_') then
+       and not pg_catalog.starts_with(session_user, 'pgfn_')
+       and (pg_catalog.current_setting('is_superuser') operator(pg_catalog.=) 'on' or session_user operator(pg_catalog.=) current_user
+            or not functions_private.may_be_caller(session_user)) then
         return null;
     end if;
     perform functions_private.write_context();

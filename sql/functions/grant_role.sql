@@ -50,7 +50,9 @@ begin
     if not has_schema_privilege(role, 'functions', 'usage') then
         execute format('grant usage on schema functions to %I', role);
     end if;
+    lock table functions_private.roles in share row exclusive mode; -- one after another: each names all of them
     insert into functions_private.roles as r (role, login) values (grant_role.role, login) on conflict do nothing;
+    perform functions_private.name_caller_roles();
     perform pg_notify('functions_changed', '');
 end
 $$;

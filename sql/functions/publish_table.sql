@@ -1,12 +1,20 @@
 -- functions_private.publish_table(relation, with_old) prepares a table: whole old rows in the WAL where they are wanted, its place in the
--- publication, and the trigger that captures who writes. Waits for transactions that have written to the table, and where its replica identity
+-- publication, and the triggers that capture who writes. Waits for transactions that have written to the table, and where its replica identity
 -- changes for those that have read it; those that come after this one fire, all of their changes.
 create or replace function functions_private.publish_table(relation regclass, with_old boolean) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
     leaf regclass;
+    written regclass;
     has_identity boolean;
 begin
+    -- What it inherits from comes first: whoever names that locks it before the table.
+    for written in select w from functions_private.writable_tables(relation) w loop
+        exit when written = relation;
+        if not exists (select from pg_trigger t where t.tgrelid = written and t.tgname = 'functions_capture_context') then
+            execute format('lock table only %s in share row exclusive mode', written);
+        end if;
+    end loop;
     -- The strongest lock that will be needed, at once: raised later, it is a deadlock with who has read the table and goes on to write it. That
     -- one goes before a lock that waits. LOCK takes the table first and then its partitions, as every other statement does.
     execute format('lock table %s in %s mode', relation,
@@ -27,8 +35,10 @@ begin
             raise exception '% has no primary key: without one its UPDATEs and DELETEs would fail once it is published.', leaf
                 using errcode = 'object_not_in_prerequisite_state', hint = format('alter table %s add primary key (...); or leave include_old true.', leaf);
         end if;
-        execute format('create or replace trigger functions_capture_context before insert or update or delete or truncate on %s for each statement
-            execute function functions_private.capture_context()', leaf);
+    end loop;
+    perform functions_private.capture_table(relation); -- first: its partitions get their row trigger from it
+    for written in select u from functions_private.uncaptured_tables(relation) u loop
+        perform functions_private.capture_table(written);
     end loop;
     if not exists (select from pg_publication_rel r join pg_publication p on p.oid = r.prpubid
                    where p.pubname = 'functions_events' and r.prrelid = relation) then

@@ -2,16 +2,26 @@
 create or replace function functions_private.unpublish_table(relation oid) returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
-    leaf regclass;
+    written regclass;
+    unwritten regclass[];
 begin
     if exists (select from functions_private.triggers t where t.relation = unpublish_table.relation)
        or not exists (select from pg_class c where c.oid = relation) then
         return;
     end if;
-    -- Before its partitions, as every other statement takes them.
+    -- Not of what another table's rows are written by.
+    unwritten := array(
+        select w from functions_private.writable_tables(relation) w
+        where w not in (select o from functions_private.triggers t cross join functions_private.writable_tables(t.relation) o));
+    -- What it inherits from, the table, its partitions: as every other statement takes them.
+    foreach written in array unwritten loop
+        exit when written = relation;
+        execute format('lock table only %s in access exclusive mode', written);
+    end loop;
     execute format('lock table %s in access exclusive mode', relation::regclass);
-    for leaf in select l from functions_private.with_leaves(relation) l loop
-        execute format('drop trigger if exists functions_capture_context on %s', leaf);
+    execute format('drop trigger if exists functions_capture_row on %s', relation::regclass);
+    foreach written in array unwritten loop
+        execute format('drop trigger if exists functions_capture_context on %s', written);
     end loop;
     if exists (select from pg_publication_rel r join pg_publication p on p.oid = r.prpubid
                where p.pubname = 'functions_events' and r.prrelid = relation) then

@@ -1,9 +1,11 @@
--- functions_private.validate_trigger_table(relation) raises when the WAL carries no row changes of a relation, or they are not the caller's to publish.
+-- functions_private.validate_trigger_table(relation) raises when the WAL carries no row changes of a relation, or it, or what its
+-- rows can be written by, is not the caller's to publish.
 create or replace function functions_private.validate_trigger_table(relation regclass) returns void
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
     class pg_class;
     kind text;
+    above pg_class;
 begin
     if relation is null then
         raise exception 'the table is null' using errcode = 'invalid_parameter_value';
@@ -27,6 +29,14 @@ begin
     elsif not pg_has_role(class.relowner, 'usage') then
         raise exception 'Role % does not own %.', current_user, relation using errcode = 'insufficient_privilege',
             hint = format('Only a table''s owner may publish it: alter table %s owner to %I; or grant %I to %I;', relation, current_user, class.relowner::regrole, current_user);
+    end if;
+    -- Who writes to these may write to its rows, and has to be known.
+    select c.* into above from functions_private.writable_tables(relation) w join pg_class c on c.oid = w
+    where c.oid <> relation and not pg_has_role(c.relowner, 'usage') limit 1;
+    if found then
+        raise exception 'Rows of % can be written by way of %, which role % does not own.', relation, above.oid::regclass, current_user
+            using errcode = 'insufficient_privilege', hint = format('alter table %s owner to %I; or grant %I to %I;',
+                above.oid::regclass, current_user, above.relowner::regrole, current_user);
     end if;
 end
 $$;

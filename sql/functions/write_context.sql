@@ -1,5 +1,6 @@
 -- functions_private.write_context() writes who makes the changes that follow into the WAL, among them: {xid, role, sub, claims, depth} under an
--- HMAC. Anybody may write messages into the WAL; this one nobody can forge, nor take from another transaction.
+-- HMAC. Anybody may write messages into the WAL; this one nobody can forge, nor take from another transaction. As bytes: text would be in the
+-- WAL in the database's encoding, which is not what was signed.
 create or replace function functions_private.write_context() returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -11,7 +12,7 @@ begin
         payload := (caller || jsonb_build_object('xid', pg_current_xact_id()::text))::text;
         select k.* into key from functions_private.context_key k;
         perform pg_logical_emit_message(true, 'functions.context',
-            encode(sha256(key.outer_pad || sha256(key.inner_pad || convert_to('wal' || payload, 'UTF8'))), 'hex') || payload);
+            convert_to(encode(sha256(key.outer_pad || sha256(key.inner_pad || convert_to('wal' || payload, 'UTF8'))), 'hex') || payload, 'UTF8'));
     end if;
 end
 $$;

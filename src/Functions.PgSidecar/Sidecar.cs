@@ -149,6 +149,7 @@ internal static class Sidecar
             provider.GetRequiredService<NpgsqlDataSource>(), provider.GetRequiredService<SidecarIdentity>().Id));
         services.AddSingleton<ReplicationStore>();
         services.AddSingleton<TriggerStore>();
+        services.AddSingleton<CaptureStore>();
         services.AddSingleton<TriggerCatalog>();
         services.AddSingleton<EventMetrics>();
         services.AddSingleton<DeliveryCompleter>();

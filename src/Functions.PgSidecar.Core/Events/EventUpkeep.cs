@@ -7,11 +7,12 @@ using Npgsql;
 
 namespace Functions.PgSidecar.Core.Events;
 
-/// <summary>Hears of news in the inbox, and does what is to be done from time to time: orphans, figures, definitions of triggers.</summary>
+/// <summary>Hears of news in the inbox, and does what is to be done from time to time: orphans, new partitions, figures, definitions of triggers.</summary>
 internal sealed class EventUpkeep(
     NpgsqlDataSource dataSource,
     DeliveryStore deliveries,
     ReplicationStore replication,
+    CaptureStore captures,
     TriggerCatalog triggers,
     EventDispatcher dispatcher,
     ReplicationWorker worker,
@@ -25,6 +26,7 @@ internal sealed class EventUpkeep(
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(5);
 
     private readonly SemaphoreSlim triggersChanged = new(1, 1);
+    private readonly HashSet<string> refused = [];
     private HashSet<Guid> suspected = [];
 
     /// <inheritdoc/>
@@ -44,6 +46,7 @@ internal sealed class EventUpkeep(
                     dispatcher.Wake();
                 }
                 await ReleaseLostAsync(stoppingToken).ConfigureAwait(false);
+                await CaptureAsync(stoppingToken).ConfigureAwait(false);
                 metrics.Figures = await replication.FiguresAsync(stoppingToken).ConfigureAwait(false);
             }
             catch (Exception e) when (!stoppingToken.IsCancellationRequested)
@@ -72,6 +75,27 @@ internal sealed class EventUpkeep(
         if (lost.Count > removed.Count)
             EventsLog.LostReleased(logger, lost.Count - removed.Count);
         dispatcher.Wake();
+    }
+
+    /// <summary>Partitions and ancestors that tables have been given since their trigger was made. What a table refuses with is logged once, and tried again.</summary>
+    private async Task CaptureAsync(CancellationToken cancellationToken)
+    {
+        foreach (var table in await captures.UncapturedAsync(cancellationToken).ConfigureAwait(false))
+        {
+            try
+            {
+                if (await captures.CaptureAsync(table, cancellationToken).ConfigureAwait(false))
+                    refused.Remove(table);
+            }
+            catch (PostgresException e) when (refused.Add(table))
+            {
+                EventsLog.CaptureFailed(logger, table, e.MessageText);
+            }
+            catch (PostgresException)
+            {
+                // As the log has it.
+            }
+        }
     }
 
     private void OnNews(string what)

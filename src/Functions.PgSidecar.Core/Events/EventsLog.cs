@@ -53,6 +53,9 @@ internal static partial class EventsLog
     [LoggerMessage(3015, LogLevel.Warning, "The upkeep of events failed, trying again: {Reason}")]
     public static partial void UpkeepFailed(ILogger logger, string reason);
 
+    [LoggerMessage(3020, LogLevel.Warning, "Who writes to {Table}, whose rows fire functions, can't be captured there, trying again every 5 s: {Reason}")]
+    public static partial void CaptureFailed(ILogger logger, string table, string reason);
+
     [LoggerMessage(3016, LogLevel.Information, "Backfill {Id} of trigger '{Trigger}': {Rows} rows")]
     public static partial void BackfillDone(ILogger logger, long id, string trigger, long rows);
 

@@ -13,7 +13,8 @@ internal static class Prerequisites
     {
         await using var command = new NpgsqlCommand("""
             select current_setting('server_version_num')::int, current_setting('server_version'), current_user::text, current_database()::text,
-                   r.rolsuper, r.rolcreaterole, r.rolreplication, has_database_privilege(current_database(), 'create'), pg_is_in_recovery()
+                   r.rolsuper, r.rolcreaterole, r.rolreplication, has_database_privilege(current_database(), 'create'), pg_is_in_recovery(),
+                   current_setting('server_encoding')
             from pg_roles r where r.rolname = current_user
             """, connection);
         await using var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
@@ -24,6 +25,12 @@ internal static class Prerequisites
         var isSuperuser = reader.GetBoolean(4);
         if (reader.GetInt32(0) < OldestServer)
             problems.Add($"PostgreSQL 15 or newer is needed; this server is {reader.GetString(1)}.");
+        // Functions log, return and throw any text, and a batch with one character that the database can't store is not stored at all.
+        if (reader.GetString(9) is not "UTF8" and var encoding)
+        {
+            problems.Add($"Database {database} is in the encoding {encoding}, which can't store all that functions say: UTF8 is needed. " +
+                "Move it to a database that is made with: create database ... encoding 'UTF8' template template0; (pg_dump and pg_restore convert it.)");
+        }
         if (reader.GetBoolean(8))
             problems.Add("The server is a standby: connect the sidecar to the primary.");
         if (!reader.GetBoolean(7))

@@ -138,6 +138,9 @@ public sealed class WriterTests(SidecarFixture sidecar)
             create function evil_$t.starts_with(text, text) returns boolean language sql return false;
             create function evil_$t.same(text, text) returns boolean language sql return true;
             create operator evil_$t.= (leftarg = text, rightarg = text, function = evil_$t.same);
+            create function evil_$t.same(name, name) returns boolean language sql return true;
+            create operator evil_$t.= (leftarg = name, rightarg = name, function = evil_$t.same);
+            create function evil_$t.pg_has_role(name, oid, text) returns boolean language sql return false;
             grant usage on schema evil_$t to authenticated
             """);
         await stage.ExecuteAsync(AsAlice + "set local search_path = evil_$t, pg_catalog, public; insert into $t values (1); commit");

@@ -74,6 +74,28 @@ public sealed class MigratorTests
         Assert.Equal($"\"{FunctionSession.Alice}\"", SqlResult.Parse(json.WrittenMemory).Json);
     }
 
+    [Theory]
+    [InlineData("LATIN1")]
+    [InlineData("SQL_ASCII")]
+    public async Task A_database_that_can_not_store_every_text_is_refused_before_anything_is_changed(string encoding)
+    {
+        var server = await PostgresServer.GetAsync();
+        var name = $"pgfn_{encoding.ToLowerInvariant()}_{Environment.ProcessId}";
+        await server.ExecuteAsync($"create database {name} encoding '{encoding}' template template0 locale 'C'");
+        try
+        {
+            await using var dataSource = NpgsqlDataSource.Create(server.ConnectionStringTo(name, pooling: false));
+            var exception = await Assert.ThrowsAsync<MigrationException>(() => Migrator.ApplyAsync(dataSource, CancellationToken.None));
+            Assert.Contains($"Database \"{name}\" is in the encoding {encoding}", Assert.Single(exception.Problems), StringComparison.Ordinal);
+            await using var schemas = dataSource.CreateCommand("select count(*) from pg_namespace where nspname like 'functions%'");
+            Assert.Equal(0L, await schemas.ExecuteScalarAsync());
+        }
+        finally
+        {
+            await server.ExecuteAsync($"drop database {name}");
+        }
+    }
+
     [Fact]
     public async Task Every_missing_right_is_named_with_what_grants_it()
     {
@@ -116,10 +138,10 @@ public sealed class MigratorTests
     }
 
     [Fact]
-    public async Task Nobody_but_the_owner_may_call_anything_except_the_policies_helpers()
+    public async Task Nobody_but_the_owner_may_call_anything_except_the_policies_helpers_and_the_trigger_that_partitions_inherit()
     {
         await using var database = await TestDatabase.CreateAsync();
-        Assert.Equal("claims role uid", await database.ScalarAsync<string>("""
+        Assert.Equal("capture_row claims role uid", await database.ScalarAsync<string>("""
             select string_agg(p.proname, ' ' order by p.proname) from pg_proc p
             where p.pronamespace in ('functions'::regnamespace, 'functions_private'::regnamespace) and has_function_privilege('anon', p.oid, 'execute')
             """));

@@ -1,0 +1,48 @@
+using Npgsql;
+
+namespace Functions.PgSidecar.Postgres.Events;
+
+/// <summary>Has tables tell who writes to them that were not there when their trigger was made: partitions above all.</summary>
+/// <param name="dataSource">The sidecar's own data source.</param>
+public sealed class CaptureStore(NpgsqlDataSource dataSource)
+{
+    /// <summary>The tables that do not tell, those above before those below.</summary>
+    public async Task<IReadOnlyList<string>> UncapturedAsync(CancellationToken cancellationToken)
+    {
+        await using var command = dataSource.CreateCommand("""
+            select u::text from (select distinct t.relation from functions_private.triggers t) t cross join functions_private.uncaptured_tables(t.relation) u
+            """);
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+        var tables = new List<string>();
+        while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false)) tables.Add(reader.GetString(0));
+        return tables;
+    }
+
+    /// <summary>Has a table tell from now on. In a transaction of its own, and not for long in the way of writers, who wait behind it.</summary>
+    /// <param name="table">As <see cref="UncapturedAsync"/> names it.</param>
+    /// <param name="cancellationToken">Rolls it back.</param>
+    /// <returns>False: somebody is writing to it.</returns>
+    /// <exception cref="PostgresException">The table is another owner's, say.</exception>
+    public async Task<bool> CaptureAsync(string table, CancellationToken cancellationToken)
+    {
+        await using var connection = await dataSource.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
+        await using var batch = new NpgsqlBatch(connection);
+        batch.BatchCommands.Add(new NpgsqlBatchCommand("set local lock_timeout = '50ms'"));
+        batch.BatchCommands.Add(new NpgsqlBatchCommand("select functions_private.capture_table(to_regclass($1)) where to_regclass($1) is not null")
+        {
+            Parameters = { new NpgsqlParameter<string> { TypedValue = table } },
+        });
+        await using var transaction = await connection.BeginTransactionAsync(cancellationToken).ConfigureAwait(false);
+        batch.Transaction = transaction;
+        try
+        {
+            await batch.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
+            await transaction.CommitAsync(cancellationToken).ConfigureAwait(false);
+            return true;
+        }
+        catch (PostgresException busy) when (busy.SqlState == PostgresErrorCodes.LockNotAvailable)
+        {
+            return false;
+        }
+    }
+}
