@@ -162,6 +162,20 @@ public sealed class LimitTests(SidecarFixture sidecar)
         Assert.InRange(drift, -1_000, 60_000);
     }
 
+    [Theory]
+    [InlineData("db.exec('a;'.repeat(4e6))")]
+    [InlineData("db.query('a;'.repeat(2e6))")]
+    [InlineData("db.batch(Array(2e4).fill('select 1'))")]
+    public async Task Sql_without_measure_is_refused_and_a_neighbour_answers(string call)
+    {
+        var endless = await sidecar.DeployAsync(
+            $"export async function handler() {{ try {{ await {call}; return {{}} }} catch (e) {{ return {{ code: e.code }} }} }}", """{"timeout_ms":60000,"memory_mb":256}""");
+        var neighbour = await sidecar.DeployAsync("export const handler = () => db.query('select 1 as fine');");
+        var answer = sidecar.CallAsync(endless);
+        Assert.Equal("""[{"fine":1}]""", (await sidecar.CallAsync(neighbour))!.ToJsonString());
+        Assert.Contains((string?)(await answer)!["code"], new[] { "PGFN5002", "PGFN5007" });
+    }
+
     [Fact]
     public async Task A_function_gets_no_way_out_but_its_bindings()
     {

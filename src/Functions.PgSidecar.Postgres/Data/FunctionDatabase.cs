@@ -53,9 +53,7 @@ public sealed class FunctionDatabase : IAsyncDisposable
     public Task BatchAsync(
         CallerContext caller, IReadOnlyList<FunctionStatement> statements, DateTimeOffset deadline, IBufferWriter<byte> json,
         CancellationToken cancellationToken) =>
-        RunAsync(
-            caller, [.. statements.Select(statement => PreparedStatement.Create(statement, caller.IsService))], ResultShape.Batch, deadline, json,
-            cancellationToken);
+        RunAsync(caller, PreparedStatement.CreateBatch(statements, caller.IsService), ResultShape.Batch, deadline, json, cancellationToken);
 
     /// <summary>Runs a script of statements without parameters in one transaction and writes <c>{"count":n,"duration":ms}</c>.</summary>
     public Task ExecAsync(

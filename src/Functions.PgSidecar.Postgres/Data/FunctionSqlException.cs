@@ -74,7 +74,7 @@ public static class SqlErrorCodes
     /// <summary>This kind of statement is not for functions, or not for the caller's role.</summary>
     public const string StatementRefused = "PGFN5001";
 
-    /// <summary>More than one statement where one is expected, or none.</summary>
+    /// <summary>More than one statement where one is expected, or none; or more than a script or batch may have.</summary>
     public const string StatementCount = "PGFN5002";
 
     /// <summary>The number of parameters does not fit the statement.</summary>
@@ -88,6 +88,9 @@ public static class SqlErrorCodes
 
     /// <summary>The transaction has ended already, or a statement in it failed.</summary>
     public const string TransactionEnded = "PGFN5006";
+
+    /// <summary>The text of the statement or script is longer than the limit.</summary>
+    public const string TextTooLong = "PGFN5007";
 
     /// <summary>The database can't be reached, or all connections stayed in use.</summary>
     public const string Unavailable = "PGFN0503";

@@ -16,16 +16,32 @@ internal sealed class DbSession(FunctionDatabase database, Invocation invocation
     /// <summary>Transactions an invocation may have open at once; each holds a connection.</summary>
     private const int MaxTransactions = 4;
 
+    /// <summary>Arguments up to this length, in bytes, are read where they are; what reading longer ones takes would escape the invocation's limits.</summary>
+    private const int ShortBytes = 16 * 1024;
+
     /// <summary>How much later than the invocation the server gives up by itself: only where nobody is left to tell it to.</summary>
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(5);
 
     private readonly ConcurrentDictionary<int, FunctionTransaction> transactions = new();
     private CallerContext? caller;
+
+    /// <summary>Over when the last operation that was not begun on the sandbox's thread has been read, and is on its way.</summary>
+    private Task begun = Task.CompletedTask;
     private int lastTransaction;
     private int openTransactions;
 
     /// <inheritdoc/>
-    public void Start(GuestOperation operation) => _ = RunAsync(operation);
+    public void Start(GuestOperation operation)
+    {
+        if (operation.Arguments.Length <= ShortBytes && begun.IsCompleted)
+        {
+            _ = RunAsync(operation);
+            return;
+        }
+        // A long text is not worked through on the sandbox's thread, where no deadline could stop it. What the guest asks for after it comes after
+        // it: a transaction's statements keep their order.
+        begun = begun.ContinueWith(_ => RunAsync(operation), CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
+    }
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
