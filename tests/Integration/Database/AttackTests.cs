@@ -251,16 +251,16 @@ public sealed class AttackTests
     public async Task A_session_that_can_not_be_reset_serves_nobody_any_more()
     {
         await using var session = await CreateCarelessAsync();
-        async Task LayTheTrapAsync()
-        {
-            // More temporary objects than locks fit into the server's table: to drop them all in one transaction fails.
-            await session.QueryAsync(
-                User(Alice), DateTimeOffset.UtcNow.AddMinutes(2),
-                """
-                select run('create temp table notes (owner uuid, body text)'), run('grant all on notes to public'), run('set search_path = pg_temp, public'),
-                       run('do $do$ begin for i in 1..40000 loop execute format(''create function pg_temp.f%s() returns int language sql as $$ select 1 $$'', i); end loop; end $do$')
-                """);
-        }
+        // Functions of which each calls the one made after it: to drop them all takes a deeper stack than the server has.
+        Task LayTheTrapAsync() => session.QueryAsync(
+            User(Alice), DateTimeOffset.UtcNow.AddMinutes(2),
+            """
+            select run('create temp table notes (owner uuid, body text)'), run('grant all on notes to public'), run('set search_path = pg_temp, public'),
+                   run($do$ do $$ begin
+                     for i in 1..8000 loop execute format('create function pg_temp.f%s() returns int language sql return 1', i); end loop;
+                     for i in 1..7999 loop execute format('create or replace function pg_temp.f%s() returns int language sql return pg_temp.f%s()', i, i + 1); end loop;
+                   end $$ $do$)
+            """);
 
         await LayTheTrapAsync();
         await session.QueryAsync(User(Bob), "insert into notes (body) values ('for nobody else')");

@@ -23,6 +23,7 @@ internal sealed class DbSession(FunctionDatabase database, Invocation invocation
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(5);
 
     private readonly ConcurrentDictionary<int, FunctionTransaction> transactions = new();
+    private readonly ResultBudget budget = new();
     private CallerContext? caller;
 
     /// <summary>Over when the last operation that was not begun on the sandbox's thread has been read, and is on its way.</summary>
@@ -73,7 +74,7 @@ internal sealed class DbSession(FunctionDatabase database, Invocation invocation
     private async Task<ReadOnlyMemory<byte>> ExecuteAsync(GuestOperation operation)
     {
         var arguments = DbArguments.Parse(operation.Arguments);
-        var json = new ArrayBufferWriter<byte>(1024);
+        using var json = new ResultBuffer(budget);
         var cancellation = operation.Cancellation;
         switch (operation.Name)
         {
@@ -103,7 +104,7 @@ internal sealed class DbSession(FunctionDatabase database, Invocation invocation
             default:
                 throw new FunctionSqlException("PGFN5404", $"The database binding has no operation '{operation.Name}'.");
         }
-        return json.WrittenMemory;
+        return json.Written;
     }
 
     private CallerContext Caller => caller ??= new CallerContext(
