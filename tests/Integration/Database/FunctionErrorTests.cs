@@ -90,6 +90,18 @@ public sealed class FunctionErrorTests
     }
 
     [Fact]
+    public async Task An_error_that_repeats_a_long_value_is_cut_short()
+    {
+        await using var session = await CreateAsync();
+
+        var error = await session.FailsAsync(Anonymous, "select ('x' || repeat(chr(1), 20000000))::int");
+
+        Assert.Equal("22P02", error.Code);
+        Assert.StartsWith("invalid input syntax for type integer: \"x", error.Message);
+        Assert.InRange(error.Message.Length, 8000, 8200);
+    }
+
+    [Fact]
     public async Task A_long_value_arrives_whole_whatever_is_in_it()
     {
         await using var session = await CreateAsync();
