@@ -162,6 +162,40 @@ public sealed class LimitTests(SidecarFixture sidecar)
         Assert.InRange(drift, -1_000, 60_000);
     }
 
+    [Theory]
+    [InlineData("db.exec('a;'.repeat(4e6))")]
+    [InlineData("db.query('a;'.repeat(2e6))")]
+    [InlineData("db.batch(Array(2e4).fill('select 1'))")]
+    public async Task Sql_without_measure_is_refused_and_a_neighbour_answers(string call)
+    {
+        var endless = await sidecar.DeployAsync(
+            $"export async function handler() {{ try {{ await {call}; return {{}} }} catch (e) {{ return {{ code: e.code }} }} }}", """{"timeout_ms":60000,"memory_mb":256}""");
+        var neighbour = await sidecar.DeployAsync("export const handler = () => db.query('select 1 as fine');");
+        var answer = sidecar.CallAsync(endless);
+        Assert.Equal("""[{"fine":1}]""", (await sidecar.CallAsync(neighbour))!.ToJsonString());
+        Assert.Contains((string?)(await answer)!["code"], new[] { "PGFN5002", "PGFN5007" });
+    }
+
+    [Fact]
+    public async Task Results_that_grow_as_they_are_written_are_refused_and_a_neighbour_answers()
+    {
+        var greedy = await sidecar.DeployAsync("""
+            export async function handler() {
+              const grows = () => db.query(`select '"' || repeat(chr(1), 33000000)`);
+              const large = () => db.query(`select repeat('x', 20000000) as x`).then(rows => rows[0].x.length);
+              const ends = await Promise.allSettled([...Array(20)].map((_, i) => i % 2 ? grows() : large()));
+              return ends.map(end => end.value ?? end.reason.code);
+            }
+            """, """{"timeout_ms":120000,"memory_mb":256}""");
+        var neighbour = await sidecar.DeployAsync("export const handler = () => db.query('select 1 as fine');");
+        var answer = sidecar.CallAsync(greedy);
+        Assert.Equal("""[{"fine":1}]""", (await sidecar.CallAsync(neighbour))!.ToJsonString());
+        var ends = ((JsonArray)(await answer)!).Select(end => end!.ToJsonString()).ToList();
+        Assert.Equal(20, ends.Count);
+        Assert.All(ends, end => Assert.Contains(end, new[] { "20000000", "\"PGFN5004\"", "\"PGFN4413\"", "\"PGFN0503\"" }));
+        Assert.Equal("""[{"fine":1}]""", (await sidecar.CallAsync(neighbour))!.ToJsonString());
+    }
+
     [Fact]
     public async Task A_function_gets_no_way_out_but_its_bindings()
     {

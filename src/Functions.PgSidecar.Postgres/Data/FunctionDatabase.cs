@@ -53,9 +53,7 @@ public sealed class FunctionDatabase : IAsyncDisposable
     public Task BatchAsync(
         CallerContext caller, IReadOnlyList<FunctionStatement> statements, DateTimeOffset deadline, IBufferWriter<byte> json,
         CancellationToken cancellationToken) =>
-        RunAsync(
-            caller, [.. statements.Select(statement => PreparedStatement.Create(statement, caller.IsService))], ResultShape.Batch, deadline, json,
-            cancellationToken);
+        RunAsync(caller, PreparedStatement.CreateBatch(statements, caller.IsService), ResultShape.Batch, deadline, json, cancellationToken);
 
     /// <summary>Runs a script of statements without parameters in one transaction and writes <c>{"count":n,"duration":ms}</c>.</summary>
     public Task ExecAsync(
@@ -91,16 +89,32 @@ public sealed class FunctionDatabase : IAsyncDisposable
     /// <inheritdoc/>
     public ValueTask DisposeAsync() => logins.DisposeAsync();
 
-    /// <summary>Runs an operation and translates what can go wrong around the statements themselves.</summary>
+    /// <summary>
+    /// Runs an operation and translates what can go wrong around the statements themselves. It runs again, on another connection, where the one it
+    /// got can't be cleaned of what its last user left: what one caller has done shall not cost the next one an error.
+    /// </summary>
     internal async Task<T> GuardAsync<T>(string role, StatementDeadline limit, Func<Task<T>> operation)
     {
         try
         {
-            return await operation().ConfigureAwait(false);
+            try
+            {
+                return await operation().ConfigureAwait(false);
+            }
+            catch (NpgsqlException exception) when (SessionReset.HasFailed(exception))
+            {
+                logins.Forget(role);
+                return await operation().ConfigureAwait(false);
+            }
         }
         catch (OperationCanceledException exception)
         {
             throw limit.Cancelled(exception);
+        }
+        catch (NpgsqlException exception) when (SessionReset.HasFailed(exception))
+        {
+            logins.Forget(role);
+            throw Unavailable("The connection could not be cleaned of what its last user left. Nothing was executed.", exception);
         }
         catch (PostgresException exception)
         {

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using Npgsql;
 
 namespace Functions.PgSidecar.Postgres.Data;
@@ -5,6 +6,9 @@ namespace Functions.PgSidecar.Postgres.Data;
 /// <summary>A function's statement did not work: PostgreSQL said no, the gate refused it, or the database is away. Never carries a connection string.</summary>
 public sealed class FunctionSqlException : Exception
 {
+    /// <summary>The most that is passed on of a message, detail or hint of PostgreSQL's, in UTF-16 units.</summary>
+    private const int MaxTextLength = 8192;
+
     /// <summary>An error of the gate or of the data plane itself.</summary>
     /// <param name="code">A SQLSTATE, or one of <see cref="SqlErrorCodes"/>.</param>
     /// <param name="message">What is wrong.</param>
@@ -50,10 +54,10 @@ public sealed class FunctionSqlException : Exception
     /// <summary>The database can't be reached or takes no work now: worth a 503 and another try later.</summary>
     public bool IsUnavailable { get; init; }
 
-    internal static FunctionSqlException From(PostgresException error, int? position, int? statementIndex) => new(error.SqlState, error.MessageText, error.Hint)
+    internal static FunctionSqlException From(PostgresException error, int? position, int? statementIndex) => new(error.SqlState, Short(error.MessageText), Short(error.Hint))
     {
         Severity = error.InvariantSeverity,
-        Detail = error.Detail,
+        Detail = Short(error.Detail),
         Position = position,
         Schema = error.SchemaName,
         Table = error.TableName,
@@ -62,6 +66,15 @@ public sealed class FunctionSqlException : Exception
         StatementIndex = statementIndex,
         IsUnavailable = IsServerAway(error.SqlState),
     };
+
+    /// <summary>PostgreSQL repeats the value that it refuses, whole, however long it is.</summary>
+    [return: NotNullIfNotNull(nameof(text))]
+    private static string? Short(string? text)
+    {
+        if (text is null || text.Length <= MaxTextLength) return text;
+        var length = char.IsHighSurrogate(text[MaxTextLength - 1]) ? MaxTextLength - 1 : MaxTextLength;
+        return string.Concat(text.AsSpan(0, length), " ...");
+    }
 
     /// <summary>Shutting down, starting up, out of connections, or a connection that broke.</summary>
     internal static bool IsServerAway(string sqlState) =>
@@ -74,7 +87,7 @@ public static class SqlErrorCodes
     /// <summary>This kind of statement is not for functions, or not for the caller's role.</summary>
     public const string StatementRefused = "PGFN5001";
 
-    /// <summary>More than one statement where one is expected, or none.</summary>
+    /// <summary>More than one statement where one is expected, or none; or more than a script or batch may have.</summary>
     public const string StatementCount = "PGFN5002";
 
     /// <summary>The number of parameters does not fit the statement.</summary>
@@ -88,6 +101,9 @@ public static class SqlErrorCodes
 
     /// <summary>The transaction has ended already, or a statement in it failed.</summary>
     public const string TransactionEnded = "PGFN5006";
+
+    /// <summary>The text of the statement or script is longer than the limit.</summary>
+    public const string TextTooLong = "PGFN5007";
 
     /// <summary>The database can't be reached, or all connections stayed in use.</summary>
     public const string Unavailable = "PGFN0503";

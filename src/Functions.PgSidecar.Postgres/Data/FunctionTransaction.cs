@@ -86,9 +86,9 @@ public sealed class FunctionTransaction : IAsyncDisposable
         FunctionDatabase database, NpgsqlConnection connection, StatementRunner runner, CallerContext caller, StatementDeadline limit, TimeProvider time)
     {
         await using var batch = new NpgsqlBatch(connection) { Timeout = 0 };
-        StatementRunner.AddReset(batch);
+        var reset = SessionReset.AddTo(batch);
         batch.BatchCommands.Add(new NpgsqlBatchCommand("begin"));
-        runner.AddContext(batch, caller, limit);
+        runner.AddContext(batch, reset, caller, limit);
         // Should the sidecar vanish with the transaction open, the server ends it.
         batch.BatchCommands.Add(new NpgsqlBatchCommand($"set local idle_in_transaction_session_timeout = {limit.Milliseconds}"));
         await batch.ExecuteNonQueryAsync(limit.Token).ConfigureAwait(false);

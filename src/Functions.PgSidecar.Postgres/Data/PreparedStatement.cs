@@ -36,6 +36,13 @@ internal readonly struct PreparedStatement
         return new PreparedStatement(parsed, statement.Parameters);
     }
 
+    /// <summary>The statements of a batch, each through the gate.</summary>
+    public static IReadOnlyList<PreparedStatement> CreateBatch(IReadOnlyList<FunctionStatement> statements, bool isService)
+    {
+        SqlScript.CheckCount(statements.Count);
+        return [.. statements.Select(statement => Create(statement, isService))];
+    }
+
     /// <summary>The statements of a script, each through the gate.</summary>
     public static IReadOnlyList<PreparedStatement> CreateScript(string sql, bool isService)
     {

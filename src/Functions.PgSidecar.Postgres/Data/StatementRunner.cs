@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Data;
+using System.Security.Cryptography;
 using Functions.PgSidecar.Postgres.Results;
 using Functions.PgSidecar.Postgres.Sessions;
 using Npgsql;
@@ -26,29 +27,27 @@ internal enum ResultShape
 internal sealed class StatementRunner(ContextSigner signer, TypeCatalog catalog, int maxResultBytes, TimeProvider time)
 {
     /// <summary>
-    /// What whoever had the connection before may have left is gone before the next statement runs: DISCARD ALL, less DISCARD PLANS. Cached plans
-    /// say nothing to anyone, and without them every statement plans the policies' helpers anew. Sent in the same packet, but as a transaction of
-    /// its own: what was left may rule the transaction it is in (default_transaction_read_only), and an error of the caller must not bring it back.
+    /// Where the session was not reset, the role is one that does not exist, and the statement fails before it has done anything. The sequence of
+    /// random() begins anew: what one caller has seen or chosen (setseed) says nothing about the next one's.
     /// </summary>
-    private static readonly string[] ResetSql = ["reset all", "close all", "unlisten *", "discard temp", "discard sequences", "deallocate all"];
-
     private const string ContextSql =
-        "select pg_catalog.pg_advisory_unlock_all(), pg_catalog.set_config('role', $1, true), pg_catalog.set_config('functions.context', $2, true), " +
-        "pg_catalog.set_config('request.jwt.claims', $3, true), pg_catalog.set_config('statement_timeout', $4, true)";
-
-    /// <summary>Adds what makes a session clean; goes first.</summary>
-    public static void AddReset(NpgsqlBatch batch)
-    {
-        foreach (var reset in ResetSql) batch.BatchCommands.Add(new NpgsqlBatchCommand(reset) { AppendErrorBarrier = reset == ResetSql[^1] });
-    }
+        "select pg_catalog.pg_advisory_unlock_all(), pg_catalog.set_config('role', " +
+        $"case when pg_catalog.current_setting('{SessionReset.Setting}', true) operator(pg_catalog.=) $5 then $1 else 'session not reset' end, true), " +
+        "pg_catalog.set_config('functions.context', $2, true), pg_catalog.set_config('request.jwt.claims', $3, true), " +
+        "pg_catalog.set_config('statement_timeout', $4, true), pg_catalog.setseed($6)";
 
     /// <summary>Adds what makes the rest of the transaction the caller's.</summary>
-    public void AddContext(NpgsqlBatch batch, CallerContext caller, StatementDeadline deadline)
+    /// <param name="batch">Begins with the session's reset.</param>
+    /// <param name="reset">The token of that reset.</param>
+    /// <param name="caller">As whom what follows runs.</param>
+    /// <param name="deadline">When it must have ended.</param>
+    public void AddContext(NpgsqlBatch batch, string reset, CallerContext caller, StatementDeadline deadline)
     {
         var context = new NpgsqlBatchCommand(ContextSql);
         var signed = signer.Sign(caller, batch.Connection!.ProcessID, deadline.At);
-        foreach (var value in (ReadOnlySpan<string>)[caller.Role, signed, caller.ClaimsJson, deadline.Milliseconds])
+        foreach (var value in (ReadOnlySpan<string>)[caller.Role, signed, caller.ClaimsJson, deadline.Milliseconds, reset])
             context.Parameters.Add(new NpgsqlParameter<string> { NpgsqlDbType = NpgsqlDbType.Text, TypedValue = value });
+        context.Parameters.Add(new NpgsqlParameter<double> { NpgsqlDbType = NpgsqlDbType.Double, TypedValue = Seed() });
         batch.BatchCommands.Add(context);
     }
 
@@ -71,8 +70,8 @@ internal sealed class StatementRunner(ContextSigner signer, TypeCatalog catalog,
         batch.SetAllResultTypesAreUnknown(true);
         if (caller is not null)
         {
-            AddReset(batch);
-            AddContext(batch, caller, deadline);
+            var reset = SessionReset.AddTo(batch);
+            AddContext(batch, reset, caller, deadline);
         }
         var first = batch.BatchCommands.Count;
         foreach (var statement in statements) batch.BatchCommands.Add(statement.ToCommand());
@@ -83,7 +82,7 @@ internal sealed class StatementRunner(ContextSigner signer, TypeCatalog catalog,
             await using var reader = await batch.ExecuteReaderAsync(CommandBehavior.SequentialAccess, deadline.Token).ConfigureAwait(false);
             await WriteAsync(reader, batch, first, statements, shape, writer, began, deadline.Token).ConfigureAwait(false);
         }
-        catch (PostgresException error)
+        catch (PostgresException error) when (!SessionReset.HasFailed(error))
         {
             throw Translate(error, batch, first, statements, shape);
         }
@@ -122,6 +121,14 @@ internal sealed class StatementRunner(ContextSigner signer, TypeCatalog catalog,
             writer.WriteCompletion(CommandName(command, statements[i]), (long)command.Rows, time.GetElapsedTime(began).TotalMilliseconds);
         }
         if (shape == ResultShape.Batch) writer.EndBatch();
+    }
+
+    /// <summary>All of what setseed takes, from -1 to 1: 53 bits.</summary>
+    private static double Seed()
+    {
+        Span<byte> bits = stackalloc byte[sizeof(long)];
+        RandomNumberGenerator.Fill(bits);
+        return (BitConverter.ToInt64(bits) >> 11) / (double)(1L << 52);
     }
 
     /// <summary>The server's completion of a command sets its type; until then the reader is at it.</summary>

@@ -12,7 +12,7 @@ internal static class CompositeWriter
         {
             // Attributes were added or dropped since the catalog was read: this value stays text, the next result has the new ones.
             type.Outdated?.Invoke();
-            json.WriteStringValue(text);
+            ValueWriter.WriteText(json, text);
             return;
         }
 

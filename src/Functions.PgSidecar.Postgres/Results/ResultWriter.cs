@@ -1,7 +1,6 @@
 using System.Buffers;
 using System.Text.Encodings.Web;
 using System.Text.Json;
-using Functions.PgSidecar.Postgres.Data;
 using Npgsql;
 
 namespace Functions.PgSidecar.Postgres.Results;
@@ -10,12 +9,24 @@ namespace Functions.PgSidecar.Postgres.Results;
 /// Writes a statement's result as <c>{"command","fields":[{"name","type"}],"rows":[[...]],"rowCount","duration"}</c>, row by row as it arrives,
 /// and stops at the limit.
 /// </summary>
-internal sealed class ResultWriter(IBufferWriter<byte> output, TypeCatalog catalog, int maxBytes) : IDisposable
+internal sealed class ResultWriter : IDisposable
 {
+    /// <summary>A value longer than this is read only when there is room for it in the output.</summary>
+    private const int ShortBytes = 4096;
+
     private static readonly JsonWriterOptions JsonOptions = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, SkipValidation = true };
 
-    private readonly Utf8JsonWriter json = new(output, JsonOptions);
+    private readonly TypeCatalog catalog;
+    private readonly LimitedOutput output;
+    private readonly Utf8JsonWriter json;
     private byte[] buffer = ArrayPool<byte>.Shared.Rent(1024);
+
+    public ResultWriter(IBufferWriter<byte> output, TypeCatalog catalog, int maxBytes)
+    {
+        this.catalog = catalog;
+        this.output = new LimitedOutput(output, maxBytes);
+        json = new Utf8JsonWriter(this.output, JsonOptions);
+    }
 
     public void BeginBatch() => json.WriteStartArray();
 
@@ -48,6 +59,7 @@ internal sealed class ResultWriter(IBufferWriter<byte> output, TypeCatalog catal
         json.WriteNumber("rowCount"u8, rowCount);
         json.WriteNumber("duration"u8, Math.Round(milliseconds, 3));
         json.WriteEndObject();
+        EnsureWithinLimit(0);
     }
 
     /// <summary>What a script comes to.</summary>
@@ -95,6 +107,11 @@ internal sealed class ResultWriter(IBufferWriter<byte> output, TypeCatalog catal
             await using var value = await reader.GetStreamAsync(i, cancellationToken).ConfigureAwait(false);
             var length = (int)value.Length;
             EnsureWithinLimit(length);
+            if (length > ShortBytes)
+            {
+                json.Flush();
+                output.GetMemory(length);
+            }
             if (length > buffer.Length)
             {
                 ArrayPool<byte>.Shared.Return(buffer);
@@ -107,10 +124,5 @@ internal sealed class ResultWriter(IBufferWriter<byte> output, TypeCatalog catal
         EnsureWithinLimit(0);
     }
 
-    private void EnsureWithinLimit(long more)
-    {
-        if (json.BytesCommitted + json.BytesPending + more <= maxBytes) return;
-        throw new FunctionSqlException(
-            SqlErrorCodes.ResultTooLarge, $"The result is larger than {maxBytes / (1024 * 1024)} MiB.", "Select fewer rows or columns, or page with limit.");
-    }
+    private void EnsureWithinLimit(long more) => output.EnsureWithinLimit(json.BytesPending + more);
 }

@@ -21,11 +21,11 @@ internal static class ValueWriter
                 break;
             case ValueForm.BigInteger:
                 if (Utf8Parser.TryParse(text, out long number, out _) && number is >= -LargestSafeInteger and <= LargestSafeInteger) json.WriteNumberValue(number);
-                else json.WriteStringValue(text);
+                else WriteText(json, text);
                 break;
             case ValueForm.Float:
                 if (text is [.., >= (byte)'0' and <= (byte)'9']) json.WriteRawValue(text, skipInputValidation: true);
-                else json.WriteStringValue(text); // NaN, Infinity, -Infinity
+                else WriteText(json, text); // NaN, Infinity, -Infinity
                 break;
             case ValueForm.Json:
                 json.WriteRawValue(text, skipInputValidation: true); // the server validated it
@@ -46,9 +46,22 @@ internal static class ValueWriter
                 CompositeWriter.Write(json, type, text);
                 break;
             default:
-                json.WriteStringValue(text);
+                WriteText(json, text);
                 break;
         }
+    }
+
+    /// <summary>A long text in pieces: the writer takes room for six times what it is given at once.</summary>
+    public static void WriteText(Utf8JsonWriter json, ReadOnlySpan<byte> text)
+    {
+        const int piece = 4096;
+        if (text.Length <= piece)
+        {
+            json.WriteStringValue(text);
+            return;
+        }
+        for (; text.Length > piece; text = text[piece..]) json.WriteStringValueSegment(text[..piece], isFinalSegment: false);
+        json.WriteStringValueSegment(text, isFinalSegment: true);
     }
 
     /// <summary>
@@ -62,7 +75,7 @@ internal static class ValueWriter
         var isPlain = space > 0 && text.Length < longest && text[^1] != 'C' && (!zone || text.EndsWith("+00"u8));
         if (!isPlain)
         {
-            json.WriteStringValue(text);
+            WriteText(json, text);
             return;
         }
 
@@ -78,7 +91,7 @@ internal static class ValueWriter
     {
         if (!text.StartsWith("\\x"u8))
         {
-            json.WriteStringValue(text); // bytea_output = escape, which only a database's own function can have set
+            WriteText(json, text); // bytea_output = escape, which only a database's own function can have set
             return;
         }
         var hex = text[2..];

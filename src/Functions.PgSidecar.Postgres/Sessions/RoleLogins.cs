@@ -20,7 +20,20 @@ internal sealed class RoleLogins(NpgsqlDataSource owner, ReadOnlyMemory<byte> ke
 
     private sealed record Pool(string Login, NpgsqlDataSource Source);
 
-    /// <summary>A connection over the role's login, which gets its password set when it does not let the sidecar in.</summary>
+    /// <summary>
+    /// Whether the session began with settings of its login's own. A login may give itself some, with ALTER ROLE, that hold for all its sessions from
+    /// then on: who gets past the gate could make every table read-only to everyone, for good.
+    /// </summary>
+    private const string HasSettingsSql = """
+        select exists (
+          select from pg_catalog.pg_db_role_setting s
+          join pg_catalog.pg_roles r on r.oid operator(pg_catalog.=) s.setrole
+          left join pg_catalog.pg_database d on d.oid operator(pg_catalog.=) s.setdatabase
+          where r.rolname operator(pg_catalog.=) $1::pg_catalog.name
+            and coalesce(d.datname operator(pg_catalog.=) pg_catalog.current_database(), true))
+        """;
+
+    /// <summary>A connection over the role's login, which is repaired when it does not let the sidecar in, or has settings of its own.</summary>
     /// <exception cref="FunctionSqlException">The role was not given to <c>functions.grant_role</c>.</exception>
     public async ValueTask<NpgsqlConnection> ConnectAsync(string role, CancellationToken cancellationToken)
     {
@@ -29,7 +42,7 @@ internal sealed class RoleLogins(NpgsqlDataSource owner, ReadOnlyMemory<byte> ke
         {
             return await pool.Source.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
         }
-        catch (PostgresException refused) when (refused.SqlState is PostgresErrorCodes.InvalidPassword or PostgresErrorCodes.InvalidAuthorizationSpecification)
+        catch (Exception refused) when (IsRepairable(refused))
         {
             return await RepairAsync(pool, cancellationToken).ConfigureAwait(false);
         }
@@ -67,7 +80,10 @@ internal sealed class RoleLogins(NpgsqlDataSource owner, ReadOnlyMemory<byte> ke
         }
     }
 
-    /// <summary>First use, another key before this one, or someone changed it: the login gets its password again, from one caller at a time.</summary>
+    /// <summary>
+    /// First use, another key before this one, or someone changed the login: it gets its password again and loses its settings, from one caller at a
+    /// time.
+    /// </summary>
     private async Task<NpgsqlConnection> RepairAsync(Pool pool, CancellationToken cancellationToken)
     {
         await adding.WaitAsync(cancellationToken).ConfigureAwait(false);
@@ -77,9 +93,10 @@ internal sealed class RoleLogins(NpgsqlDataSource owner, ReadOnlyMemory<byte> ke
             {
                 return await pool.Source.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
             }
-            catch (PostgresException refused) when (refused.SqlState is PostgresErrorCodes.InvalidPassword or PostgresErrorCodes.InvalidAuthorizationSpecification)
+            catch (Exception refused) when (IsRepairable(refused))
             {
-                await SetPasswordAsync(pool.Login, cancellationToken).ConfigureAwait(false);
+                if (IsPasswordRefused(refused)) await SetPasswordAsync(pool.Login, cancellationToken).ConfigureAwait(false);
+                await ResetSettingsAsync(pool.Login, cancellationToken).ConfigureAwait(false);
                 return await pool.Source.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
             }
         }
@@ -88,6 +105,13 @@ internal sealed class RoleLogins(NpgsqlDataSource owner, ReadOnlyMemory<byte> ke
             adding.Release();
         }
     }
+
+    /// <summary>Whatever the server says against a session's beginning may come from a setting of the login's, unless it takes no sessions at all.</summary>
+    private static bool IsRepairable(Exception refused) =>
+        refused is LoginSettingsException || (refused is PostgresException error && !FunctionSqlException.IsServerAway(error.SqlState));
+
+    private static bool IsPasswordRefused(Exception refused) =>
+        refused is PostgresException { SqlState: PostgresErrorCodes.InvalidPassword or PostgresErrorCodes.InvalidAuthorizationSpecification };
 
     private NpgsqlDataSource CreatePool(string login)
     {
@@ -116,22 +140,53 @@ internal sealed class RoleLogins(NpgsqlDataSource owner, ReadOnlyMemory<byte> ke
         };
         var builder = new NpgsqlDataSourceBuilder(settings.ConnectionString);
         builder.ConfigureTypeLoading(loading => loading.EnableTypeLoading(false)); // values travel as text
+        builder.UsePhysicalConnectionInitializer(
+            connection => throw new NotSupportedException("Connections are opened asynchronously."),
+            connection => EnsureOwnNoSettingsAsync(connection, login));
         return builder.Build();
     }
 
-    /// <summary>Gives the login the password this sidecar derives, and takes back any settings it may have given itself.</summary>
-    private async Task SetPasswordAsync(string login, CancellationToken cancellationToken)
+    private async Task EnsureOwnNoSettingsAsync(NpgsqlConnection connection, string login)
     {
-        var name = "\"" + login.Replace("\"", "\"\"", StringComparison.Ordinal) + "\"";
-        var verifier = LoginPassword.Verifier(LoginPassword.Derive(key.Span, login));
-        await using var command = owner.CreateCommand($"alter role {name} password '{verifier}'; alter role {name} reset all");
+        await using var command = new NpgsqlCommand(HasSettingsSql, connection)
+        {
+            CommandTimeout = (int)Math.Ceiling(options.ConnectTimeout.TotalSeconds), Parameters = { new() { Value = login } },
+        };
+        if (await command.ExecuteScalarAsync().ConfigureAwait(false) is true) throw new LoginSettingsException();
+    }
+
+    /// <summary>Gives the login the password that this sidecar derives.</summary>
+    private Task SetPasswordAsync(string login, CancellationToken cancellationToken) =>
+        AlterAsync($"alter role {Quoted(login)} password '{LoginPassword.Verifier(LoginPassword.Derive(key.Span, login))}'", cancellationToken);
+
+    /// <summary>Takes back the settings that the login gave itself, everywhere and in this database.</summary>
+    private async Task ResetSettingsAsync(string login, CancellationToken cancellationToken)
+    {
+        await using var find = owner.CreateCommand(HasSettingsSql);
+        find.Parameters.AddWithValue(NpgsqlTypes.NpgsqlDbType.Text, login);
+        if (await find.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false) is not true) return;
+
+        await using var name = owner.CreateCommand("select current_database()::text");
+        var database = (string)(await name.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false))!;
+        await AlterAsync(
+            $"alter role {Quoted(login)} reset all; alter role {Quoted(login)} in database {Quoted(database)} reset all", cancellationToken).ConfigureAwait(false);
+    }
+
+    private async Task AlterAsync(string sql, CancellationToken cancellationToken)
+    {
+        await using var command = owner.CreateCommand(sql);
         try
         {
             await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
         }
         catch (PostgresException exception) when (exception is { SqlState: PostgresErrorCodes.InternalError, Routine: "simple_heap_update" })
         {
-            // "tuple concurrently updated": another sidecar, which derives the same password, was quicker.
+            // "tuple concurrently updated": another sidecar, which does the same, was quicker.
         }
     }
+
+    private static string Quoted(string name) => "\"" + name.Replace("\"", "\"\"", StringComparison.Ordinal) + "\"";
+
+    /// <summary>A session has begun with settings that its login gave itself.</summary>
+    private sealed class LoginSettingsException : Exception;
 }

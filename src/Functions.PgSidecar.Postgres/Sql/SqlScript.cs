@@ -8,10 +8,21 @@ internal static class SqlScript
     /// <summary>A statement and how many characters (code points) precede it in the script.</summary>
     internal readonly record struct Part(string Text, int CharacterOffset);
 
-    /// <exception cref="FunctionSqlException">A quote or comment never ends.</exception>
+    /// <summary>The most statements that a script or a batch may have: each of them takes memory of the sidecar and of the server.</summary>
+    public const int MaxStatements = 10_000;
+
+    /// <summary>
+    /// The longest text of a statement or script, in UTF-16 units: 4 Mi. What is longer is data, and belongs into parameters; reading it would keep
+    /// a processor busy on behalf of one caller.
+    /// </summary>
+    public const int MaxLength = 4 * 1024 * 1024;
+
+    /// <exception cref="FunctionSqlException">A quote or comment never ends, or there is more than the limits allow.</exception>
     public static List<Part> Split(string sql)
     {
+        CheckLength(sql);
         var parts = new List<Part>(1);
+        var cut = new Cutter(sql, parts);
         var lexer = new SqlLexer(sql);
         var nesting = new Nesting();
         int start = -1, end = 0;
@@ -26,7 +37,7 @@ internal static class SqlScript
             }
             if (token.Kind == SqlTokenKind.Symbol && sql[token.Start] == ';' && nesting.IsOutermost)
             {
-                if (start >= 0) parts.Add(Cut(sql, start, end));
+                if (start >= 0) cut.Add(start, end);
                 start = -1;
                 nesting = new Nesting();
                 continue;
@@ -35,7 +46,7 @@ internal static class SqlScript
             end = token.End;
             nesting.Follow(sql.AsSpan(token.Start, token.Length), token.Kind);
         }
-        if (start >= 0) parts.Add(Cut(sql, start, end));
+        if (start >= 0) cut.Add(start, end);
         return parts;
     }
 
@@ -49,7 +60,36 @@ internal static class SqlScript
         return count;
     }
 
-    private static Part Cut(string sql, int start, int end) => new(sql[start..end], CharacterCount(sql.AsSpan(0, start)));
+    /// <exception cref="FunctionSqlException">There are more statements than one call may have.</exception>
+    public static void CheckCount(int statements)
+    {
+        if (statements <= MaxStatements) return;
+        throw new FunctionSqlException(
+            SqlErrorCodes.StatementCount, $"A script or batch has at most {MaxStatements} statements.",
+            "Send it in several parts, or write many rows with one statement: insert into ... select from unnest($1::type[], ...).");
+    }
+
+    private static void CheckLength(string sql)
+    {
+        if (sql.Length <= MaxLength) return;
+        throw new FunctionSqlException(
+            SqlErrorCodes.TextTooLong, $"The SQL is {sql.Length} characters long; {MaxLength} are allowed.",
+            "Pass data as parameters, and send a long script in several parts.");
+    }
+
+    /// <summary>Collects the parts. What precedes each is counted from the one before: a script is read once, however many statements it has.</summary>
+    private struct Cutter(string sql, List<Part> parts)
+    {
+        private int counted, characters;
+
+        public void Add(int start, int end)
+        {
+            CheckCount(parts.Count + 1);
+            characters += CharacterCount(sql.AsSpan(counted..start));
+            counted = start;
+            parts.Add(new Part(sql[start..end], characters));
+        }
+    }
 
     private static string Unterminated(string sql, int start) => sql[start] switch
     {

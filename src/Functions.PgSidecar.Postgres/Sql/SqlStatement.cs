@@ -34,7 +34,7 @@ internal sealed class SqlStatement
     /// <summary>Reads a statement.</summary>
     /// <param name="sql">Exactly one statement; a final semicolon is allowed.</param>
     /// <param name="translatePlaceholders">Whether <c>?</c> and <c>?NNN</c> are parameters (unless there is a $n); else they are operators.</param>
-    /// <exception cref="FunctionSqlException">None, several, or text that never ends.</exception>
+    /// <exception cref="FunctionSqlException">None, several, text that never ends, or more than the limits of <see cref="SqlScript"/>.</exception>
     public static SqlStatement Parse(string sql, bool translatePlaceholders)
     {
         CheckText(sql);
@@ -49,8 +49,8 @@ internal sealed class SqlStatement
         };
     }
 
-    /// <summary>Reads a script of any number of statements, without parameters.</summary>
-    /// <exception cref="FunctionSqlException">Text that never ends.</exception>
+    /// <summary>Reads a script of statements without parameters.</summary>
+    /// <exception cref="FunctionSqlException">Text that never ends, or more than the limits of <see cref="SqlScript"/>.</exception>
     public static IReadOnlyList<SqlStatement> ParseScript(string sql)
     {
         CheckText(sql);

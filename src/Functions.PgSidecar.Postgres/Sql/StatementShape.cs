@@ -8,13 +8,13 @@ internal readonly record struct StatementShape(StatementKind Kind, string Comman
     private static readonly FrozenDictionary<string, StatementKind> Kinds = MakeKinds();
 
     /// <summary>
-    /// Built-in functions that users' statements may not call: they outlast the statement (session locks, settings), reach beyond the caller's
+    /// Built-in functions that users' statements may not call: they outlast the statement (session locks, settings, the sequence of random()), reach beyond the caller's
     /// rows (large objects, other backends, notifications, messages in the WAL), or run SQL of their own past the gate (query_to_xml, ts_stat).
     /// Not the boundary, which is the role; PostgreSQL grants these to everyone, and only a superuser could take them back.
     /// </summary>
     private static readonly FrozenSet<string> RefusedFunctions = ((string[])
     [
-        "set_config",
+        "set_config", "setseed",
         "pg_advisory_lock", "pg_advisory_lock_shared", "pg_try_advisory_lock", "pg_try_advisory_lock_shared",
         "lo_create", "lo_creat", "lo_open", "lo_put", "lo_get", "lo_from_bytea", "lo_import", "lo_export", "lo_unlink", "lo_truncate",
         "lo_truncate64", "loread", "lowrite", "lo_lseek", "lo_lseek64", "lo_tell", "lo_tell64", "lo_close",

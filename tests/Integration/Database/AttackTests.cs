@@ -56,6 +56,7 @@ public sealed class AttackTests
     [InlineData("(set role service_role)")]
     [InlineData("'select'")]
     [InlineData("select set_config('role', 'service_role', false)")]
+    [InlineData("select setseed(0.5)")]
     [InlineData("select pg_catalog . /* */ \"set_config\" ('functions.context', '', false)")]
     [InlineData("select Pg_Advisory_Lock(1)")]
     [InlineData("select pg_try_advisory_lock(1)")]
@@ -247,6 +248,56 @@ public sealed class AttackTests
     }
 
     [Fact]
+    public async Task A_session_that_can_not_be_reset_serves_nobody_any_more()
+    {
+        await using var session = await CreateCarelessAsync();
+        // Functions of which each calls the one made after it: to drop them all takes a deeper stack than the server has.
+        Task LayTheTrapAsync() => session.QueryAsync(
+            User(Alice), DateTimeOffset.UtcNow.AddMinutes(2),
+            """
+            select run('create temp table notes (owner uuid, body text)'), run('grant all on notes to public'), run('set search_path = pg_temp, public'),
+                   run($do$ do $$ begin
+                     for i in 1..8000 loop execute format('create function pg_temp.f%s() returns int language sql return 1', i); end loop;
+                     for i in 1..7999 loop execute format('create or replace function pg_temp.f%s() returns int language sql return pg_temp.f%s()', i, i + 1); end loop;
+                   end $$ $do$)
+            """);
+
+        await LayTheTrapAsync();
+        await session.QueryAsync(User(Bob), "insert into notes (body) values ('for nobody else')");
+        await LayTheTrapAsync();
+        await using (var transaction = await session.Functions.BeginAsync(User(Bob), Soon, CancellationToken.None))
+        {
+            await transaction.QueryAsync(
+                new FunctionStatement("insert into notes (body) values ('nor this')"), new System.Buffers.ArrayBufferWriter<byte>(), CancellationToken.None);
+            await transaction.CommitAsync(CancellationToken.None);
+        }
+
+        Assert.Equal(["bob's", "for nobody else", "nor this"], (await session.QueryAsync(User(Bob), "select body from notes order by id")).Column);
+        Assert.Equal(4, await session.Database.ScalarAsync<long>("select count(*) from public.notes"));
+    }
+
+    [Fact]
+    public async Task A_sequence_of_random_numbers_that_one_caller_has_chosen_is_not_the_next_ones()
+    {
+        await using var session = await CreateCarelessAsync();
+        await using var owner = await session.Database.Owner.OpenConnectionAsync();
+        await using var expected = new NpgsqlCommand("select setseed(0.5); select random()::text", owner);
+        await using var reader = await expected.ExecuteReaderAsync();
+        await reader.NextResultAsync();
+        await reader.ReadAsync();
+        var chosen = reader.GetString(0);
+
+        await session.QueryAsync(User(Alice), "select run('select setseed(0.5)')");
+        Assert.NotEqual([chosen], (await session.QueryAsync(User(Bob), "select random()::text")).Column);
+
+        await session.QueryAsync(User(Alice), "select run('select setseed(0.5)')");
+        await using var transaction = await session.Functions.BeginAsync(User(Bob), Soon, CancellationToken.None);
+        var json = new System.Buffers.ArrayBufferWriter<byte>();
+        await transaction.QueryAsync(new FunctionStatement("select random()::text"), json, CancellationToken.None);
+        Assert.NotEqual([chosen], SqlResult.Parse(json.WrittenMemory).Column);
+    }
+
+    [Fact]
     public async Task Prepared_statements_are_no_way_to_run_something_as_the_next_caller()
     {
         await using var session = await CreateCarelessAsync();
@@ -302,6 +353,34 @@ public sealed class AttackTests
     }
 
     [Theory]
+    [InlineData("", "search_path = nowhere")]
+    [InlineData("in database %I", "search_path = nowhere")]
+    [InlineData("in database %I", "default_transaction_read_only = on")]
+    [InlineData("in database %I", "local_preload_libraries = 'nothing'")]
+    [InlineData("in database %I", "statement_timeout = 1")]
+    public async Task Settings_that_a_login_gives_itself_are_taken_back(string where, string setting)
+    {
+        await using var session = await CreateCarelessAsync(new FunctionDatabaseOptions { MaxPoolSize = 2, ConnectTimeout = TimeSpan.FromSeconds(60) });
+        Task PoisonAsync() => session.QueryAsync(
+            User(Alice), $"select run('reset role'), run(format($1, current_database()))", $"alter role pgfn_authenticated {where} set {setting}");
+        async Task WorksAsync(FunctionDatabase functions)
+        {
+            var json = new System.Buffers.ArrayBufferWriter<byte>();
+            await functions.QueryAsync(User(Bob), new FunctionStatement("insert into notes (body) values ('x') returning body"), Soon, json, CancellationToken.None);
+            Assert.Equal(["x"], SqlResult.Parse(json.WrittenMemory).Column);
+        }
+
+        // The one that runs, and opens another connection.
+        await PoisonAsync();
+        await using (await session.Functions.BeginAsync(User(Alice), Soon, CancellationToken.None)) await WorksAsync(session.Functions);
+
+        // One that starts.
+        await PoisonAsync();
+        await using var another = new FunctionDatabase(session.Database.Owner, Testing.TestDatabase.RoleKey, new FunctionDatabaseOptions { ConnectTimeout = TimeSpan.FromSeconds(60) });
+        await WorksAsync(another);
+    }
+
+    [Theory]
     [InlineData("anon")]
     [InlineData("authenticated")]
     [InlineData("service_role")]
@@ -347,9 +426,9 @@ public sealed class AttackTests
 
     private static NpgsqlDataSource UnusedDataSource { get; } = NpgsqlDataSource.Create("Host=127.0.0.1;Port=1");
 
-    private static async Task<FunctionSession> CreateCarelessAsync()
+    private static async Task<FunctionSession> CreateCarelessAsync(FunctionDatabaseOptions? options = null)
     {
-        var session = await CreateAsync();
+        var session = await CreateAsync(options);
         await session.Database.ExecuteAsync("""
             create function run(sql text) returns void language plpgsql as $$ begin execute sql; end $$;
             create sequence ticket;

@@ -71,6 +71,52 @@ public sealed class FunctionErrorTests
         Assert.Equal("1", (await session.QueryAsync(Anonymous, "select 1")).Json);
     }
 
+    [Theory]
+    [InlineData("select '\"' || repeat(chr(1), 33000000)")]
+    [InlineData("select repeat('\"', 33000000)")]
+    [InlineData("select array_fill(repeat(chr(1), 30000), array[1000])")]
+    [InlineData("select array_fill(true, array[10000000])")]
+    public async Task What_a_value_takes_as_json_counts_and_nothing_is_written_beyond_the_limit(string sql)
+    {
+        await using var session = await CreateAsync();
+        var output = new ArrayBufferWriter<byte>();
+
+        var refused = await Assert.ThrowsAsync<FunctionSqlException>(() => session.Functions.QueryAsync(
+            Anonymous, new FunctionStatement(sql), DateTimeOffset.UtcNow.AddMinutes(2), output, CancellationToken.None));
+
+        Assert.Equal(SqlErrorCodes.ResultTooLarge, refused.Code);
+        Assert.InRange(output.WrittenCount, 0, new FunctionDatabaseOptions().MaxResultBytes);
+        Assert.Equal("1", (await session.QueryAsync(Anonymous, "select 1")).Json);
+    }
+
+    [Fact]
+    public async Task An_error_that_repeats_a_long_value_is_cut_short()
+    {
+        await using var session = await CreateAsync();
+
+        var error = await session.FailsAsync(Anonymous, "select ('x' || repeat(chr(1), 20000000))::int");
+
+        Assert.Equal("22P02", error.Code);
+        Assert.StartsWith("invalid input syntax for type integer: \"x", error.Message);
+        Assert.InRange(error.Message.Length, 8000, 8200);
+    }
+
+    [Fact]
+    public async Task A_long_value_arrives_whole_whatever_is_in_it()
+    {
+        await using var session = await CreateAsync();
+        var text = string.Concat(Enumerable.Repeat("aé😀\"\\\u0001\n", 20_000));
+
+        var row = (await session.QueryAsync(
+            Anonymous, "select $1::text, array[$1::text, 'b'], to_jsonb($1::text), convert_to($1::text, 'UTF8'), repeat('x', 4096), repeat('x', 4097)", text)).Rows[0];
+
+        Assert.Equal(text, row[0].GetString());
+        Assert.Equal([text, "b"], row[1].EnumerateArray().Select(value => value.GetString()));
+        Assert.Equal(text, row[2].GetString());
+        Assert.Equal(text, System.Text.Encoding.UTF8.GetString(row[3].GetBytesFromBase64()));
+        Assert.Equal((4096, 4097), (row[4].GetString()!.Length, row[5].GetString()!.Length));
+    }
+
     [Fact]
     public async Task A_deferred_constraint_fails_the_statement_that_broke_it()
     {

@@ -88,6 +88,36 @@ public sealed class SqlStatementTests
         Assert.Equal(("42601", position), (exception.Code, exception.Position));
     }
 
+    [Fact]
+    public void More_statements_than_a_script_may_have_are_refused_wherever_they_come()
+    {
+        var script = string.Concat(Enumerable.Repeat("a;", 200_000));
+        var refused = Assert.Throws<FunctionSqlException>(() => SqlStatement.ParseScript(script));
+        Assert.Equal(SqlErrorCodes.StatementCount, refused.Code);
+        Assert.Equal(SqlErrorCodes.StatementCount, Assert.Throws<FunctionSqlException>(() => SqlStatement.Parse(script, translatePlaceholders: true)).Code);
+        Assert.Equal(
+            SqlErrorCodes.StatementCount,
+            Assert.Throws<FunctionSqlException>(() => PreparedStatement.CreateBatch(
+                [.. Enumerable.Repeat(new FunctionStatement("select 1"), SqlScript.MaxStatements + 1)], isService: false)).Code);
+
+        Assert.Equal(SqlScript.MaxStatements, SqlStatement.ParseScript(script[..(2 * SqlScript.MaxStatements)]).Count);
+    }
+
+    [Fact]
+    public void A_text_longer_than_the_limit_is_refused_unread()
+    {
+        var longest = "select '" + new string('x', SqlScript.MaxLength - 9) + "'";
+        Assert.Equal(longest, SqlStatement.Parse(longest, translatePlaceholders: false).Text);
+
+        // What never ends would be another error, had it been looked at.
+        var refused = Assert.Throws<FunctionSqlException>(() => SqlStatement.Parse(longest + "'", translatePlaceholders: false));
+        Assert.Equal(SqlErrorCodes.TextTooLong, refused.Code);
+    }
+
+    [Fact]
+    public void Every_statement_of_a_script_knows_how_many_characters_precede_it() =>
+        Assert.Equal([1, 14, 20], SqlScript.Split(" select 'é😀'; b\n😀; ;c").Select(part => part.CharacterOffset));
+
     [Theory]
     [InlineData("select ?, x", 12, 11)]
     [InlineData("select ?10, ?, x", 18, 16)]

@@ -16,16 +16,33 @@ internal sealed class DbSession(FunctionDatabase database, Invocation invocation
     /// <summary>Transactions an invocation may have open at once; each holds a connection.</summary>
     private const int MaxTransactions = 4;
 
+    /// <summary>Arguments up to this length, in bytes, are read where they are; what reading longer ones takes would escape the invocation's limits.</summary>
+    private const int ShortBytes = 16 * 1024;
+
     /// <summary>How much later than the invocation the server gives up by itself: only where nobody is left to tell it to.</summary>
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(5);
 
     private readonly ConcurrentDictionary<int, FunctionTransaction> transactions = new();
+    private readonly ResultBudget budget = new();
     private CallerContext? caller;
+
+    /// <summary>Over when the last operation that was not begun on the sandbox's thread has been read, and is on its way.</summary>
+    private Task begun = Task.CompletedTask;
     private int lastTransaction;
     private int openTransactions;
 
     /// <inheritdoc/>
-    public void Start(GuestOperation operation) => _ = RunAsync(operation);
+    public void Start(GuestOperation operation)
+    {
+        if (operation.Arguments.Length <= ShortBytes && begun.IsCompleted)
+        {
+            _ = RunAsync(operation);
+            return;
+        }
+        // A long text is not worked through on the sandbox's thread, where no deadline could stop it. What the guest asks for after it comes after
+        // it: a transaction's statements keep their order.
+        begun = begun.ContinueWith(_ => RunAsync(operation), CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
+    }
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
@@ -57,7 +74,7 @@ internal sealed class DbSession(FunctionDatabase database, Invocation invocation
     private async Task<ReadOnlyMemory<byte>> ExecuteAsync(GuestOperation operation)
     {
         var arguments = DbArguments.Parse(operation.Arguments);
-        var json = new ArrayBufferWriter<byte>(1024);
+        using var json = new ResultBuffer(budget);
         var cancellation = operation.Cancellation;
         switch (operation.Name)
         {
@@ -87,7 +104,7 @@ internal sealed class DbSession(FunctionDatabase database, Invocation invocation
             default:
                 throw new FunctionSqlException("PGFN5404", $"The database binding has no operation '{operation.Name}'.");
         }
-        return json.WrittenMemory;
+        return json.Written;
     }
 
     private CallerContext Caller => caller ??= new CallerContext(

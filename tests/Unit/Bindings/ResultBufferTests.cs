@@ -1,0 +1,55 @@
+using System.Buffers;
+using Functions.PgSidecar.Core.Bindings.Db;
+using Functions.PgSidecar.Postgres.Data;
+
+namespace Functions.PgSidecar.Tests.Unit.Bindings;
+
+public sealed class ResultBufferTests
+{
+    private const int MiB = 1024 * 1024;
+
+    [Fact]
+    public void What_is_written_piece_by_piece_is_there_in_order()
+    {
+        var data = new byte[3 * MiB];
+        new Random(7).NextBytes(data);
+        using var buffer = new ResultBuffer(new ResultBudget());
+        for (var i = 0; i < data.Length; i += 1000) buffer.Write(data.AsSpan(i, Math.Min(1000, data.Length - i)));
+        Assert.True(buffer.Written.Span.SequenceEqual(data));
+    }
+
+    [Fact]
+    public void A_result_at_its_limit_fits_and_many_at_once_do_not()
+    {
+        var budget = new ResultBudget();
+        using (var alone = Fill(budget, 33 * MiB))
+        {
+            Assert.Equal(33 * MiB, alone.Written.Length);
+            using var second = Fill(budget, 33 * MiB);
+            var refused = Assert.Throws<FunctionSqlException>(() => Fill(budget, 33 * MiB));
+            Assert.Equal(SqlErrorCodes.ResultTooLarge, refused.Code);
+        }
+
+        // All of it came back, also what was given up half-way.
+        for (var i = 0; i < 10; i++)
+        {
+            using var next = Fill(budget, 33 * MiB);
+        }
+    }
+
+    private static ResultBuffer Fill(ResultBudget budget, int bytes)
+    {
+        var buffer = new ResultBuffer(budget);
+        try
+        {
+            var piece = new byte[64 * 1024];
+            for (var left = bytes; left > 0; left -= piece.Length) buffer.Write(piece);
+            return buffer;
+        }
+        catch
+        {
+            buffer.Dispose();
+            throw;
+        }
+    }
+}
