@@ -25,9 +25,9 @@ public sealed class UnreadableTests
     }
 
     [Fact]
-    public async Task A_text_too_long_for_JSON_is_a_dead_letter_and_what_follows_is_delivered()
+    public async Task A_text_too_long_for_a_condition_is_a_dead_letter_and_what_follows_is_delivered()
     {
-        await using var stage = await FaultStage.CreateAsync();
+        await using var stage = await FaultStage.CreateAsync(options: """{"when": "new.id > 0"}""");
         await stage.ExecuteAsync("insert into items values (1, 0, repeat('x', 170000000))");
 
         await AssertBuriedAsync(stage);
