@@ -1,6 +1,6 @@
 -- functions_private.unpublish_table(relation) takes a table that no trigger is on any more out of the publication. Its replica identity stays.
 create or replace function functions_private.unpublish_table(relation oid) returns void
-language plpgsql set search_path = pg_catalog, pg_temp as $$
+language plpgsql set search_path = pg_catalog, pg_temp set client_min_messages = warning as $$
 declare
     written regclass;
     unwritten regclass[];
