@@ -1,4 +1,4 @@
--- functions.drop_trigger(trigger): changes that commit from now on do not fire it any more. Events that were stored before are still delivered.
+-- functions.drop_trigger(trigger): changes that commit from now on do not fire it any more. What committed before is still delivered, read or not.
 create or replace function functions.drop_trigger(trigger text) returns void
 language plpgsql set search_path = pg_catalog, functions, pg_temp as $$
 declare
@@ -11,5 +11,5 @@ begin
     perform pg_notify('functions_events', 'triggers');
 end
 $$;
-comment on function functions.drop_trigger(text) is 'Removes a trigger. Events that were stored before are still delivered.';
+comment on function functions.drop_trigger(text) is 'Removes a trigger. What committed before is still delivered.';
 revoke all on function functions.drop_trigger(text) from public;
