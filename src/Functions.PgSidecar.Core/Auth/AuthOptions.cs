@@ -27,8 +27,16 @@ internal sealed record AuthOptions
     /// <summary><c>PGFN_JWT_REQUIRE_EXP</c>: refuse tokens that never expire. Default: true.</summary>
     public bool RequireExpiry { get; init; } = true;
 
-    /// <summary><c>PGFN_JWT_ROLE_CLAIM</c>: the top-level claim that names the database role. Default: <c>role</c>.</summary>
+    /// <summary>
+    /// <c>PGFN_JWT_ROLE_CLAIM</c>: the claim that names the database role, or a path to it (<c>app_metadata.role</c>). Default: <c>role</c>.
+    /// </summary>
     public string RoleClaim { get; init; } = "role";
+
+    /// <summary>
+    /// <c>PGFN_JWT_ROLES</c>: the roles that a token may name, strongest first. Where the claim is a list, the first of these in it counts.
+    /// Default: empty, which is any role; a claim that is a list is then refused.
+    /// </summary>
+    public IReadOnlyList<string> TokenRoles { get; init; } = [];
 
     /// <summary>
     /// <c>PGFN_JWT_DEFAULT_ROLE</c>: the role of a valid token that names none. Default: <c>anon</c>, as in PostgREST: a token has to say

@@ -53,7 +53,7 @@ internal static class AuthRefusals
         AuthRefusal.IssuedInFuture => "The token was issued in the future (iat); the issuer's clock and the sidecar's differ.",
         AuthRefusal.WrongAudience => "The token is for another audience (aud) than PGFN_JWT_AUDIENCE.",
         AuthRefusal.WrongIssuer => "The token is from another issuer (iss) than PGFN_JWT_ISSUER.",
-        AuthRefusal.InvalidRole => "The token's role claim is not a plain role name (letters, digits and underscores, at most 63).",
+        AuthRefusal.InvalidRole => "The token's role claim names no role that a token may have: a plain name (letters, digits and underscores, at most 63) and, where PGFN_JWT_ROLES is set, one of those.",
         AuthRefusal.InvalidClaims => "A registered claim of the token has the wrong type or range (exp, nbf, iat: seconds since 1970; sub, iss: text; aud: text or a list of texts).",
         AuthRefusal.KeysUnavailable => "The issuer's key set could not be loaded yet; try again shortly.",
         _ => throw new ArgumentOutOfRangeException(nameof(refusal), refusal, "Not a refusal."),

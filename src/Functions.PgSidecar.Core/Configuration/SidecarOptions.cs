@@ -98,10 +98,32 @@ internal sealed record SidecarOptions
             Issuer = reader.Text("PGFN_JWT_ISSUER"),
             ClockSkew = reader.Duration("PGFN_JWT_CLOCK_SKEW", defaults.ClockSkew, TimeSpan.Zero, TimeSpan.FromMinutes(10)),
             RequireExpiry = reader.Flag("PGFN_JWT_REQUIRE_EXP", defaults.RequireExpiry),
-            RoleClaim = reader.Text("PGFN_JWT_ROLE_CLAIM") ?? defaults.RoleClaim,
+            RoleClaim = ReadRoleClaim(reader) ?? defaults.RoleClaim,
+            TokenRoles = ReadRoles(reader, "PGFN_JWT_ROLES"),
             DefaultRole = ReadRole(reader, "PGFN_JWT_DEFAULT_ROLE", defaults.DefaultRole),
             AnonymousRole = ReadRole(reader, "PGFN_ANON_ROLE", defaults.AnonymousRole),
         };
+    }
+
+    private static string? ReadRoleClaim(SettingReader reader)
+    {
+        const string Name = "PGFN_JWT_ROLE_CLAIM";
+        var claim = reader.Text(Name);
+        if (claim is not null && claim.IndexOfAny(['[', ']', '$', '"']) >= 0)
+            reader.Fail(Name, "is not a claim's name or a path such as app_metadata.role. For a list of roles name the list, and say in PGFN_JWT_ROLES which roles count.");
+        return claim;
+    }
+
+    private static string[] ReadRoles(SettingReader reader, string name)
+    {
+        var roles = (reader.Text(name) ?? "").Split([',', ' '], StringSplitOptions.RemoveEmptyEntries);
+        foreach (var role in roles)
+        {
+            if (!Core.Auth.Jwt.ClaimsReader.IsRoleName(role))
+                reader.Fail(name, $"'{role}' is not a plain role name (letters, digits and underscores, at most 63).");
+        }
+
+        return roles;
     }
 
     private static string ReadRole(SettingReader reader, string name, string fallback)

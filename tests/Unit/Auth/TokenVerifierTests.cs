@@ -36,6 +36,46 @@ public sealed class TokenVerifierTests
     }
 
     [Theory]
+    [InlineData("app_metadata.role", """{"app_metadata":{"role":"editor"},"exp":+600}""", "editor")]
+    [InlineData(".app_metadata.role", """{"app_metadata":{"role":"editor"},"exp":+600}""", "editor")]
+    [InlineData("app_metadata.role", """{"app_metadata":{},"exp":+600}""", "anon")]
+    [InlineData("app_metadata.role", """{"app_metadata":"role","exp":+600}""", "anon")]
+    [InlineData("app_metadata.role", """{"role":"editor","exp":+600}""", "anon")]
+    [InlineData("app_metadata.role", """{"app_metadata.role":"editor","app_metadata":{"role":"other"},"exp":+600}""", "editor")]
+    [InlineData("https://shop.example/role", """{"https://shop.example/role":"editor","exp":+600}""", "editor")]
+    public async Task The_role_claim_can_be_a_path_or_a_name_with_dots(string setting, string claims, string role)
+    {
+        var verifier = Forge.WithSecret(new AuthOptions { RoleClaim = setting });
+
+        Assert.Equal(role, (await verifier.VerifyAsync(Forge.Hs256(Claims(claims)), default)).Caller!.Role);
+    }
+
+    [Theory]
+    [InlineData("""["offline_access","viewer","editor"]""", "editor")]
+    [InlineData("""["viewer"]""", "viewer")]
+    [InlineData("\"viewer\"", "viewer")]
+    [InlineData("""["offline_access"]""", null)]
+    [InlineData("[]", null)]
+    [InlineData("""[1,{"editor":true},null]""", null)]
+    [InlineData("\"service_role\"", null)]
+    [InlineData("""{"editor":true}""", null)]
+    public async Task Of_a_list_of_roles_the_first_that_the_setting_names_counts(string roles, string? expected)
+    {
+        var verifier = Forge.WithSecret(new AuthOptions { RoleClaim = "realm_access.roles", TokenRoles = ["editor", "viewer"] });
+        var token = Forge.Hs256(Claims($$"""{"realm_access":{"roles":{{roles}}},"exp":+600}"""));
+
+        var result = await verifier.VerifyAsync(token, default);
+
+        Assert.Equal(expected, result.Caller?.Role);
+        Assert.Equal(expected is null ? AuthRefusal.InvalidRole : AuthRefusal.None, await Forge.RefusalOf(verifier, token));
+    }
+
+    [Fact]
+    public async Task A_list_of_roles_is_refused_where_no_setting_says_which_count() =>
+        Assert.Equal(AuthRefusal.InvalidRole, await Forge.RefusalOf(
+            Forge.WithSecret(new AuthOptions { RoleClaim = "roles" }), Forge.Hs256(Claims("""{"roles":["editor"],"exp":+600}"""))));
+
+    [Theory]
     [InlineData("""{"exp":-61}""", AuthRefusal.Expired)]
     [InlineData("""{"exp":-60}""", AuthRefusal.Expired)]
     [InlineData("""{"exp":-59}""", AuthRefusal.None)]

@@ -36,6 +36,7 @@ public sealed class SidecarOptionsTests
             ["PGFN_JWT_CLOCK_SKEW"] = "5s",
             ["PGFN_JWT_REQUIRE_EXP"] = "false",
             ["PGFN_JWT_ROLE_CLAIM"] = "pg_role",
+            ["PGFN_JWT_ROLES"] = "editor, viewer",
             ["PGFN_JWT_DEFAULT_ROLE"] = "guest",
             ["PGFN_ANON_ROLE"] = "visitor",
             ["PGFN_SECRET_KEY"] = new string('k', 32),
@@ -57,6 +58,7 @@ public sealed class SidecarOptionsTests
         Assert.Equal(["http://+:8080", "http://unix:/run/pgfn.sock"], options.Listen);
         Assert.Equal(("app", "https://id.example", "pg_role", "guest", "visitor"),
             (options.Auth.Audience, options.Auth.Issuer, options.Auth.RoleClaim, options.Auth.DefaultRole, options.Auth.AnonymousRole));
+        Assert.Equal(["editor", "viewer"], options.Auth.TokenRoles);
         Assert.Equal(new Uri("https://id.example/jwks"), options.Auth.JwksUrl);
         Assert.Equal(TimeSpan.FromSeconds(5), options.Auth.ClockSkew);
         Assert.False(options.Auth.RequireExpiry);
@@ -80,6 +82,8 @@ public sealed class SidecarOptionsTests
             ["PGFN_JWKS_FILE"] = "/does/not/exist",
             ["PGFN_JWT_CLOCK_SKEW"] = "soon",
             ["PGFN_JWT_REQUIRE_EXP"] = "maybe",
+            ["PGFN_JWT_ROLE_CLAIM"] = "roles[0]",
+            ["PGFN_JWT_ROLES"] = "editor,1st",
             ["PGFN_ANON_ROLE"] = "a b",
             ["PGFN_SECRET_KEY"] = "short",
             ["PGFN_HTTP_ALLOW_NETWORKS"] = "10.0.0.0/99",

@@ -15,6 +15,8 @@ internal sealed class ClaimsReader(AuthOptions options)
     /// <summary>PostgreSQL's NAMEDATALEN less one.</summary>
     private const int MaxRoleLength = 63;
 
+    private readonly RoleClaim roleClaim = new(options.RoleClaim, options.TokenRoles);
+
     /// <summary>Reads <paramref name="payload"/> as of <paramref name="now"/>.</summary>
     public AuthResult Read(ReadOnlyMemory<byte> payload, DateTimeOffset now)
     {
@@ -33,15 +35,10 @@ internal sealed class ClaimsReader(AuthOptions options)
 
         if (!TryReadText(claims, "sub", out var subject))
             return AuthRefusal.InvalidClaims;
-        var role = options.DefaultRole;
-        if (claims.TryGetProperty(options.RoleClaim, out var roleClaim))
-        {
-            if (roleClaim.ValueKind != JsonValueKind.String || !IsRoleName(roleClaim.GetString()!))
-                return AuthRefusal.InvalidRole;
-            role = roleClaim.GetString()!;
-        }
+        if (!roleClaim.TryRead(claims, out var role))
+            return AuthRefusal.InvalidRole;
 
-        return new Caller(role, subject, payload, expiresAt);
+        return new Caller(role ?? options.DefaultRole, subject, payload, expiresAt);
     }
 
     /// <summary>A plain identifier: what can never end a quoted one, whoever forgets to quote.</summary>
