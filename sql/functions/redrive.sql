@@ -1,6 +1,6 @@
--- functions.redrive(filter) -> how many dead letters are tried again, with all their attempts
+-- functions.redrive(filter default '{}') -> how many dead letters are tried again, with all their attempts
 -- The filter's members are all to be met: id, function, trigger, error_code, since and until (of died_at). '{}' is every dead letter.
-create or replace function functions.redrive(dead_letter_filter jsonb) returns bigint
+create or replace function functions.redrive(dead_letter_filter jsonb default '{}') returns bigint
 language plpgsql set search_path = pg_catalog, functions, pg_temp as $$
 declare
     moved bigint;
