@@ -21,4 +21,23 @@ internal interface IBindingSession : IAsyncDisposable
 {
     /// <summary>Begins an operation. Called on a sandbox thread, one operation at a time; must not wait.</summary>
     void Start(GuestOperation operation);
+
+    /// <summary>
+    /// What the operation with this error code really failed of, if it was no failure of the function's: asked when the function did not catch the error. The code
+    /// alone proves nothing, because functions choose the codes of what they throw.
+    /// </summary>
+    OutsideTrouble Explain(string code) => OutsideTrouble.None;
+}
+
+/// <summary>What an operation failed of that is nobody's mistake and passes.</summary>
+internal enum OutsideTrouble
+{
+    /// <summary>Nothing of the kind.</summary>
+    None,
+
+    /// <summary>Another transaction was in the way, this time.</summary>
+    Contention,
+
+    /// <summary>The server can't be reached, or takes no work.</summary>
+    ServerAway,
 }

@@ -145,15 +145,22 @@ internal sealed class EventDispatcher : BackgroundService
     {
         // Off the caller's thread, which has others to start.
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
-        int? concurrency = null;
+        var end = DeliveryEnd.NotCallable;
         List<DeliveryOutcome> outcomes;
         try
         {
-            (concurrency, outcomes) = await invoker.DeliverAsync(batch, CancellationToken.None).ConfigureAwait(false);
+            (end, outcomes) = await invoker.DeliverAsync(batch, CancellationToken.None).ConfigureAwait(false);
+        }
+        catch (SidecarException e) when (e.Status == 503)
+        {
+            // The registry can't be read: the database is away. Not an attempt.
+            EventsLog.DeliveryPostponed(logger, batch[0].Function, e.Message);
+            end = new DeliveryEnd(null, IsDatabaseAway: true);
+            outcomes = EventInvoker.PutBack(batch, EventInvoker.Unavailable, e.Message);
         }
         catch (Exception e)
         {
-            // The function can't be loaded: the database is away, or its secrets can't be opened. Not an attempt.
+            // The function can't be loaded: its secrets can't be opened, say. Not an attempt.
             EventsLog.DeliveryFailed(logger, e, batch[0].Function, batch[0].EventId);
             outcomes = EventInvoker.PutBack(batch, EventInvoker.Unavailable, e.Message);
         }
@@ -162,7 +169,13 @@ internal sealed class EventDispatcher : BackgroundService
             Count(outcome);
             completer.Add(outcome);
         }
-        var few = held.End(batch, concurrency, concurrency is null ? EventInvoker.Unavailable : null);
+        var few = held.End(batch, end);
+        if (!end.CanGoOn)
+        {
+            // The others of the function would fare the same: they wait in the inbox, where they hold no place.
+            foreach (var outcome in EventInvoker.PutBack(held.TakeWaiting(batch[0].Function), EventInvoker.Unavailable, outcomes[0].ErrorMessage))
+                completer.Add(outcome);
+        }
         StartWaiting();
         if (few && moreWaits)
             Wake();

@@ -16,26 +16,29 @@ internal sealed class EventInvoker(FunctionCatalog catalog, TriggerCatalog trigg
 
     private static readonly TimeSpan Busy = TimeSpan.FromMilliseconds(500);
 
+    /// <summary>The longest pause of an event that meets trouble that is not its function's, again and again.</summary>
+    private static readonly TimeSpan LongestTrouble = TimeSpan.FromSeconds(10);
+
     private readonly EventCallers callers = new();
 
     /// <summary>Delivers events to one invocation.</summary>
     /// <param name="batch">Events of one function and, if several, of one trigger.</param>
     /// <param name="cancellationToken">The sidecar stops.</param>
-    /// <returns>The function's concurrency, null where it can't be called now, and what became of each event.</returns>
-    public async Task<(int? Concurrency, List<DeliveryOutcome> Outcomes)> DeliverAsync(Delivery[] batch, CancellationToken cancellationToken)
+    /// <returns>What became of each event, and what that says about the function's next ones.</returns>
+    public async Task<(DeliveryEnd End, List<DeliveryOutcome> Outcomes)> DeliverAsync(Delivery[] batch, CancellationToken cancellationToken)
     {
         var function = await catalog.FindAsync(batch[0].Function, cancellationToken).ConfigureAwait(false);
         if (function is null)
-            return (null, PutBack(batch, Unavailable, "The function is disabled, or no version of it is ready."));
+            return (DeliveryEnd.NotCallable, PutBack(batch, Unavailable, "The function is disabled, or no version of it is ready."));
         var concurrency = function.Options.Concurrency ?? FunctionAdmission.DefaultConcurrency;
         var outcomes = new List<DeliveryOutcome>(batch.Length);
         var deliverable = batch.Where(delivery => !Refuse(delivery, outcomes)).ToArray();
         if (deliverable.Length == 0)
-            return (concurrency, outcomes);
+            return (new DeliveryEnd(concurrency), outcomes);
         var trigger = triggers.Find(batch[0].TriggerId);
         var result = await invoker.InvokeAsync(Invocation(function, trigger, deliverable), cancellationToken).ConfigureAwait(false);
         Conclude(function, trigger, deliverable, result, outcomes);
-        return (concurrency, outcomes);
+        return (new DeliveryEnd(concurrency, IsDatabaseAway: result.IsDatabaseAway), outcomes);
     }
 
     /// <summary>Puts events back as they were.</summary>
@@ -90,9 +93,11 @@ internal sealed class EventInvoker(FunctionCatalog catalog, TriggerCatalog trigg
                 outcomes.AddRange(PutBack(batch, TimeSpan.Zero, null));
                 break;
             case InvocationOutcome.Rejected:
-            case InvocationOutcome.HostError when result.Status == 503:
-                // Not the function's fault: it does not cost an attempt.
                 outcomes.AddRange(PutBack(batch, Jitter(Busy), result.Message));
+                break;
+            case InvocationOutcome.HostError when result.Status == 503:
+                // Not the function's failure: it does not cost an attempt, however often it happens.
+                outcomes.AddRange(batch.SelectMany(delivery => PutBack([delivery], TroublePause(delivery), result.Message)));
                 break;
             default:
                 outcomes.AddRange(batch.Select(delivery => Failed(function, trigger, delivery, result)));
@@ -109,6 +114,13 @@ internal sealed class EventInvoker(FunctionCatalog catalog, TriggerCatalog trigg
         var pause = Math.Min(
             (trigger?.Backoff ?? TimeSpan.FromSeconds(1)).TotalMilliseconds * Math.Pow(2, failed - 1), (trigger?.MaxBackoff ?? TimeSpan.FromMinutes(5)).TotalMilliseconds);
         return new DeliveryOutcome(delivery, result.Code, result.Message, Jitter(TimeSpan.FromMilliseconds(pause)), failed, default);
+    }
+
+    /// <summary>Twice as long each time the event was taken in vain; the fencing token counts how often it was taken.</summary>
+    private static TimeSpan TroublePause(Delivery delivery)
+    {
+        var inVain = Math.Clamp(delivery.Token - 1 - delivery.FailedAttempts, 0, 10);
+        return Jitter(TimeSpan.FromTicks(Math.Min(Busy.Ticks << inVain, LongestTrouble.Ticks)));
     }
 
     /// <summary>Up to a quarter longer, so that what failed together does not come back together.</summary>

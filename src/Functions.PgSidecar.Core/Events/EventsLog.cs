@@ -41,6 +41,9 @@ internal static partial class EventsLog
     [LoggerMessage(3013, LogLevel.Error, "Event {EventId} of function '{Function}' could not be delivered")]
     public static partial void DeliveryFailed(ILogger logger, Exception exception, string function, Guid eventId);
 
+    [LoggerMessage(3021, LogLevel.Warning, "Events of function '{Function}' wait until the database can be reached: {Reason}")]
+    public static partial void DeliveryPostponed(ILogger logger, string function, string reason);
+
     [LoggerMessage(3014, LogLevel.Information, "{Count} events of sidecars that are gone were given back")]
     public static partial void OrphansReleased(ILogger logger, int count);
 

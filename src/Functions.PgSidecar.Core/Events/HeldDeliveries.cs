@@ -20,6 +20,9 @@ internal sealed class HeldDeliveries(int maxRunning)
 
     private const long MaxBytes = 64L << 20;
 
+    /// <summary>How long a function is left alone when the database is away, the first time; it doubles up to <see cref="EventInvoker.Unavailable"/>.</summary>
+    private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(500);
+
     private readonly Lock gate = new();
     private readonly Dictionary<string, FunctionDeliveries> functions = new(StringComparer.Ordinal);
     private readonly HashSet<Guid> events = [];
@@ -48,7 +51,7 @@ internal sealed class HeldDeliveries(int maxRunning)
         lock (gate)
         {
             var deliveries = Of(function);
-            if (closed || Free(deliveries) <= 0 || deliveries.HeldBytes + bytes > MaxBytes - heldBytes || deliveries.PausedUntil > Environment.TickCount64)
+            if (closed || deliveries.Setbacks > 0 || Free(deliveries) <= 0 || deliveries.HeldBytes + bytes > MaxBytes - heldBytes || deliveries.PausedUntil > Environment.TickCount64)
                 return false;
             Hold(deliveries, bytes);
             return true;
@@ -74,7 +77,7 @@ internal sealed class HeldDeliveries(int maxRunning)
             {
                 var deliveries = Of(name);
                 // By handfuls, so that other sidecars find something as well.
-                var free = Math.Min(Free(deliveries), MaxClaim);
+                var free = Math.Min(Free(deliveries), deliveries.MaxClaim);
                 if (free > 0 && deliveries.HeldBytes < MaxBytes - heldBytes && deliveries.PausedUntil <= Environment.TickCount64)
                     room[name] = free;
             }
@@ -133,7 +136,7 @@ internal sealed class HeldDeliveries(int maxRunning)
             while (running < maxRunning && turns.TryDequeue(out var deliveries))
             {
                 deliveries.HasTurn = false;
-                if (!deliveries.Waiting.TryPeek(out var first) || deliveries.Running >= deliveries.Limit)
+                if (!deliveries.Waiting.TryPeek(out var first) || deliveries.IsFull)
                     continue;
                 running++;
                 deliveries.Running++;
@@ -146,20 +149,18 @@ internal sealed class HeldDeliveries(int maxRunning)
 
     /// <summary>An invocation has ended.</summary>
     /// <param name="batch">Its events.</param>
-    /// <param name="limit">How many invocations of the function may run at once; null: unknown.</param>
-    /// <param name="pauseFor">Not to be called for so long; null: at once.</param>
+    /// <param name="end">What its end says about the function's next ones.</param>
     /// <returns>Whether few enough of the function's are left to claim more.</returns>
-    public bool End(Delivery[] batch, int? limit, TimeSpan? pauseFor)
+    public bool End(Delivery[] batch, DeliveryEnd end)
     {
         lock (gate)
         {
             var deliveries = Of(batch[0].Function);
             running--;
             deliveries.Running--;
-            if (limit is { } known)
+            if (end.Concurrency is { } known)
                 deliveries.Limit = known;
-            if (pauseFor is { } pause)
-                deliveries.PausedUntil = Environment.TickCount64 + (long)pause.TotalMilliseconds;
+            deliveries.Learn(end);
             foreach (var delivery in batch)
             {
                 events.Remove(delivery.EventId);
@@ -167,6 +168,23 @@ internal sealed class HeldDeliveries(int maxRunning)
             }
             TakeTurn(deliveries);
             return deliveries.Held <= MaxClaim / 2;
+        }
+    }
+
+    /// <summary>Gives up the places of a function's deliveries that have not started, and gives them out.</summary>
+    public List<Delivery> TakeWaiting(string function)
+    {
+        lock (gate)
+        {
+            var deliveries = Of(function);
+            var waiting = new List<Delivery>(deliveries.Waiting);
+            deliveries.Waiting.Clear();
+            foreach (var delivery in waiting)
+            {
+                events.Remove(delivery.EventId);
+                Let(deliveries, delivery.Payload.Length);
+            }
+            return waiting;
         }
     }
 
@@ -196,7 +214,7 @@ internal sealed class HeldDeliveries(int maxRunning)
     /// <summary>Behind the others, where there is something that may start.</summary>
     private void TakeTurn(FunctionDeliveries deliveries)
     {
-        if (deliveries.HasTurn || deliveries.Waiting.Count == 0 || deliveries.Running >= deliveries.Limit)
+        if (deliveries.HasTurn || deliveries.Waiting.Count == 0 || deliveries.IsFull)
             return;
         deliveries.HasTurn = true;
         turns.Enqueue(deliveries);
@@ -237,7 +255,37 @@ internal sealed class HeldDeliveries(int maxRunning)
 
         public int Running { get; set; }
 
-        public long PausedUntil { get; set; }
+        public long PausedUntil { get; private set; }
+
+        /// <summary>How many times in a row the database was away.</summary>
+        public int Setbacks { get; private set; }
+
+        /// <summary>While the database is away, one delivery at a time finds out whether it is back.</summary>
+        public bool IsFull => Running >= (Setbacks > 0 ? 1 : Limit);
+
+        public int MaxClaim => Setbacks > 0 ? 1 : HeldDeliveries.MaxClaim;
+
+        public void Learn(DeliveryEnd end)
+        {
+            var now = Environment.TickCount64;
+            if (end.IsDatabaseAway)
+            {
+                // Those that ran at the same time tell the same thing once more.
+                if (PausedUntil > now)
+                    return;
+                PausedUntil = now + (long)Math.Min(FirstPause.TotalMilliseconds * (1 << Math.Min(Setbacks, 10)), EventInvoker.Unavailable.TotalMilliseconds);
+                Setbacks++;
+            }
+            else if (end.Concurrency is null)
+            {
+                PausedUntil = now + (long)EventInvoker.Unavailable.TotalMilliseconds;
+            }
+            else
+            {
+                Setbacks = 0;
+                PausedUntil = 0;
+            }
+        }
 
         /// <summary>The first one, and those behind it that may go along: of the same trigger, for the same caller, not failed before.</summary>
         public Delivery[] Take(Delivery first, int most)
@@ -252,4 +300,16 @@ internal sealed class HeldDeliveries(int maxRunning)
             return [.. batch];
         }
     }
+}
+
+/// <summary>What the end of a delivery says about the next ones of its function.</summary>
+/// <param name="Concurrency">How many invocations of the function may run at once; null: it can't be called now.</param>
+/// <param name="IsDatabaseAway">Whether the database could not be reached, or took no work.</param>
+internal readonly record struct DeliveryEnd(int? Concurrency, bool IsDatabaseAway = false)
+{
+    /// <summary>The function is disabled, not compiled, or can't be loaded.</summary>
+    public static DeliveryEnd NotCallable => default;
+
+    /// <summary>Whether the next ones would fare any better.</summary>
+    public bool CanGoOn => Concurrency is not null && !IsDatabaseAway;
 }

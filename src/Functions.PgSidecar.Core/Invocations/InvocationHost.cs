@@ -64,6 +64,21 @@ internal sealed class InvocationHost(Invocation invocation, IReadOnlyDictionary<
         stream?.Complete();
     }
 
+    /// <summary>What an error that the function did not catch comes from, by its code, where the function is not to blame.</summary>
+    public OutsideTrouble Explain(string? code)
+    {
+        var worst = OutsideTrouble.None;
+        if (code is not null)
+        {
+            foreach (var session in sessions.Values)
+            {
+                if (session.Explain(code) is var trouble && trouble > worst)
+                    worst = trouble;
+            }
+        }
+        return worst;
+    }
+
     /// <summary>Gives back what the bindings hold: open transactions are rolled back, requests under way are aborted.</summary>
     public async ValueTask DisposeAsync()
     {

@@ -21,6 +21,9 @@ internal sealed record InvocationResult(
     /// <summary>The body where it is still being written, in place of <see cref="Body"/>; whoever gets it sends or abandons it.</summary>
     public ResponseStream? Stream { get; init; }
 
+    /// <summary>Whether every further invocation would fail like this one for now: the database is away.</summary>
+    public bool IsDatabaseAway { get; init; }
+
     /// <summary>Seconds after which another attempt makes sense.</summary>
     public int? RetryAfter { get; init; }
 }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Functions.PgSidecar.Core.Bindings;
 using Functions.PgSidecar.Core.Registry;
 using Functions.PgSidecar.Postgres.Data;
 using Functions.PgSidecar.Sandbox.JavaScript;
@@ -9,14 +10,21 @@ namespace Functions.PgSidecar.Core.Invocations;
 internal static class InvocationResults
 {
     /// <summary>The result of a run that has ended.</summary>
-    public static InvocationResult From(RunResult run, DeployedFunction function)
+    /// <param name="run">How.</param>
+    /// <param name="function">Whose.</param>
+    /// <param name="trouble">What the error that the function did not catch comes from, where the function is not to blame.</param>
+    public static InvocationResult From(RunResult run, DeployedFunction function, OutsideTrouble trouble)
     {
         var options = function.Options;
         return run.Outcome switch
         {
             RunOutcome.Succeeded => new InvocationResult(InvocationOutcome.Succeeded, default, default),
-            RunOutcome.Threw when run.Error?.Code == SqlErrorCodes.Unavailable => Failure(
-                InvocationOutcome.HostError, 503, "DATABASE_UNAVAILABLE", "The database can't be reached just now; try again.", retryAfter: 1),
+            RunOutcome.Threw when trouble == OutsideTrouble.ServerAway => Failure(
+                InvocationOutcome.HostError, 503, "DATABASE_UNAVAILABLE",
+                $"The database can't be reached, or takes no work just now; try again. {function.Redactor.Redact(Message(run.Error))}", retryAfter: 1) with { IsDatabaseAway = true },
+            RunOutcome.Threw when trouble == OutsideTrouble.Contention => Failure(
+                InvocationOutcome.HostError, 503, "DATABASE_UNAVAILABLE",
+                $"Another transaction was in the way; try again. {function.Redactor.Redact(Message(run.Error))}", retryAfter: 1),
             RunOutcome.Threw when run.Error?.Code == SqlErrorCodes.RoleNotGranted => Failure(
                 InvocationOutcome.Threw, 403, "FORBIDDEN", function.Redactor.Redact(Message(run.Error))),
             RunOutcome.Threw => Failure(InvocationOutcome.Threw, 500, "FUNCTION_ERROR", function.Redactor.Redact(Message(run.Error))),

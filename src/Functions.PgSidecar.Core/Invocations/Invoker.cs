@@ -82,6 +82,7 @@ internal sealed class Invoker
             {
                 Status = e.Status,
                 RetryAfter = e.Status == 503 ? 1 : null,
+                IsDatabaseAway = e.Status == 503,
             };
             return Close(entry, failure);
         }
@@ -141,7 +142,7 @@ internal sealed class Invoker
             var result = await run.ConfigureAwait(false);
             if (result.Outcome == RunOutcome.HostError)
                 InvocationsLog.HostFailed(logger, function.Name, entry.Invocation.Id, result.Error!.Name, result.Error.Message);
-            var outcome = InvocationResults.From(result, function);
+            var outcome = InvocationResults.From(result, function, host.Explain(result.Error?.Code));
             host.Fail(outcome);
             if (result.Error is { } error)
                 host.Log(GuestLogLevel.Error, InvocationResults.Uncaught(error));

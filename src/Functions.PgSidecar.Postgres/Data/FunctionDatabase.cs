@@ -118,7 +118,8 @@ public sealed class FunctionDatabase : IAsyncDisposable
         }
         catch (PostgresException exception)
         {
-            throw FunctionSqlException.From(exception, position: null, statementIndex: null);
+            // The statements' own errors have been translated: this is the end of a transaction.
+            throw FunctionSqlException.From(exception, position: null, statementIndex: null, inTransaction: true);
         }
         catch (NpgsqlException exception) when (exception.InnerException is TimeoutException)
         {

@@ -54,7 +54,17 @@ public sealed class FunctionSqlException : Exception
     /// <summary>The database can't be reached or takes no work now: worth a 503 and another try later.</summary>
     public bool IsUnavailable { get; init; }
 
-    internal static FunctionSqlException From(PostgresException error, int? position, int? statementIndex) => new(error.SqlState, Short(error.MessageText), Short(error.Hint))
+    /// <summary>
+    /// Another transaction was in the way of a statement that was a transaction of its own: the same statement may succeed in a moment. In a transaction that the
+    /// function began this is never set: repeating the transaction is the function's business.
+    /// </summary>
+    public bool IsContention { get; init; }
+
+    /// <param name="error">The server's error.</param>
+    /// <param name="position">Where in the function's text.</param>
+    /// <param name="statementIndex">Of a batch or script.</param>
+    /// <param name="inTransaction">Whether the statement was part of a transaction that the function began.</param>
+    internal static FunctionSqlException From(PostgresException error, int? position, int? statementIndex, bool inTransaction) => new(error.SqlState, Short(error.MessageText), Short(error.Hint))
     {
         Severity = error.InvariantSeverity,
         Detail = Short(error.Detail),
@@ -64,7 +74,8 @@ public sealed class FunctionSqlException : Exception
         Column = error.ColumnName,
         Constraint = error.ConstraintName,
         StatementIndex = statementIndex,
-        IsUnavailable = IsServerAway(error.SqlState),
+        IsUnavailable = ServerTrouble.IsAway(error.SqlState) && !ServerTrouble.IsRaisedByCode(error),
+        IsContention = !inTransaction && ServerTrouble.IsContention(error.SqlState) && !ServerTrouble.IsRaisedByCode(error),
     };
 
     /// <summary>PostgreSQL repeats the value that it refuses, whole, however long it is.</summary>
@@ -75,10 +86,6 @@ public sealed class FunctionSqlException : Exception
         var length = char.IsHighSurrogate(text[MaxTextLength - 1]) ? MaxTextLength - 1 : MaxTextLength;
         return string.Concat(text.AsSpan(0, length), " ...");
     }
-
-    /// <summary>Shutting down, starting up, out of connections, or a connection that broke.</summary>
-    internal static bool IsServerAway(string sqlState) =>
-        sqlState is "57P01" or "57P02" or "57P03" or "57P05" or "53300" || sqlState.StartsWith("08", StringComparison.Ordinal);
 }
 
 /// <summary>Codes of what the data plane itself refuses, beside PostgreSQL's SQLSTATEs.</summary>

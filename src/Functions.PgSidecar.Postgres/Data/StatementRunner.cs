@@ -84,7 +84,7 @@ internal sealed class StatementRunner(ContextSigner signer, TypeCatalog catalog,
         }
         catch (PostgresException error) when (!SessionReset.HasFailed(error))
         {
-            throw Translate(error, batch, first, statements, shape);
+            throw Translate(error, batch, first, statements, shape, inTransaction: caller is null);
         }
         writer.Flush();
     }
@@ -145,7 +145,7 @@ internal sealed class StatementRunner(ContextSigner signer, TypeCatalog catalog,
     };
 
     private static FunctionSqlException Translate(
-        PostgresException error, NpgsqlBatch batch, int first, IReadOnlyList<PreparedStatement> statements, ResultShape shape)
+        PostgresException error, NpgsqlBatch batch, int first, IReadOnlyList<PreparedStatement> statements, ResultShape shape, bool inTransaction)
     {
         // Without a command the error came at the end: a deferred constraint, or the server going away.
         var index = error.BatchCommand is NpgsqlBatchCommand failed ? batch.BatchCommands.IndexOf(failed) - first : (int?)null;
@@ -157,6 +157,6 @@ internal sealed class StatementRunner(ContextSigner signer, TypeCatalog catalog,
         }
 
         var position = index >= 0 && error.Position > 0 ? statements[index.Value].Statement.OriginalPosition(error.Position) : (int?)null;
-        return FunctionSqlException.From(error, position, shape == ResultShape.Single || index is null or < 0 ? null : index);
+        return FunctionSqlException.From(error, position, shape == ResultShape.Single || index is null or < 0 ? null : index, inTransaction);
     }
 }

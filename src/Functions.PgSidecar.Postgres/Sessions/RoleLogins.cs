@@ -44,7 +44,17 @@ internal sealed class RoleLogins(NpgsqlDataSource owner, ReadOnlyMemory<byte> ke
         }
         catch (Exception refused) when (IsRepairable(refused))
         {
-            return await RepairAsync(pool, cancellationToken).ConfigureAwait(false);
+            try
+            {
+                return await RepairAsync(pool, cancellationToken).ConfigureAwait(false);
+            }
+            catch (PostgresException exception) when (!ServerTrouble.IsAway(exception.SqlState))
+            {
+                // pg_hba.conf, a revoked CONNECT, a login that the owner may not repair: the operator's to mend, not the function's failure.
+                throw new FunctionSqlException(
+                    SqlErrorCodes.Unavailable, $"Login {pool.Login}, which functions' statements come over, is refused: {exception.MessageText}",
+                    "See pg_hba.conf, the privilege CONNECT on the database, and the server's log.", exception) { IsUnavailable = true };
+            }
         }
     }
 
@@ -108,7 +118,7 @@ internal sealed class RoleLogins(NpgsqlDataSource owner, ReadOnlyMemory<byte> ke
 
     /// <summary>Whatever the server says against a session's beginning may come from a setting of the login's, unless it takes no sessions at all.</summary>
     private static bool IsRepairable(Exception refused) =>
-        refused is LoginSettingsException || (refused is PostgresException error && !FunctionSqlException.IsServerAway(error.SqlState));
+        refused is LoginSettingsException || (refused is PostgresException error && !ServerTrouble.IsAway(error.SqlState));
 
     private static bool IsPasswordRefused(Exception refused) =>
         refused is PostgresException { SqlState: PostgresErrorCodes.InvalidPassword or PostgresErrorCodes.InvalidAuthorizationSpecification };

@@ -88,6 +88,27 @@ internal sealed class FaultStage : IAsyncDisposable
         await command.ExecuteNonQueryAsync();
     }
 
+    /// <summary>Deploys another function and waits until it can be called.</summary>
+    public async Task DeployAsync(string name, string source)
+    {
+        await using (var deploy = Owner.CreateCommand("select functions.deploy($1, $2)"))
+        {
+            deploy.Parameters.AddWithValue(name);
+            deploy.Parameters.AddWithValue(source);
+            await deploy.ExecuteNonQueryAsync();
+        }
+        await ExecuteAsync($"call functions.wait_ready('{name}', timeout => '2 minutes')");
+    }
+
+    /// <summary>Calls a function of the first sidecar over HTTP, as the service role.</summary>
+    public async Task<HttpResponseMessage> CallAsync(string function)
+    {
+        using var http = new HttpClient { BaseAddress = First.Url };
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/functions/v1/invoke/" + function);
+        request.Headers.Authorization = new System.Net.Http.Headers.AuthenticationHeaderValue("Bearer", Tokens.For("service_role", null));
+        return await http.SendAsync(request);
+    }
+
     public async Task<T> ScalarAsync<T>(string sql)
     {
         await using var command = Owner.CreateCommand(sql);
@@ -173,12 +194,7 @@ internal sealed class FaultStage : IAsyncDisposable
     {
         await stage.StartSidecarAsync(null, settings);
         await stage.ExecuteAsync(Schema);
-        await using (var deploy = stage.Owner.CreateCommand("select functions.deploy('noting', $1)"))
-        {
-            deploy.Parameters.AddWithValue(source);
-            await deploy.ExecuteNonQueryAsync();
-        }
-        await stage.ExecuteAsync("call functions.wait_ready('noting', timeout => '2 minutes')");
+        await stage.DeployAsync("noting", source);
         await stage.ExecuteAsync($"select functions.create_trigger('items', 'noting', 'items', options => '{options}')");
         await stage.First.LogsAsync(Leads);
         return stage;

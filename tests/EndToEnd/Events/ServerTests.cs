@@ -46,6 +46,7 @@ public sealed class ServerTests
         var rows = (int)await stage.ScalarAsync<long>("select count(*) from items");
         await stage.AllDeliveredAsync(rows);
         await stage.EachRowHasOneEventAsync(rows);
+        Assert.Equal(0, await stage.ScalarAsync<long>("select count(*) from effects where attempt <> 1"));
     }
 
     [Fact]

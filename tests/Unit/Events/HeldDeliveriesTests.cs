@@ -16,7 +16,7 @@ public sealed class HeldDeliveriesTests
         Put(held, "other", 3);
         Put(held, "third", 1);
         foreach (var batch in running)
-            held.End(batch, limit: null, pauseFor: null);
+            held.End(batch, new DeliveryEnd(100));
 
         Assert.Equal(["slow", "other", "third", "slow"], Start(held).Select(batch => batch[0].Function));
     }
@@ -33,7 +33,7 @@ public sealed class HeldDeliveriesTests
         var next = new List<string>();
         for (var ended = 0; ended < 4; ended++)
         {
-            held.End(running.Dequeue(), limit: null, pauseFor: null);
+            held.End(running.Dequeue(), new DeliveryEnd(100));
             var started = Assert.Single(Start(held));
             running.Enqueue(started);
             next.Add(started[0].Function);
@@ -47,12 +47,12 @@ public sealed class HeldDeliveriesTests
     {
         var held = new HeldDeliveries(maxRunning: 10);
         Put(held, "f", 1);
-        held.End(Assert.Single(Start(held)), limit: 1, pauseFor: null);
+        held.End(Assert.Single(Start(held)), new DeliveryEnd(1));
         Put(held, "f", 3);
 
         var running = Assert.Single(Start(held));
         Assert.Empty(Start(held));
-        held.End(running, limit: 2, pauseFor: null);
+        held.End(running, new DeliveryEnd(2));
 
         Assert.Equal(2, Start(held).Count);
     }
@@ -98,6 +98,24 @@ public sealed class HeldDeliveriesTests
 
         Assert.True(held.TryReserve("f", 0));
         Assert.False(held.TryReserve("f", 0));
+    }
+
+    [Fact]
+    public void While_the_database_is_away_one_delivery_at_a_time_finds_out_whether_it_is_back()
+    {
+        var held = new HeldDeliveries(maxRunning: 10);
+        Put(held, "f", 20);
+        var running = Start(held);
+        held.End(running[0], new DeliveryEnd(100, IsDatabaseAway: true));
+
+        Assert.Equal(10, held.TakeWaiting("f").Count);
+        Assert.False(held.TryReserve("f", 0));
+        Assert.Empty(held.Room(["f"]));
+        Assert.True(held.TryReserve("other", 0));
+
+        // One that ran all the while and succeeded.
+        held.End(running[1], new DeliveryEnd(100));
+        Assert.True(held.TryReserve("f", 0));
     }
 
     private static List<Delivery[]> Start(HeldDeliveries held) => held.Start(_ => 1);

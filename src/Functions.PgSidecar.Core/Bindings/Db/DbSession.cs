@@ -24,6 +24,7 @@ internal sealed class DbSession(FunctionDatabase database, Invocation invocation
 
     private readonly ConcurrentDictionary<int, FunctionTransaction> transactions = new();
     private readonly ResultBudget budget = new();
+    private readonly ConcurrentDictionary<string, OutsideTrouble> troubles = new(StringComparer.Ordinal);
     private CallerContext? caller;
 
     /// <summary>Over when the last operation that was not begun on the sandbox's thread has been read, and is on its way.</summary>
@@ -45,6 +46,9 @@ internal sealed class DbSession(FunctionDatabase database, Invocation invocation
     }
 
     /// <inheritdoc/>
+    public OutsideTrouble Explain(string code) => troubles.GetValueOrDefault(code);
+
+    /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
         foreach (var transaction in transactions.Values)
@@ -59,6 +63,10 @@ internal sealed class DbSession(FunctionDatabase database, Invocation invocation
         }
         catch (FunctionSqlException e)
         {
+            if (e.IsUnavailable)
+                troubles[e.Code] = OutsideTrouble.ServerAway;
+            else if (e.IsContention)
+                troubles.TryAdd(e.Code, OutsideTrouble.Contention);
             operation.Fail(DbErrors.Describe(e));
         }
         catch (OperationCanceledException)
