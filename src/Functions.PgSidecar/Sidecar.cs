@@ -1,5 +1,6 @@
 using System.Text;
 using Functions.PgSidecar.Core.Auth;
+using Functions.PgSidecar.Core.Auth.Management;
 using Functions.PgSidecar.Core.Bindings;
 using Functions.PgSidecar.Core.Bindings.Compression;
 using Functions.PgSidecar.Core.Bindings.Db;
@@ -87,6 +88,10 @@ internal static class Sidecar
     private static void AddRegistry(IServiceCollection services)
     {
         services.AddSingleton<RegistryStore>();
+        services.AddSingleton<ModuleDeployStore>();
+        services.AddSingleton<ApiKeyStore>();
+        services.AddSingleton<ApiKeyCatalog>();
+        services.AddHostedService<ApiKeyUseWorker>();
         services.AddSingleton<SidecarStore>();
         services.AddSingleton<SettingsStore>();
         services.AddSingleton(static provider => new ChangeListener(
@@ -181,5 +186,7 @@ internal static class Sidecar
         services.AddSingleton(provider => TokenVerifier.Create(
             options.Auth, provider.GetRequiredService<TimeProvider>(), provider.GetRequiredService<ILogger<TokenVerifier>>()));
         services.AddSingleton<Authenticator>();
+        services.AddSingleton<ManagementAuthenticator>();
+        services.AddSingleton(new DeployPolicy(options.Http));
     }
 }

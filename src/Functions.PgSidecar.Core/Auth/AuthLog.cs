@@ -10,4 +10,7 @@ internal static partial class AuthLog
 
     [LoggerMessage(8001, LogLevel.Warning, "The key set could not be loaded ({Reason}); {Consequence}")]
     public static partial void KeysNotLoaded(ILogger logger, string reason, string consequence);
+
+    [LoggerMessage(8002, LogLevel.Warning, "Could not record when an API key was used ({Reason}); functions.api_keys shows an earlier use")]
+    public static partial void ApiKeyUseNotRecorded(ILogger logger, string reason);
 }

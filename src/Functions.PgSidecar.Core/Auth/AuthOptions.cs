@@ -1,3 +1,5 @@
+using Functions.PgSidecar.Core.Auth.Management;
+
 namespace Functions.PgSidecar.Core.Auth;
 
 /// <summary>How callers are told apart: which keys sign their tokens, and which claims decide their role.</summary>
@@ -46,6 +48,9 @@ internal sealed record AuthOptions
 
     /// <summary><c>PGFN_ANON_ROLE</c>: the role of a request without a token. Default: <c>anon</c>.</summary>
     public string AnonymousRole { get; init; } = "anon";
+
+    /// <summary><c>PGFN_MANAGE_CLAIM</c>: which claims of a token let it manage functions over HTTP. Default: none; only API keys do.</summary>
+    public IReadOnlyList<ManageClaim> ManageClaims { get; init; } = [];
 
     /// <summary>How many verified tokens are remembered. Default: 8192, some 2 KB each.</summary>
     public int VerifiedTokens { get; init; } = 8192;

@@ -22,6 +22,9 @@ public enum AuthRefusal
     WrongIssuer = 16,
     InvalidRole = 17,
     InvalidClaims = 18,
+    UnknownApiKey = 19,
+    ApiKeyExpired = 20,
+    SeveralCredentials = 21,
     KeysUnavailable = 30,
 }
 
@@ -55,6 +58,9 @@ internal static class AuthRefusals
         AuthRefusal.WrongIssuer => "The token is from another issuer (iss) than PGFN_JWT_ISSUER.",
         AuthRefusal.InvalidRole => "The token's role claim names no role that a token may have: a plain name (letters, digits and underscores, at most 63) and, where PGFN_JWT_ROLES is set, one of those.",
         AuthRefusal.InvalidClaims => "A registered claim of the token has the wrong type or range (exp, nbf, iat: seconds since 1970; sub, iss: text; aud: text or a list of texts).",
+        AuthRefusal.UnknownApiKey => "There is no such API key: it is incomplete, was dropped, or belongs to another database.",
+        AuthRefusal.ApiKeyExpired => "The API key has expired; make a new one with functions.create_api_key.",
+        AuthRefusal.SeveralCredentials => "The request carries more than one credential (Authorization, X-API-Key, apikey); send one.",
         AuthRefusal.KeysUnavailable => "The issuer's key set could not be loaded yet; try again shortly.",
         _ => throw new ArgumentOutOfRangeException(nameof(refusal), refusal, "Not a refusal."),
     };

@@ -47,7 +47,7 @@ internal sealed class Authenticator
     }
 
     /// <summary>RFC 6750 section 2.1, the scheme in any case (RFC 9110 section 11.1), spaces around the token forgiven. Two credentials joined by a comma are none.</summary>
-    private static bool TryReadBearer(string? header, out ReadOnlyMemory<char> token)
+    internal static bool TryReadBearer(string? header, out ReadOnlyMemory<char> token)
     {
         token = default;
         if (header is null || !header.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase))

@@ -1,5 +1,6 @@
 using Functions.PgSidecar.Core.Auth;
 using Functions.PgSidecar.Core.Auth.Keys;
+using Functions.PgSidecar.Core.Auth.Management;
 using Functions.PgSidecar.Core.Bindings.Http;
 using Functions.PgSidecar.Core.Secrets;
 using Functions.PgSidecar.Sandbox.Wasi;
@@ -102,6 +103,7 @@ internal sealed record SidecarOptions
             TokenRoles = ReadRoles(reader, "PGFN_JWT_ROLES"),
             DefaultRole = ReadRole(reader, "PGFN_JWT_DEFAULT_ROLE", defaults.DefaultRole),
             AnonymousRole = ReadRole(reader, "PGFN_ANON_ROLE", defaults.AnonymousRole),
+            ManageClaims = ReadManageClaims(reader),
         };
     }
 
@@ -124,6 +126,22 @@ internal sealed record SidecarOptions
         }
 
         return roles;
+    }
+
+    private static List<ManageClaim> ReadManageClaims(SettingReader reader)
+    {
+        const string name = "PGFN_MANAGE_CLAIM";
+        var claims = new List<ManageClaim>();
+        foreach (var entry in (reader.Text(name) ?? "").Split(';', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
+        {
+            if (ManageClaim.TryParse(entry) is { } claim)
+                claims.Add(claim);
+            else
+                reader.Fail(name, $"'{entry}' is not of the form claim=value or claim=value scopes, such as scope=functions:deploy or groups=ops deploy,secrets; "
+                    + $"the scopes are {string.Join(", ", ManagementScopes.Known)}.");
+        }
+
+        return claims;
     }
 
     private static string ReadRole(SettingReader reader, string name, string fallback)

@@ -1,3 +1,4 @@
+using Functions.PgSidecar.Core.Auth.Management;
 using Functions.PgSidecar.Postgres.Registry;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -6,7 +7,7 @@ namespace Functions.PgSidecar.Core.Registry;
 
 /// <summary>Keeps the catalog true: hears of changes at once, and asks from time to time in case something was not heard.</summary>
 internal sealed class RegistryWorker(
-    FunctionCatalog catalog, CompilationWorker compilation, ChangeListener listener, TimeProvider time, ILogger<RegistryWorker> logger)
+    FunctionCatalog catalog, ApiKeyCatalog apiKeys, CompilationWorker compilation, ChangeListener listener, TimeProvider time, ILogger<RegistryWorker> logger)
     : BackgroundService
 {
     private static readonly TimeSpan PollWhileListening = TimeSpan.FromSeconds(30);
@@ -42,12 +43,19 @@ internal sealed class RegistryWorker(
 
     private void OnChanged(string name)
     {
+        if (name == ChangeListener.ApiKeysChanged)
+        {
+            apiKeys.Invalidate();
+            return;
+        }
         catalog.Invalidate(name);
         compilation.Wake();
     }
 
     private void OnConnectionChanged(bool connected, CancellationToken stoppingToken)
     {
+        // While changes are not heard, keys are read from the database at each use.
+        apiKeys.Invalidate(isListening: connected);
         if (stoppingToken.IsCancellationRequested)
             return;
         if (connected)

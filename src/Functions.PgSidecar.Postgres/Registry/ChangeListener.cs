@@ -21,6 +21,9 @@ public sealed partial class ChangeListener(
     /// <summary>Tells that there are new <c>deliveries</c>, <c>triggers</c> or <c>backfills</c>.</summary>
     public const string FunctionsEvents = "functions_events";
 
+    /// <summary>The payload on <see cref="FunctionsChanged"/> that says that the API keys changed; no function can have this name.</summary>
+    public const string ApiKeysChanged = "!api_keys";
+
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan ProbeInterval = TimeSpan.FromSeconds(15);

@@ -113,18 +113,6 @@ public sealed class RegistryStore(NpgsqlDataSource dataSource)
         return (bool)(await command.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false))!;
     }
 
-    /// <summary>Stores a WebAssembly module as a new version, as <c>functions.deploy_wasm</c>.</summary>
-    /// <returns>The version's number.</returns>
-    /// <exception cref="PostgresException">The name, the module or the options can't be.</exception>
-    public async Task<int> DeployModuleAsync(string function, byte[] module, string optionsJson, CancellationToken cancellationToken)
-    {
-        await using var command = dataSource.CreateCommand("select functions.deploy_wasm($1, $2, $3::jsonb)");
-        command.Parameters.AddWithValue(function);
-        command.Parameters.AddWithValue(module);
-        command.Parameters.AddWithValue(optionsJson);
-        return (int)(await command.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false))!;
-    }
-
     /// <summary>Waits until a version is compiled.</summary>
     /// <exception cref="PostgresException">It does not compile, or has not been compiled in time.</exception>
     public async Task WaitReadyAsync(string function, int version, CancellationToken cancellationToken)

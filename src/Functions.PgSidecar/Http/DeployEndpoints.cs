@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Security.Cryptography;
 using System.Text.Json;
 using Functions.PgSidecar.Core.Auth;
+using Functions.PgSidecar.Core.Auth.Management;
 using Functions.PgSidecar.Postgres.Registry;
 using Microsoft.AspNetCore.Http.Features;
 using Npgsql;
@@ -10,12 +11,10 @@ namespace Functions.PgSidecar.Http;
 
 /// <summary>
 /// <c>POST /functions/v1/deploy</c>, <c>multipart/form-data</c> with <c>name</c>, <c>wasm</c> (a file) and, if it wants to, <c>config</c> (the options as
-/// JSON): deploys a WebAssembly module and answers when it is compiled. For callers with the role <c>service_role</c>.
+/// JSON): deploys a WebAssembly module and answers when it is compiled. For API keys, and tokens that manage, with the scope <c>deploy</c>.
 /// </summary>
-internal sealed class DeployEndpoints(RegistryStore registry, Authenticator authenticator)
+internal sealed class DeployEndpoints(RegistryStore registry, ModuleDeployStore modules, ManagementAuthenticator authenticator, DeployPolicy policy)
 {
-    private const string ServiceRole = "service_role";
-
     /// <summary>The largest module that the database can be told to take, and a little for the other parts.</summary>
     private const long MaxRequestBytes = (25 << 20) + (64 << 10);
 
@@ -29,7 +28,7 @@ internal sealed class DeployEndpoints(RegistryStore registry, Authenticator auth
     private async Task DeployAsync(HttpContext context)
     {
         // Before anything of the body is read.
-        if (!await IsAllowedAsync(context))
+        if (await AuthenticateAsync(context) is not { } manager)
             return;
         if (!context.Request.HasFormContentType)
         {
@@ -45,19 +44,41 @@ internal sealed class DeployEndpoints(RegistryStore registry, Authenticator auth
             await Problem.WriteAsync(context, StatusCodes.Status400BadRequest, "MISSING_REQUIRED", "The parts name and wasm (a file) are needed.");
             return;
         }
+        var options = form["config"].ToString() is { Length: > 0 } config ? config : "{}";
+        if (DeployPolicy.HostsIn(options) is not { } hosts)
+        {
+            await Problem.WriteAsync(context, StatusCodes.Status400BadRequest, "VALIDATION_ERROR", "The part config is not JSON.");
+            return;
+        }
+        if (policy.Refuse(manager, name, hosts) is { } refusal)
+        {
+            await Problem.WriteAsync(context, StatusCodes.Status403Forbidden, "FORBIDDEN", refusal);
+            return;
+        }
         var module = new byte[file.Length];
         await using (var content = file.OpenReadStream())
             await content.ReadExactlyAsync(module, context.RequestAborted);
-        await DeployAsync(context, name, module, form["config"].ToString() is { Length: > 0 } config ? config : "{}");
+        await DeployAsync(context, manager, name, module, options);
     }
 
-    private async Task DeployAsync(HttpContext context, string name, byte[] module, string options)
+    private async Task DeployAsync(HttpContext context, Manager manager, string name, byte[] module, string options)
     {
         try
         {
-            var version = await registry.DeployModuleAsync(name, module, options, context.RequestAborted);
-            await registry.WaitReadyAsync(name, version, context.RequestAborted);
-            await AnswerAsync(context, name, version, module);
+            var deployed = await modules.DeployAsync(
+                name, module, options, manager.Name, manager.KeyId, holdings => policy.Refuse(manager, holdings), context.RequestAborted);
+            if (deployed.KeyIsGone)
+            {
+                await RefuseAsync(context, AuthRefusal.UnknownApiKey);
+                return;
+            }
+            if (deployed.Refusal is { } refusal)
+            {
+                await Problem.WriteAsync(context, StatusCodes.Status403Forbidden, "FORBIDDEN", refusal);
+                return;
+            }
+            await registry.WaitReadyAsync(name, deployed.Version, context.RequestAborted);
+            await AnswerAsync(context, name, deployed.Version, module);
         }
         catch (PostgresException e) when (e.SqlState is PostgresErrorCodes.ProgramLimitExceeded)
         {
@@ -73,8 +94,7 @@ internal sealed class DeployEndpoints(RegistryStore registry, Authenticator auth
         }
         catch (NpgsqlException e) when (e is not PostgresException)
         {
-            await Problem.WriteAsync(
-                context, StatusCodes.Status503ServiceUnavailable, "PGFN0503", "The database can't be reached just now.", retryAfter: 1);
+            await SayDatabaseIsAwayAsync(context);
         }
     }
 
@@ -88,25 +108,43 @@ internal sealed class DeployEndpoints(RegistryStore registry, Authenticator auth
         or PostgresErrorCodes.UndefinedObject
         or PostgresErrorCodes.SyntaxError;
 
-    private async ValueTask<bool> IsAllowedAsync(HttpContext context)
+    /// <returns>Null where the request was answered: it has no credential, or none that manages.</returns>
+    private async ValueTask<Manager?> AuthenticateAsync(HttpContext context)
     {
         var headers = context.Request.Headers;
-        var result = await authenticator.AuthenticateAsync(headers.Authorization, headers["apikey"], context.RequestAborted);
-        if (result.Caller is not { } caller)
+        ManagementResult result;
+        try
         {
-            await Problem.WriteAsync(context, result.Refusal.Status(), result.Refusal.Code(), result.Refusal.Message());
-            return false;
+            result = await authenticator.AuthenticateAsync(headers.Authorization, headers["X-API-Key"], headers["apikey"], context.RequestAborted);
         }
-        if (headers.Authorization.Count == 0 && headers["apikey"].Count == 0)
+        catch (NpgsqlException)
         {
-            await Problem.WriteAsync(context, StatusCodes.Status401Unauthorized, "AUTHENTICATION_ERROR", $"Deploying needs a token with the role {ServiceRole}.");
-            return false;
+            await SayDatabaseIsAwayAsync(context);
+            return null;
         }
-        if (caller.Role == ServiceRole)
-            return true;
-        await Problem.WriteAsync(context, StatusCodes.Status403Forbidden, "FORBIDDEN", $"Deploying is for the role {ServiceRole}.");
-        return false;
+        if (result.Refusal != AuthRefusal.None)
+        {
+            await RefuseAsync(context, result.Refusal);
+        }
+        else if (result.Manager is null)
+        {
+            await Problem.WriteAsync(
+                context, StatusCodes.Status401Unauthorized, "AUTHENTICATION_ERROR",
+                "Deploying needs an API key with the scope deploy: select functions.create_api_key('ci', '{deploy}'); send it as Authorization: Bearer, or in X-API-Key.");
+        }
+        else if (DeployPolicy.RefuseDeploying(result.Manager) is { } refusal)
+        {
+            await Problem.WriteAsync(context, StatusCodes.Status403Forbidden, "FORBIDDEN", refusal);
+            return null;
+        }
+        return result.Manager;
     }
+
+    private static Task RefuseAsync(HttpContext context, AuthRefusal refusal) =>
+        Problem.WriteAsync(context, refusal.Status(), refusal.Code(), refusal.Message());
+
+    private static Task SayDatabaseIsAwayAsync(HttpContext context) =>
+        Problem.WriteAsync(context, StatusCodes.Status503ServiceUnavailable, "PGFN0503", "The database can't be reached just now.", retryAfter: 1);
 
     /// <returns>Null where the parts can't be read.</returns>
     private static async Task<IFormCollection?> ReadFormAsync(HttpContext context)

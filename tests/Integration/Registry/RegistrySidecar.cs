@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Functions.PgSidecar.Core.Auth.Management;
 using Functions.PgSidecar.Core.Registry;
 using Functions.PgSidecar.Core.Secrets;
 using Functions.PgSidecar.Postgres.Registry;
@@ -28,8 +29,9 @@ internal sealed class RegistrySidecar : IAsyncDisposable
         Programs = new ProgramCache(compiler, Store, time, NullLogger<ProgramCache>.Instance) { MaxBytes = cacheBytes };
         Catalog = new FunctionCatalog(Store, new DeployedFunctionFactory(secrets), Programs, time, NullLogger<FunctionCatalog>.Instance);
         Compilation = new CompilationWorker(compiler, Store, Programs, new SidecarIdentity(Guid.NewGuid()), time, new CompiledLog(Compiled));
+        ApiKeys = new ApiKeyCatalog(new ApiKeyStore(owner), time);
         worker = new RegistryWorker(
-            Catalog, Compilation, new ChangeListener(listening, NullLogger<ChangeListener>.Instance, time), time, NullLogger<RegistryWorker>.Instance);
+            Catalog, ApiKeys, Compilation, new ChangeListener(listening, NullLogger<ChangeListener>.Instance, time), time, NullLogger<RegistryWorker>.Instance);
     }
 
     public static JavaScriptEngine Engine => SharedEngine.Value;
@@ -45,6 +47,8 @@ internal sealed class RegistrySidecar : IAsyncDisposable
     public FunctionCatalog Catalog { get; }
 
     public CompilationWorker Compilation { get; }
+
+    public ApiKeyCatalog ApiKeys { get; }
 
     /// <summary>Functions and versions compiled here.</summary>
     public ConcurrentQueue<(string Function, int Version)> Compiled { get; } = new();
@@ -69,6 +73,7 @@ internal sealed class RegistrySidecar : IAsyncDisposable
         await worker.StopAsync(CancellationToken.None);
         await Compilation.StopAsync(CancellationToken.None);
         worker.Dispose();
+        ApiKeys.Dispose();
         Compilation.Dispose();
     }
 

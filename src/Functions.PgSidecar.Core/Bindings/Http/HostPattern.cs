@@ -13,6 +13,10 @@ namespace Functions.PgSidecar.Core.Bindings.Http;
 /// </remarks>
 internal sealed class HostPattern
 {
+    /// <summary>Domains that the Internet's DNS does not have (RFC 6761, 6762, 8375 and what ICANN reserved or networks use all the same).</summary>
+    private static readonly string[] LocalDomains =
+        ["localhost", "local", "localdomain", "internal", "intranet", "private", "corp", "home", "lan", "home.arpa", "test"];
+
     private readonly string? scheme;
     private readonly string host;
     private readonly bool isWildcard;
@@ -45,6 +49,22 @@ internal sealed class HostPattern
         return !isLiteral && (this.host.Length == 0 || (host.Length > this.host.Length && host.EndsWith(this.host, StringComparison.Ordinal)));
     }
 
+    /// <summary>
+    /// Whether the pattern may lead to what is not public: <c>localhost</c>, an address that is not one of the public Internet, a name that only a local network
+    /// has; and any name at all where the operator opened such networks to names.
+    /// </summary>
+    /// <param name="namesReachPrivateNetworks">Whether <c>PGFN_HTTP_ALLOW_NETWORKS</c> is set.</param>
+    public bool MayLeadInside(bool namesReachPrivateNetworks)
+    {
+        if (!isWildcard && IPAddress.TryParse(host, out var address))
+            return !AddressPolicy.IsPublic(address);
+        if (namesReachPrivateNetworks)
+            return true;
+        var name = host.TrimStart('.');
+        return name.Length > 0 && (!name.Contains('.', StringComparison.Ordinal) && !isWildcard || LocalDomains.Any(domain =>
+            name == domain || name.EndsWith("." + domain, StringComparison.Ordinal)));
+    }
+
     /// <summary>The host of a URL in the one spelling that is compared: lower case, punycode, addresses canonical, no dot at the end.</summary>
     public static string HostOf(Uri url) => Canonical(url.IdnHost);
 
@@ -72,7 +92,8 @@ internal sealed class HostPattern
         return IPAddress.TryParse(bare, out var address) ? address.ToString() : bare;
     }
 
-    private static HostPattern? TryParse(string text)
+    /// <summary>Reads a pattern; null where it is none.</summary>
+    public static HostPattern? TryParse(string text)
     {
         string? scheme = null;
         var authority = text.Trim();
