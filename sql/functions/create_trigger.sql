@@ -7,6 +7,8 @@
 --   order_by    columns: events that are equal in them are delivered one after another, in the order of commits
 --   batch_size 1-1000 (1), retries 0-100 (the function's, else 5), backoff_ms (1000) and max_backoff_ms (300000), timeout_ms 1000-300000
 --   role        as whom the function runs (the writer; service_role where the writer is no role of functions)
+--   payload     the names of an event's members: event (operation, old, new) or supabase (type, old_record, record)
+--   url, headers, secret  post the events to a URL, signed as Standard Webhooks says, instead of running a function: function is null then
 --   include_old true: whole old rows (REPLICA IDENTITY FULL); start "now" or "backfill": fire for the rows that exist as well
 create or replace function functions.create_trigger(
     trigger text, function text, "table" regclass, operations text[] default '{INSERT,UPDATE,DELETE}', options jsonb default '{}')
@@ -36,23 +38,30 @@ begin
 
     lock table functions_private.triggers in share row exclusive mode;
     perform functions_private.ensure_slot();
+    if options ->> 'url' is not null then
+        if create_trigger.function is not null then
+            raise exception 'a trigger has a function or the option url, not both' using errcode = 'invalid_parameter_value',
+                hint = 'To post to a URL give null for the function.';
+        end if;
+        create_trigger.function := functions_private.set_url_target(trigger, options);
+    end if;
     perform functions_private.require_function(create_trigger.function);
     select t.* into former from functions_private.triggers t where t.name = trigger;
     perform functions_private.publish_table("table", with_old and (wanted && array['UPDATE', 'DELETE'] or not functions_private.has_key("table")));
 
     insert into functions_private.triggers as t
         (name, function, relation, operations, columns, condition, order_by, batch_size, retries, backoff_ms, max_backoff_ms, timeout_ms, role,
-         include_old, since_lsn)
+         include_old, payload, since_lsn)
     values (trigger, create_trigger.function, "table", wanted,
         (select array_agg(c) from functions_private.text_list(options -> 'columns') c where c is not null), options ->> 'when',
         (select array_agg(c) from functions_private.text_list(options -> 'order_by') c where c is not null),
         coalesce((options ->> 'batch_size')::integer, 1), (options ->> 'retries')::integer, coalesce((options ->> 'backoff_ms')::integer, 1000),
         coalesce((options ->> 'max_backoff_ms')::integer, 300000), (options ->> 'timeout_ms')::integer, options ->> 'role', with_old,
-        pg_current_wal_insert_lsn())
+        coalesce(options ->> 'payload', 'event'), pg_current_wal_insert_lsn())
     on conflict (name) do update set function = excluded.function, relation = excluded.relation, operations = excluded.operations,
         columns = excluded.columns, condition = excluded.condition, order_by = excluded.order_by, batch_size = excluded.batch_size,
         retries = excluded.retries, backoff_ms = excluded.backoff_ms, max_backoff_ms = excluded.max_backoff_ms, timeout_ms = excluded.timeout_ms,
-        role = excluded.role, include_old = excluded.include_old
+        role = excluded.role, include_old = excluded.include_old, payload = excluded.payload
     returning t.id, t.version into new_id, new_version;
     perform functions_private.create_condition(new_id, new_version, "table", options ->> 'when');
     if former.relation is distinct from "table"::oid and former.relation is not null then

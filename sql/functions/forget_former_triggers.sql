@@ -17,6 +17,12 @@ begin
             execute format('drop function if exists functions_private.%I(jsonb, jsonb)', format('condition_%s_%s', former.id, former.version));
         end if;
     end loop;
+    -- A function that posts to a URL outlives its trigger while events of the trigger may still be delivered.
+    delete from functions_private.functions f
+    where f.url_target
+      and not exists (select from functions_private.triggers t where t.function = f.name)
+      and not exists (select from functions_private.former_triggers t where t.function = f.name)
+      and not exists (select from functions_private.deliveries d where d.function = f.name);
 end
 $$;
 comment on function functions_private.forget_former_triggers() is 'Removes definitions of triggers under which nothing can be read any more.';

@@ -27,6 +27,16 @@ begin
             if option.value #>> '{}' is distinct from 'now' and option.value #>> '{}' is distinct from 'backfill' then
                 raise exception 'option start must be "now" or "backfill", not %', left(option.value::text, 60) using errcode = 'invalid_parameter_value';
             end if;
+        elsif option.key = 'payload' then
+            if option.value #>> '{}' is distinct from 'event' and option.value #>> '{}' is distinct from 'supabase' then
+                raise exception 'option payload must be "event" or "supabase", not %', left(option.value::text, 60) using errcode = 'invalid_parameter_value';
+            end if;
+        elsif option.key in ('headers', 'secret') then
+            if options ->> 'url' is null then
+                raise exception 'option % belongs to the option url, which is missing', option.key using errcode = 'invalid_parameter_value';
+            end if;
+        elsif option.key = 'url' then
+            null; -- functions_private.set_url_target checks it with its headers and secret
         elsif option.key = 'when' then
             if option.type <> 'string' then
                 raise exception 'option when must be an SQL condition over old and new, not %', left(option.value::text, 60) using errcode = 'invalid_parameter_value';
@@ -47,7 +57,7 @@ begin
             perform functions_private.validate_role_option(option.value);
         else
             raise exception 'unknown option %', to_json(option.key) using errcode = 'invalid_parameter_value',
-                hint = 'The options are columns, when, order_by, batch_size, retries, backoff_ms, max_backoff_ms, timeout_ms, role, include_old, start.';
+                hint = 'The options are columns, when, order_by, batch_size, retries, backoff_ms, max_backoff_ms, timeout_ms, role, include_old, start, payload, url, headers, secret.';
         end if;
     end loop;
 end

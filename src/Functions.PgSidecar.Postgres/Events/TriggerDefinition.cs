@@ -65,6 +65,9 @@ public sealed record TriggerDefinition
     /// <summary>As whom the function runs; null: the writer.</summary>
     public string? Role { get; init; }
 
+    /// <summary>The names that its events use.</summary>
+    public PayloadShape Payload { get; init; }
+
     /// <summary>Whether it fires at all.</summary>
     public required bool Enabled { get; init; }
 

@@ -10,7 +10,7 @@ public sealed class TriggerStore(NpgsqlDataSource dataSource)
     private const string Columns = """
         id, name, function, relation, operations, coalesce(columns, '{}'),
         case when condition is not null then format('functions_private.condition_%s_%s', id, version) end, coalesce(order_by, '{}'), batch_size,
-        retries, backoff_ms, max_backoff_ms, timeout_ms, role, enabled, since_lsn
+        retries, backoff_ms, max_backoff_ms, timeout_ms, role, enabled, since_lsn, payload
         """;
 
     /// <summary>Every trigger as it is now, enabled or not.</summary>
@@ -56,6 +56,7 @@ public sealed class TriggerStore(NpgsqlDataSource dataSource)
         Role = reader.IsDBNull(13) ? null : reader.GetString(13),
         Enabled = reader.GetBoolean(14),
         SinceLsn = (ulong)reader.GetFieldValue<NpgsqlLogSequenceNumber>(15),
-        EndedLsn = reader.IsDBNull(16) ? ulong.MaxValue : (ulong)reader.GetFieldValue<NpgsqlLogSequenceNumber>(16),
+        Payload = Enum.Parse<PayloadShape>(reader.GetString(16), ignoreCase: true),
+        EndedLsn = reader.IsDBNull(17) ? ulong.MaxValue : (ulong)reader.GetFieldValue<NpgsqlLogSequenceNumber>(17),
     };
 }

@@ -75,8 +75,8 @@ internal sealed class EventWriter : IDisposable
         json.WriteString("trigger_name"u8, source.Trigger.JsonName);
         json.WriteString("schema"u8, source.Relation.Schema);
         json.WriteString("table"u8, source.Relation.Name);
-        json.WriteString("operation"u8, Name(change.Operation));
-        WriteRows(source.Relation, message, change);
+        json.WriteString(source.Trigger.Names.Operation, Name(change.Operation));
+        WriteRows(source.Trigger.Names, source.Relation, message, change);
         WriteTransaction(source.Transaction);
         json.WritePropertyName("claims"u8);
         if (source.Context?.ClaimsJson is { } claims) json.WriteRawValue(claims, skipInputValidation: true);
@@ -112,12 +112,12 @@ internal sealed class EventWriter : IDisposable
         return start..buffer.Length;
     }
 
-    private void WriteRows(PublishedRelation relation, ReadOnlySpan<byte> message, RowChange change)
+    private void WriteRows(PayloadNames names, PublishedRelation relation, ReadOnlySpan<byte> message, RowChange change)
     {
-        json.WritePropertyName("old"u8);
+        json.WritePropertyName(names.Old);
         if (change.HasOld) RowWriter.Write(json, relation, message, change.Old, null, change.OldIsKey);
         else json.WriteNullValue();
-        json.WritePropertyName("new"u8);
+        json.WritePropertyName(names.New);
         if (change.HasNew) RowWriter.Write(json, relation, message, change.New, change.WholeOld, keyOnly: false);
         else json.WriteNullValue();
         if (change.HasOld) json.WriteString("old_columns"u8, change.OldIsKey ? "key"u8 : "all"u8);

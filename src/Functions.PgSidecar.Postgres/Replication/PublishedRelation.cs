@@ -50,6 +50,9 @@ internal sealed record RelationTrigger(TriggerDefinition Definition, int[] Colum
     /// <summary>Its name, as JSON.</summary>
     public JsonEncodedText JsonName { get; } = JsonEncodedText.Encode(Definition.Name);
 
+    /// <summary>The names of its events' members.</summary>
+    public PayloadNames Names { get; } = PayloadNames.Of(Definition.Payload);
+
     /// <summary>The caller of changes of which nobody knows whose they are.</summary>
     public string Nobody { get; } = CapturedContext.WriteCaller(Definition.Role, WalDecoder.DefaultRole, null, null);
 }
