@@ -29,6 +29,9 @@ internal static partial class EventsLog
     [LoggerMessage(3008, LogLevel.Information, "No trigger is left: the replication slot was dropped")]
     public static partial void SlotDropped(ILogger logger);
 
+    [LoggerMessage(3009, LogLevel.Information, "This sidecar stopped reading the WAL: another one reads it, the server ended the connection, or no trigger is left")]
+    public static partial void StoppedReading(ILogger logger);
+
     [LoggerMessage(3010, LogLevel.Warning, "Events can't be claimed, trying again: {Reason}")]
     public static partial void ClaimFailed(ILogger logger, string reason);
 

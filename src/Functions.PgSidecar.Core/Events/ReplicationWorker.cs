@@ -188,6 +188,11 @@ internal sealed class ReplicationWorker(
             await store.ReportAsync("publication_missing", message, cancellationToken).ConfigureAwait(false);
             await RestAsync(StandBy, cancellationToken).ConfigureAwait(false);
         }
+        catch (OperationCanceledException) when (ending.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
+        {
+            // BeatAsync ended the reading: the next step finds out who reads now, if anybody has to.
+            EventsLog.StoppedReading(logger);
+        }
         finally
         {
             await ending.CancelAsync().ConfigureAwait(false);
