@@ -14,6 +14,10 @@ begin
         return false; -- another sidecar made it while this one waited
     end if;
     execute format('create table functions_private.%I (like functions_private.%I including all)', partition, parent);
+    if not exists (select from pg_index i where i.indrelid = format('functions_private.%I', partition)::regclass and i.indisprimary) then
+        -- A user's publication FOR ALL TABLES makes DELETE fail without.
+        execute format('alter table functions_private.%I replica identity full', partition);
+    end if;
     execute format('alter table functions_private.%I attach partition functions_private.%I for values from (%L) to (%L)',
         parent, partition, day || ' 00:00:00+00', (day + 1) || ' 00:00:00+00');
     return true;

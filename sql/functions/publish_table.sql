@@ -28,6 +28,7 @@ begin
                 else false end
         into has_identity from pg_class c where c.oid = leaf;
         if with_old and (select c.relreplident <> 'f' from pg_class c where c.oid = leaf) then
+            perform functions_private.remember_identity(leaf);
             execute format('alter table %s replica identity full', leaf);
             raise notice '% has REPLICA IDENTITY FULL from now on: the WAL carries whole old rows.', leaf
                 using hint = 'To do without old rows: the option include_old false.';

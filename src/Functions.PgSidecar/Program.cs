@@ -5,6 +5,7 @@ var root = new RootCommand("Functions.PgSidecar: runs functions in WebAssembly s
 {
     ServeCommand.Create(),
     MigrateCommand.Create(),
+    UninstallCommand.Create(),
     DeployCommand.Create(),
     TokenCommand.Create(),
 };

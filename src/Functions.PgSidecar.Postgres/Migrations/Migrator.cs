@@ -35,6 +35,7 @@ public static class Migrator
             await ExecuteAsync(connection, "roles anon, authenticated, service_role", """
                 select functions.grant_role(r) from unnest(array['anon', 'authenticated', 'service_role']::name[]) r;
                 select functions_private.install_auth();
+                select functions_private.complete_identities();
                 """, cancellationToken).ConfigureAwait(false);
         }
         await ExecuteAsync(connection, "select functions.maintain_partitions('100 years')", cancellationToken).ConfigureAwait(false);
