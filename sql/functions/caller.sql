@@ -1,29 +1,31 @@
--- functions_private.caller() -> {role, sub, claims, depth} of whoever runs the statement, or null when no function can run as them.
+-- functions_private.caller() -> {role, sub, claims, depth, writer} of whoever runs the statement; null for superusers and the installation's owner,
+-- for whom functions run as service_role
 -- In a function's session only what the sidecar signed counts. Elsewhere the role is the one the session really has (SET ROLE is checked by
 -- the server, and a security definer function does not change it), and the claims are those of request.jwt.claims, as PostgREST and
 -- Supabase set it: exactly what policies of that session go by.
--- A login that is a member of a role of functions may have laid it down under way, to be nobody: it is who it is now, and functions, which may
--- not run as that, fail and say so. Superusers and the installation's owner, who are members of all roles, are nobody.
+-- Anybody else is no role that functions run as: an application's own login, or a session that reset its role while its statement ran. Functions run as
+-- anon for them, the least that anybody may, without claims; writer says whose session it was, for the errors that follow from that.
 create or replace function functions_private.caller() returns jsonb
 language plpgsql stable as $$
 declare
     context jsonb := functions_private.verified_context();
     actual text := coalesce(nullif(current_setting('role', true), 'none'), session_user);
+    is_function boolean;
     claims jsonb;
 begin
     if context is not null then
         return jsonb_build_object('role', context ->> 'role', 'sub', context -> 'claims' ->> 'sub', 'claims', context -> 'claims',
             'depth', coalesce((context ->> 'depth')::integer, 0) + 1);
     end if;
-    if exists (select from functions_private.roles r where r.login = session_user) then
-        return jsonb_build_object('role', actual, 'depth', 1); -- a function's session, whose context is not valid: no claims
-    end if;
+    is_function := exists (select from functions_private.roles r where r.login = session_user);
     if not exists (select from functions_private.roles r where r.role = actual) then
-        if functions_private.may_be_caller(session_user) and session_user <> current_user
-           and not (select r.rolsuper from pg_roles r where r.rolname = session_user) then
-            return jsonb_build_object('role', actual, 'depth', 0);
+        if not is_function and pg_has_role(session_user, current_user, 'member') then
+            return null; -- the owner, its members and superusers
         end if;
-        return null;
+        return jsonb_build_object('role', 'anon', 'depth', is_function::integer, 'writer', actual);
+    end if;
+    if is_function then
+        return jsonb_build_object('role', actual, 'depth', 1); -- a function's session, whose context is not valid: no claims
     end if;
     begin
         claims := nullif(current_setting('request.jwt.claims', true), '')::jsonb;
@@ -36,5 +38,6 @@ begin
     return jsonb_build_object('role', actual, 'sub', claims ->> 'sub', 'claims', claims, 'depth', 0);
 end
 $$;
-comment on function functions_private.caller() is 'Who runs the statement: {role, sub, claims, depth}; null when no function can run as them.';
+comment on function functions_private.caller() is
+    'Who runs the statement: {role, sub, claims, depth}, and writer where that is no role of functions; null for superusers and the owner.';
 revoke all on function functions_private.caller() from public;

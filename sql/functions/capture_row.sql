@@ -5,9 +5,7 @@ create or replace function functions_private.capture_row() returns trigger
 language plpgsql security definer as $$
 begin
     if pg_catalog.current_setting('role') operator(pg_catalog.<>) 'none'
-       or pg_catalog.starts_with(session_user, 'pgfn_')
-       or pg_catalog.current_setting('is_superuser') operator(pg_catalog.<>) 'on' and session_user operator(pg_catalog.<>) current_user
-          and functions_private.may_be_caller(session_user) then
+       or pg_catalog.current_setting('is_superuser') operator(pg_catalog.<>) 'on' and session_user operator(pg_catalog.<>) current_user then
         perform functions_private.write_context();
     end if;
     if tg_op operator(pg_catalog.=) 'DELETE' then

@@ -6,7 +6,8 @@
 --   when        an SQL condition over the rows old and new; what does not meet it is not stored
 --   order_by    columns: events that are equal in them are delivered one after another, in the order of commits
 --   batch_size 1-1000 (1), retries 0-100 (the function's, else 5), backoff_ms (1000) and max_backoff_ms (300000), timeout_ms 1000-300000
---   role        as whom the function runs (the writer; service_role where the writer is no role of functions)
+--   role        as whom the function runs (the function's option role, else the writer; where that is no role of functions, anon; where it is
+--               a superuser or the installation's owner, service_role)
 --   payload     the names of an event's members: event (operation, old, new) or supabase (type, old_record, record)
 --   url, headers, secret  post the events to a URL, signed as Standard Webhooks says, instead of running a function: function is null then
 --   include_old true: whole old rows (REPLICA IDENTITY FULL); start "now" or "backfill": fire for the rows that exist as well
@@ -66,6 +67,14 @@ begin
     perform functions_private.create_condition(new_id, new_version, "table", options ->> 'when');
     if former.relation is distinct from "table"::oid and former.relation is not null then
         perform functions_private.unpublish_table(former.relation);
+    end if;
+    if options ->> 'role' is null and options ->> 'url' is null and not exists (
+        select from functions_private.functions f join functions_private.versions v on v.function = f.name and v.version = f.active_version
+        where f.name = create_trigger.function and v.options ->> 'role' is not null)
+    then
+        raise notice 'Function % runs as the role that makes a change, where that is one of functions; as anon for changes by any other login; as service_role for those by superusers and the owner.',
+            create_trigger.function
+            using hint = 'To have it run as one role for all changes, an application''s own login''s too: the option role, of the trigger or of the function.';
     end if;
     if options ->> 'start' = 'backfill' then
         perform functions.backfill(trigger);

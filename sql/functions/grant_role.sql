@@ -2,6 +2,7 @@
 -- pgfn_<role>, which is a member of that role only, inherits nothing, and gets its password from the sidecar.
 -- Refused: roles with which a function could leave its confinement (superusers, creators of roles or databases, replication, roles that
 -- bypass row-level security other than service_role, this schema's owner and its members, the login roles themselves, server-file roles).
+-- Warns of each right by which code that runs as the role could run as somebody else (functions_private.risky_rights).
 create or replace function functions.grant_role(role name) returns void
 language plpgsql set search_path = pg_catalog, functions, pg_temp as $$
 declare
@@ -9,6 +10,7 @@ declare
     target pg_roles;
     owner name := (select pg_get_userbyid(nspowner) from pg_namespace where nspname = 'functions');
     power name;
+    risk record;
 begin
     select r.* into target from pg_roles r where r.rolname = grant_role.role;
     if not found then
@@ -44,15 +46,27 @@ begin
     if not exists (select from pg_auth_members m where m.roleid = target.oid and m.member = (select oid from pg_roles where rolname = login)) then
         execute format('grant %I to %I', role, login);
     end if;
+    -- The owner sees and ends the login's sessions (functions_private.guard_logins); a superuser may anyway.
+    if not pg_has_role(owner, login, 'usage') then
+        begin
+            execute format(case when current_setting('server_version_num')::integer >= 160000 then 'grant %I to %I with inherit true, set false' else 'grant %I to %I' end,
+                login, owner);
+        exception when insufficient_privilege then
+            raise warning 'The sidecar can''t end sessions of %, should somebody come to know its password.', to_json(login)
+                using hint = format('A superuser can change it: grant %I to %I;', login, owner);
+        end;
+    end if;
     if not has_database_privilege(login, current_database(), 'connect') then
         execute format('grant connect on database %I to %I', current_database(), login);
     end if;
     if not has_schema_privilege(role, 'functions', 'usage') then
         execute format('grant usage on schema functions to %I', role);
     end if;
-    lock table functions_private.roles in share row exclusive mode; -- one after another: each names all of them
+    for risk in select r."right", r.remedy from functions_private.risky_rights(role) r loop
+        raise warning 'Functions that run as % can make other roles run code of theirs: it has %.', to_json(role), risk."right"
+            using hint = 'To take it back: ' || risk.remedy;
+    end loop;
     insert into functions_private.roles as r (role, login) values (grant_role.role, login) on conflict do nothing;
-    perform functions_private.name_caller_roles();
     perform pg_notify('functions_changed', '');
 end
 $$;

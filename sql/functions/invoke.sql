@@ -1,5 +1,6 @@
 -- functions.invoke(function, payload, options) -> the event's id
--- Runs a function after this transaction has committed, at least once, as whoever calls this. A function that does not exist is an error now.
+-- Runs a function after this transaction has committed, at least once, as whoever calls this: functions_private.caller(). A function that does not
+-- exist is an error now.
 --   run_at (a timestamp) or delay_ms 0-31536000000: not before then
 --   idempotency_key: of several calls with the same key only the first counts; the others return its id (kept as long as events are)
 --   role: as whom (only for roles that own the installation)
@@ -39,7 +40,7 @@ begin
             raise exception 'option role is for the owner of the installation' using errcode = 'insufficient_privilege';
         end if;
         perform functions_private.validate_role_option(options -> 'role');
-        caller := coalesce(caller, '{}') || jsonb_build_object('role', options ->> 'role');
+        caller := coalesce(caller - 'writer', '{}') || jsonb_build_object('role', options ->> 'role');
     end if;
 
     if options ->> 'idempotency_key' is not null then

@@ -127,6 +127,7 @@ internal static class Sidecar
         services.AddSingleton(provider => new FunctionDatabase(
             provider.GetRequiredService<NpgsqlDataSource>(), key.Derive("pgfn role logins v1"), database, provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton(provider => new OutboundHttp(options.Http, provider.GetRequiredService<TimeProvider>()));
+        services.AddHostedService<LoginGuard>();
         services.AddSingleton<IBinding, DbBinding>();
         services.AddSingleton<IBinding, FetchBinding>();
         services.AddSingleton<IBinding, CompressionBinding>();

@@ -33,6 +33,34 @@ public sealed class DatabaseTests(SidecarFixture sidecar)
         Assert.Equal(3, (int)(await sidecar.CallAsync(name, role: "service_role"))!["count"]!);
     }
 
+    [Fact]
+    public async Task A_password_that_a_function_gives_its_login_is_replaced()
+    {
+        var role = "code_" + Guid.NewGuid().ToString("N")[..12];
+        await sidecar.Database.ExecuteAsync($"""
+            create role {role}; select functions.grant_role('{role}');
+            create function public.run_{role}(sql text) returns void language plpgsql as $$ begin perform set_config('role', 'none', true); execute sql; end $$;
+            """);
+        var name = await sidecar.DeployAsync("export async function handler(event) { await db.query(event.body.sql); return { done: true }; }");
+        var login = new Npgsql.NpgsqlConnectionStringBuilder(sidecar.Database.ConnectionString) { Username = "pgfn_" + role, Password = "known", Pooling = false };
+        await sidecar.CallAsync(name, $$"""{"sql":"select public.run_{{role}}($q$alter role pgfn_{{role}} password 'known'$q$)"}""", role: role);
+
+        await Testing.Eventually.HoldsAsync(async () =>
+        {
+            try
+            {
+                await using var direct = new Npgsql.NpgsqlConnection(login.ConnectionString);
+                await direct.OpenAsync();
+                return false;
+            }
+            catch (Npgsql.PostgresException refused) when (refused.SqlState == "28P01")
+            {
+                return true;
+            }
+        });
+        Assert.Equal("""{"done":true}""", (await sidecar.CallAsync(name, """{"sql":"select 1"}""", role: role))!.ToJsonString());
+    }
+
     [Theory]
     [InlineData("reset role")]
     [InlineData("set role service_role")]

@@ -5,7 +5,11 @@ namespace Functions.PgSidecar.Core.Auth;
 /// <param name="Subject">The <c>sub</c> claim; null for anonymous callers and tokens without one.</param>
 /// <param name="ClaimsJson">The token's payload, a JSON object in UTF-8 exactly as it was signed; free of U+0000, so it casts to jsonb.</param>
 /// <param name="ExpiresAt">The <c>exp</c> claim without clock skew; null when there is none.</param>
-internal sealed record Caller(string Role, string? Subject, ReadOnlyMemory<byte> ClaimsJson, DateTimeOffset? ExpiresAt);
+internal sealed record Caller(string Role, string? Subject, ReadOnlyMemory<byte> ClaimsJson, DateTimeOffset? ExpiresAt)
+{
+    /// <summary>The login that made the change, where that is no role of functions and <see cref="Role"/> stands in for it; or null.</summary>
+    public string? Writer { get; init; }
+}
 
 /// <summary>Either a caller or the reason why there is none.</summary>
 internal readonly struct AuthResult

@@ -14,15 +14,16 @@ internal sealed class EventCallers
     /// <summary>Deeper than the database takes claims, whose stack is the limit.</summary>
     private const int MaxDepth = 1_000_000;
 
-    private static readonly EventCaller Nobody = new(new Caller(CallerContext.ServiceRole, null, "null"u8.ToArray(), null), false);
+    /// <summary>Whose an event of a superuser or the installation's owner is.</summary>
+    private static readonly EventCaller Owner = new(new Caller(CallerContext.ServiceRole, null, "null"u8.ToArray(), null), false);
 
     private readonly ConcurrentDictionary<string, EventCaller> known = new(StringComparer.Ordinal);
 
-    /// <summary>The caller of <c>{role, fixed, sub, claims}</c>; the service role for an event that is nobody's.</summary>
+    /// <summary>The caller of <c>{role, fixed, writer, sub, claims}</c>; the service role for an event of a superuser or the owner, which has none.</summary>
     public EventCaller Find(string? json)
     {
         if (json is null)
-            return Nobody;
+            return Owner;
         if (known.TryGetValue(json, out var caller))
             return caller;
         if (known.Count >= MaxKnown)
@@ -37,7 +38,10 @@ internal sealed class EventCallers
         var claims = root.TryGetProperty("claims"u8, out var given) ? given.GetRawText() : "null";
         var caller = new Caller(
             root.TryGetProperty("role"u8, out var role) && role.GetString() is { } name ? name : CallerContext.ServiceRole,
-            root.TryGetProperty("sub"u8, out var sub) ? sub.GetString() : null, Encoding.UTF8.GetBytes(claims), null);
+            root.TryGetProperty("sub"u8, out var sub) ? sub.GetString() : null, Encoding.UTF8.GetBytes(claims), null)
+        {
+            Writer = root.TryGetProperty("writer"u8, out var writer) ? writer.GetString() : null,
+        };
         return new EventCaller(caller, root.TryGetProperty("fixed"u8, out var isFixed) && isFixed.ValueKind == JsonValueKind.True);
     }
 }

@@ -67,7 +67,7 @@ internal sealed class EventInvoker(FunctionCatalog catalog, TriggerCatalog trigg
     {
         var (caller, roleIsFixed) = callers.Find(batch[0].CallerJson);
         if (!roleIsFixed && function.Options.Role is { } role)
-            caller = caller with { Role = role };
+            caller = caller with { Role = role, Writer = null };
         return new Invocation
         {
             Id = Guid.CreateVersion7(),

@@ -27,6 +27,7 @@ public sealed class FunctionDatabase : IAsyncDisposable
     private readonly TimeProvider time;
     private readonly RoleLogins logins;
     private readonly TypeCatalog catalog;
+    private readonly SemaphoreSlim definitions = new(0, 1);
     private StatementRunner? runner;
 
     /// <summary>Nothing is opened before the first statement.</summary>
@@ -86,8 +87,36 @@ public sealed class FunctionDatabase : IAsyncDisposable
             }).ConfigureAwait(false);
     }
 
+    /// <summary>Undoes what code of a role may have done to its login: see <c>functions_private.guard_logins</c>. To be called every few seconds.</summary>
+    /// <param name="grace">How old a session must be before it is taken for one that no sidecar opened; opening one takes a moment.</param>
+    /// <param name="all">Whether to set the passwords of all logins again, also of those over which this sidecar has run nothing since the last time.</param>
+    /// <param name="cancellationToken">Stops it.</param>
+    public Task<IReadOnlyList<LoginFinding>> GuardLoginsAsync(TimeSpan grace, bool all, CancellationToken cancellationToken) =>
+        logins.GuardAsync(grace, all, cancellationToken);
+
+    /// <summary>Waits until a statement has run that may alter a role (DDL, DO, CALL), or the time is over.</summary>
+    public Task WaitForDefinitionsAsync(TimeSpan time, CancellationToken cancellationToken) => definitions.WaitAsync(time, cancellationToken);
+
     /// <inheritdoc/>
-    public ValueTask DisposeAsync() => logins.DisposeAsync();
+    public async ValueTask DisposeAsync()
+    {
+        await logins.DisposeAsync().ConfigureAwait(false);
+        definitions.Dispose();
+    }
+
+    /// <summary>Notes that a statement has run for <see cref="WaitForDefinitionsAsync"/>.</summary>
+    internal void RanDefinition()
+    {
+        if (definitions.CurrentCount > 0) return;
+        try
+        {
+            definitions.Release();
+        }
+        catch (SemaphoreFullException)
+        {
+            // Somebody else's statement was quicker.
+        }
+    }
 
     /// <summary>
     /// Runs an operation and translates what can go wrong around the statements themselves. It runs again, on another connection, where the one it
@@ -131,6 +160,10 @@ public sealed class FunctionDatabase : IAsyncDisposable
             logins.Forget(role);
             throw Unavailable("The database can't be reached at the moment.", exception);
         }
+        finally
+        {
+            logins.Used(role);
+        }
     }
 
     private static FunctionSqlException Unavailable(string message, NpgsqlException cause) =>
@@ -148,6 +181,7 @@ public sealed class FunctionDatabase : IAsyncDisposable
                 var statementRunner = await RunnerAsync(limit.Token).ConfigureAwait(false);
                 await using var connection = await logins.ConnectAsync(caller.Role, limit.Token).ConfigureAwait(false);
                 await statementRunner.RunAsync(connection, caller, statements, shape, json, limit).ConfigureAwait(false);
+                if (caller.IsService && statements.Any(static statement => statement.MayAlterRoles)) RanDefinition();
                 return true;
             }).ConfigureAwait(false);
     }

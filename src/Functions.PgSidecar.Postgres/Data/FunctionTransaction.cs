@@ -18,6 +18,7 @@ public sealed class FunctionTransaction : IAsyncDisposable
     private readonly TimeProvider time;
     private readonly SemaphoreSlim turn = new(1);
     private State state = State.Open;
+    private bool mayHaveAlteredRoles;
 
     private FunctionTransaction(
         FunctionDatabase database, NpgsqlConnection connection, StatementRunner runner, CallerContext caller, DateTimeOffset deadline, TimeProvider time)
@@ -49,6 +50,7 @@ public sealed class FunctionTransaction : IAsyncDisposable
                 state = State.Failed; // until the opposite is known
                 await runner.RunAsync(connection, prepared, json, limit).ConfigureAwait(false);
                 state = State.Open;
+                mayHaveAlteredRoles |= prepared.MayAlterRoles;
             },
             cancellationToken).ConfigureAwait(false);
     }
@@ -59,6 +61,7 @@ public sealed class FunctionTransaction : IAsyncDisposable
         {
             var failed = state == State.Failed;
             await EndAsync(failed ? "rollback" : "commit", limit.Token).ConfigureAwait(false);
+            if (mayHaveAlteredRoles) database.RanDefinition();
             if (failed) throw new FunctionSqlException(SqlErrorCodes.TransactionEnded, "The transaction was rolled back, because a statement in it had failed.");
         },
         cancellationToken);

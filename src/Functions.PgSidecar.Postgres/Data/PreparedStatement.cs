@@ -16,6 +16,9 @@ internal readonly struct PreparedStatement
 
     public SqlStatement Statement { get; }
 
+    /// <summary>Whether it is of a kind with which the service role may have altered a role, or called what did.</summary>
+    public bool MayAlterRoles => Statement.Kind is StatementKind.Definition or StatementKind.Service;
+
     private IReadOnlyList<string?> Parameters { get; }
 
     /// <exception cref="FunctionSqlException">The gate refuses it, or the parameters do not fit.</exception>

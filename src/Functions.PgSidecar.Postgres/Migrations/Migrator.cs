@@ -132,7 +132,28 @@ public static class Migrator
             warnings.Add($"wal_level is {level}: functions are not fired by changes of rows until it is logical. " +
                 "alter system set wal_level = logical; and restart the server.");
         }
+        await reader.DisposeAsync().ConfigureAwait(false);
+        await AddRisksAsync(connection, warnings, cancellationToken).ConfigureAwait(false);
         return warnings;
+    }
+
+    /// <summary>Rights of functions' roles that somebody granted since, and those that databases made before PostgreSQL 15 give to PUBLIC.</summary>
+    private static async Task AddRisksAsync(NpgsqlConnection connection, List<string> warnings, CancellationToken cancellationToken)
+    {
+        await using var command = new NpgsqlCommand(
+            """
+            select string_agg(r.role, ', ' order by r.role), k."right", k.remedy
+            from functions_private.roles r, functions_private.risky_rights(r.role) k
+            where exists (select from pg_roles p where p.rolname = r.role)
+            group by k."right", k.remedy order by k."right"
+            """,
+            connection);
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+        while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
+        {
+            warnings.Add($"Functions that run as {reader.GetString(0)} can make other roles run code of theirs, because of {reader.GetString(1)}. " +
+                $"To take it back: {reader.GetString(2)}");
+        }
     }
 
     /// <exception cref="MigrationException">The server refused; says where.</exception>

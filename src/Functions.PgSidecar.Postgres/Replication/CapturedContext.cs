@@ -25,6 +25,9 @@ internal sealed record CapturedContext(string Role, string? Subject, string? Cla
     /// <summary>What the signed text begins with, so that no other signature under the same key will do.</summary>
     private const string Domain = "wal";
 
+    /// <summary>Whose session it was, where that is no role of functions and <see cref="Role"/> stands in for it; or null.</summary>
+    public string? Writer { get; init; }
+
     private readonly Dictionary<string, string> callersOfFixedRoles = new(1, StringComparer.Ordinal);
     private string? caller;
 
@@ -32,18 +35,18 @@ internal sealed record CapturedContext(string Role, string? Subject, string? Cla
     /// <param name="fixedRole">A role that the trigger fixes, or null for the writer's.</param>
     public string Caller(string? fixedRole)
     {
-        if (fixedRole is null) return caller ??= WriteCaller(null, Role, Subject, ClaimsJson);
+        if (fixedRole is null) return caller ??= WriteCaller(null, Role, Subject, ClaimsJson, Writer);
         if (!callersOfFixedRoles.TryGetValue(fixedRole, out var json))
             callersOfFixedRoles[fixedRole] = json = WriteCaller(fixedRole, Role, Subject, ClaimsJson);
         return json;
     }
 
     /// <summary>
-    /// The caller of events, as the inbox keeps it: <c>{role, fixed, sub, claims}</c>. That the trigger fixed the role is told with the event, for the trigger may
+    /// The caller of events, as the inbox keeps it: <c>{role, fixed, writer, sub, claims}</c>. That the trigger fixed the role is told with the event, for the trigger may
     /// be another by the time it is delivered, or gone, and the function's option <c>role</c> must not take its place then.
     /// </summary>
-    public static string WriteCaller(string? fixedRole, string writersRole, string? subject, string? claimsJson) =>
-        $$"""{"role":{{JsonSerializer.Serialize(fixedRole ?? writersRole)}},{{(fixedRole is null ? "" : "\"fixed\":true,")}}"sub":{{JsonSerializer.Serialize(subject)}},"claims":{{claimsJson ?? "null"}}}""";
+    public static string WriteCaller(string? fixedRole, string writersRole, string? subject, string? claimsJson, string? writer = null) =>
+        $$"""{"role":{{JsonSerializer.Serialize(fixedRole ?? writersRole)}},{{(fixedRole is null ? "" : "\"fixed\":true,")}}{{(writer is null ? "" : $"\"writer\":{JsonSerializer.Serialize(writer)},")}}"sub":{{JsonSerializer.Serialize(subject)}},"claims":{{claimsJson ?? "null"}}}""";
 
     /// <summary>Reads a message, if the database signed it for this transaction.</summary>
     /// <param name="content">64 hexadecimal digits of HMAC-SHA256, then JSON.</param>
@@ -80,6 +83,9 @@ internal sealed record CapturedContext(string Role, string? Subject, string? Cla
             context.GetProperty("role"u8).GetString()!,
             context.TryGetProperty("sub"u8, out var sub) ? sub.GetString() : null,
             context.TryGetProperty("claims"u8, out var claims) && claims.ValueKind == JsonValueKind.Object ? claims.GetRawText() : null,
-            (short)(context.TryGetProperty("depth"u8, out var depth) ? Math.Min(depth.GetInt32(), short.MaxValue) : 0));
+            (short)(context.TryGetProperty("depth"u8, out var depth) ? Math.Min(depth.GetInt32(), short.MaxValue) : 0))
+        {
+            Writer = context.TryGetProperty("writer"u8, out var writer) ? writer.GetString() : null,
+        };
     }
 }

@@ -9,7 +9,7 @@ namespace Functions.PgSidecar.Postgres.Replication;
 /// </summary>
 internal sealed class WalDecoder(TypeCatalog types, byte[] contextKey, ulong lastXid) : IDisposable
 {
-    /// <summary>The role of events whose writer is no role of functions and whose trigger names none.</summary>
+    /// <summary>The role of events whose writer is a superuser or the installation's owner, and whose trigger names none.</summary>
     public const string DefaultRole = "service_role";
 
     private static readonly DateTime PostgresEpoch = new(2000, 1, 1, 0, 0, 0, DateTimeKind.Utc);

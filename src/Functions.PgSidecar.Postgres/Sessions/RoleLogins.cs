@@ -18,7 +18,15 @@ internal sealed class RoleLogins(NpgsqlDataSource owner, ReadOnlyMemory<byte> ke
     private readonly ConcurrentDictionary<string, Pool> pools = new(StringComparer.Ordinal);
     private readonly SemaphoreSlim adding = new(1);
 
-    private sealed record Pool(string Login, NpgsqlDataSource Source);
+    private sealed class Pool(string login, NpgsqlDataSource source)
+    {
+        /// <summary>Whether code has run over one of its connections since its password was set last.</summary>
+        public volatile bool IsUsed;
+
+        public string Login => login;
+
+        public NpgsqlDataSource Source => source;
+    }
 
     /// <summary>
     /// Whether the session began with settings of its login's own. A login may give itself some, with ALTER ROLE, that hold for all its sessions from
@@ -56,6 +64,46 @@ internal sealed class RoleLogins(NpgsqlDataSource owner, ReadOnlyMemory<byte> ke
                     "See pg_hba.conf, the privilege CONNECT on the database, and the server's log.", exception) { IsUnavailable = true };
             }
         }
+    }
+
+    /// <summary>Notes that code has run as the role: it may have changed its login.</summary>
+    public void Used(string role)
+    {
+        if (pools.TryGetValue(role, out var pool) && !pool.IsUsed) pool.IsUsed = true;
+    }
+
+    /// <summary>
+    /// Undoes what code of a role may have done to its login. Every role may change its own password, and nobody but a superuser can see that it did:
+    /// so the password of each login that was used is set again, and sessions that no sidecar opened are ended.
+    /// </summary>
+    /// <param name="grace">How old a session must be before it is taken for one that no sidecar opened.</param>
+    /// <param name="all">Whether to set the passwords of all logins, also of those that this sidecar has not used.</param>
+    /// <param name="cancellationToken">Stops it.</param>
+    /// <returns>What was found and undone, for the log.</returns>
+    public async Task<IReadOnlyList<LoginFinding>> GuardAsync(TimeSpan grace, bool all, CancellationToken cancellationToken)
+    {
+        var findings = new List<LoginFinding>();
+        await using (var guard = owner.CreateCommand("select login::text, finding from functions_private.guard_logins($1)"))
+        {
+            guard.Parameters.AddWithValue(NpgsqlTypes.NpgsqlDbType.Interval, grace);
+            await using var reader = await guard.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+            while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false)) findings.Add(new LoginFinding(reader.GetString(0), reader.GetString(1)));
+        }
+
+        var used = pools.Values.Where(pool => pool.IsUsed).ToList();
+        foreach (var pool in used) pool.IsUsed = false; // what runs from here on counts for the next time
+        try
+        {
+            var logins = all ? await LoginsAsync(cancellationToken).ConfigureAwait(false) : [];
+            foreach (var login in used.Select(pool => pool.Login).Union(findings.Select(finding => finding.Login)).Union(logins))
+                await SetPasswordAsync(login, cancellationToken).ConfigureAwait(false);
+        }
+        catch
+        {
+            foreach (var pool in used) pool.IsUsed = true;
+            throw;
+        }
+        return findings;
     }
 
     /// <summary>Lets go of the role's idle connections: they lead to a server that is gone.</summary>
@@ -152,8 +200,20 @@ internal sealed class RoleLogins(NpgsqlDataSource owner, ReadOnlyMemory<byte> ke
         builder.ConfigureTypeLoading(loading => loading.EnableTypeLoading(false)); // values travel as text
         builder.UsePhysicalConnectionInitializer(
             connection => throw new NotSupportedException("Connections are opened asynchronously."),
-            connection => EnsureOwnNoSettingsAsync(connection, login));
+            connection => BeginSessionAsync(connection, login));
         return builder.Build();
+    }
+
+    private async Task BeginSessionAsync(NpgsqlConnection connection, string login)
+    {
+        await EnsureOwnNoSettingsAsync(connection, login).ConfigureAwait(false);
+        await using var register = owner.CreateCommand("""
+            insert into functions_private.login_sessions (pid, started_at)
+            select a.pid, a.backend_start from pg_catalog.pg_stat_activity a where a.pid = $1 and a.backend_start is not null
+            on conflict do nothing
+            """);
+        register.Parameters.AddWithValue(connection.ProcessID);
+        await register.ExecuteNonQueryAsync().ConfigureAwait(false);
     }
 
     private async Task EnsureOwnNoSettingsAsync(NpgsqlConnection connection, string login)
@@ -165,9 +225,21 @@ internal sealed class RoleLogins(NpgsqlDataSource owner, ReadOnlyMemory<byte> ke
         if (await command.ExecuteScalarAsync().ConfigureAwait(false) is true) throw new LoginSettingsException();
     }
 
+    private async Task<List<string>> LoginsAsync(CancellationToken cancellationToken)
+    {
+        await using var find = owner.CreateCommand(
+            "select r.login::text from functions_private.roles r where exists (select from pg_catalog.pg_roles p where p.rolname = r.login)");
+        await using var reader = await find.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+        var logins = new List<string>();
+        while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false)) logins.Add(reader.GetString(0));
+        return logins;
+    }
+
     /// <summary>Gives the login the password that this sidecar derives.</summary>
     private Task SetPasswordAsync(string login, CancellationToken cancellationToken) =>
-        AlterAsync($"alter role {Quoted(login)} password '{LoginPassword.Verifier(LoginPassword.Derive(key.Span, login))}'", cancellationToken);
+        AlterAsync(
+            $"select set_config('lock_timeout', '2s', true); " +
+            $"alter role {Quoted(login)} password '{LoginPassword.Verifier(LoginPassword.Derive(key.Span, login))}'", cancellationToken);
 
     /// <summary>Takes back the settings that the login gave itself, everywhere and in this database.</summary>
     private async Task ResetSettingsAsync(string login, CancellationToken cancellationToken)

@@ -39,7 +39,7 @@ internal sealed class FunctionSession : IAsyncDisposable
             alter table notes enable row level security;
             create policy own on notes using (owner = (select functions.uid()));
             grant select, insert, update, delete on notes to anon, authenticated;
-            grant all on notes to service_role;
+            grant select, insert, update, delete on notes to service_role;
             insert into notes (owner, body) values ('{Alice}', 'alice''s'), ('{Bob}', 'bob''s');
             """);
         return new FunctionSession(database, options ?? new FunctionDatabaseOptions { MaxPoolSize = 1, ConnectTimeout = TimeSpan.FromSeconds(60) });

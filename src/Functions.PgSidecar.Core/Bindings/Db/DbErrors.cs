@@ -7,30 +7,38 @@ namespace Functions.PgSidecar.Core.Bindings.Db;
 /// <summary>An error of PostgreSQL as the guest gets it: an Error with the members that node-postgres gives, too.</summary>
 internal static class DbErrors
 {
+    /// <summary>SQLSTATE insufficient_privilege, by which policies refuse rows as well.</summary>
+    private const string InsufficientPrivilege = "42501";
+
     /// <summary>The error as JSON.</summary>
-    public static ReadOnlyMemory<byte> Describe(FunctionSqlException error)
+    /// <param name="error">The error.</param>
+    /// <param name="writer">The login that made the change, where that is no role of functions and the function runs as another one; or null.</param>
+    public static ReadOnlyMemory<byte> Describe(FunctionSqlException error, string? writer)
     {
-        var json = new ArrayBufferWriter<byte>(256);
-        using var writer = new Utf8JsonWriter(json);
-        writer.WriteStartObject();
-        writer.WriteString("name"u8, "DatabaseError"u8);
-        writer.WriteString("message"u8, error.Message);
-        writer.WriteString("code"u8, error.Code);
-        Write(writer, "severity", error.Severity);
-        Write(writer, "detail", error.Detail);
-        Write(writer, "hint", error.Hint);
-        Write(writer, "schema", error.Schema);
-        Write(writer, "table", error.Table);
-        Write(writer, "column", error.Column);
-        Write(writer, "constraint", error.Constraint);
+        var buffer = new ArrayBufferWriter<byte>(256);
+        using var json = new Utf8JsonWriter(buffer);
+        json.WriteStartObject();
+        json.WriteString("name"u8, "DatabaseError"u8);
+        json.WriteString("message"u8, writer is not null && error.Code == InsufficientPrivilege ? error.Message + WhyAnon(writer) : error.Message);
+        json.WriteString("code"u8, error.Code);
+        Write(json, "severity", error.Severity);
+        Write(json, "detail", error.Detail);
+        Write(json, "hint", error.Hint);
+        Write(json, "schema", error.Schema);
+        Write(json, "table", error.Table);
+        Write(json, "column", error.Column);
+        Write(json, "constraint", error.Constraint);
         if (error.Position is { } position)
-            writer.WriteNumber("position"u8, position);
+            json.WriteNumber("position"u8, position);
         if (error.StatementIndex is { } index)
-            writer.WriteNumber("statement"u8, index);
-        writer.WriteEndObject();
-        writer.Flush();
-        return json.WrittenMemory;
+            json.WriteNumber("statement"u8, index);
+        json.WriteEndObject();
+        json.Flush();
+        return buffer.WrittenMemory;
     }
+
+    private static string WhyAnon(string writer) =>
+        $". The function runs as anon here: it was fired by \"{writer}\", which is no role of functions. To run it as another role, give the trigger (or the function) the option role.";
 
     private static void Write(Utf8JsonWriter writer, string name, string? value)
     {

@@ -67,7 +67,7 @@ internal sealed class DbSession(FunctionDatabase database, Invocation invocation
                 troubles[e.Code] = OutsideTrouble.ServerAway;
             else if (e.IsContention)
                 troubles.TryAdd(e.Code, OutsideTrouble.Contention);
-            operation.Fail(DbErrors.Describe(e));
+            operation.Fail(DbErrors.Describe(e, invocation.Caller.Writer));
         }
         catch (OperationCanceledException)
         {
