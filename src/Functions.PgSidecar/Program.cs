@@ -1,5 +1,13 @@
 using System.CommandLine;
 using Functions.PgSidecar.Cli;
+using Functions.PgSidecar.Sandbox.Wasi;
+
+// Not a command for people: the sidecar starts itself so to compile a module, in a process that it can kill.
+if (args is [var argument] && argument == WasmEngine.CompilerArgument)
+{
+    WasmEngine.RunCompiler();
+    return 0;
+}
 
 var root = new RootCommand("Functions.PgSidecar: runs functions in WebAssembly sandboxes beside PostgreSQL.")
 {

@@ -82,7 +82,16 @@ internal static class Sidecar
         services.AddSingleton(new SidecarIdentity(Guid.CreateVersion7()));
         var guardPages = options.Limits.GuardPages && options.Limits.Concurrency <= CompilationOptions.GuardedInstances;
         services.AddSingleton(_ => JavaScriptEngine.Load(JavaScriptEngine.DefaultDirectory, options.Limits.SandboxThreads, guardPages));
-        services.AddSingleton(_ => new WasmEngine(options.Limits.ModuleThreads, WasmEngine.DefaultCrossgen, guardPages));
+        services.AddSingleton(_ => new WasmEngine(options.Limits.ModuleThreads, ModuleCompilerCommand()));
+    }
+
+    /// <summary>This executable, by whatever it was started, as a compiler of modules.</summary>
+    private static List<string> ModuleCompilerCommand()
+    {
+        var executable = Environment.ProcessPath ?? throw new InvalidOperationException("The executable of this process is unknown.");
+        return Path.GetFileNameWithoutExtension(executable) == "dotnet"
+            ? [executable, typeof(Sidecar).Assembly.Location, WasmEngine.CompilerArgument]
+            : [executable, WasmEngine.CompilerArgument];
     }
 
     private static void AddRegistry(IServiceCollection services)

@@ -26,7 +26,7 @@ internal sealed class MetricsReport(
         Single(text, "functions_waiting", "gauge", "Invocations that wait for admission now.", invoker.Waiting);
         Single(text, "functions_sandbox_threads", "gauge", "Threads that run functions in JavaScript.", engine.ThreadCount);
         Single(text, "functions_module_threads", "gauge", "Threads that run WebAssembly modules, those that wait included.", modules.ThreadCount);
-        Single(text, "functions_images", "gauge", "Compiled images that the process has loaded: the engine's, and one for each module.", WasmEngine.LoadedImages);
+        Single(text, "functions_images", "gauge", "Compiled images that the process holds: the JavaScript engine's, and one for each module that is loaded.", 1 + WasmEngine.LoadedModules);
         Single(text, "functions_program_loads_total", "counter", "Programs that were read from the registry, ready to run.", programs.Loads);
         Header(text, "functions_program_load_seconds_total", "counter", "Time that took.");
         text.Append(CultureInfo.InvariantCulture, $"functions_program_load_seconds_total {programs.LoadTime.TotalSeconds}\n");

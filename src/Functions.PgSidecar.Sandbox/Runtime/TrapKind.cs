@@ -41,4 +41,7 @@ public enum TrapKind
 
     /// <summary>A function was called that no module of the group defines.</summary>
     UnresolvedSymbol,
+
+    /// <summary>Something that has no kind here, a null reference or an exception that nothing catches for instance: the message says what.</summary>
+    Other,
 }

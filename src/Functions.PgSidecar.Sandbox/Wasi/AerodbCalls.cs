@@ -2,6 +2,7 @@ using System.Text;
 using System.Text.Json;
 using Functions.PgSidecar.Sandbox.JavaScript;
 using Functions.PgSidecar.Sandbox.Runtime;
+using Functions.PgSidecar.Sandbox.Wasmtime;
 
 namespace Functions.PgSidecar.Sandbox.Wasi;
 
@@ -32,9 +33,9 @@ internal static class AerodbCalls
     }
 
     [HostFunction(Module, "db_query")]
-    public static int DbQuery(int sql, int sqlLength, int parameters, int parametersLength, nint context)
+    public static int DbQuery(int sql, int sqlLength, int parameters, int parametersLength, Instance instance)
     {
-        var process = WasiProcess.Of(context);
+        var process = WasiProcess.Of(instance);
         var memory = new GuestMemory(process.Instance);
         process.Clear();
         if ((long)(uint)sqlLength + (uint)parametersLength > MaxArguments)
@@ -47,9 +48,9 @@ internal static class AerodbCalls
     }
 
     [HostFunction(Module, "db_begin")]
-    public static int DbBegin(nint context)
+    public static int DbBegin(Instance instance)
     {
-        var process = WasiProcess.Of(context);
+        var process = WasiProcess.Of(instance);
         process.Clear();
         if (process.Transaction is not null)
             return Fail(process, "Error", "A transaction is open already: db_commit or db_rollback ends it.");
@@ -60,15 +61,15 @@ internal static class AerodbCalls
     }
 
     [HostFunction(Module, "db_commit")]
-    public static int DbCommit(nint context) => EndTransaction("db.commit", context);
+    public static int DbCommit(Instance instance) => EndTransaction("db.commit", instance);
 
     [HostFunction(Module, "db_rollback")]
-    public static int DbRollback(nint context) => EndTransaction("db.rollback", context);
+    public static int DbRollback(Instance instance) => EndTransaction("db.rollback", instance);
 
     [HostFunction(Module, "http_fetch")]
-    public static int HttpFetch(int request, int requestLength, int body, int bodyLength, nint context)
+    public static int HttpFetch(int request, int requestLength, int body, int bodyLength, Instance instance)
     {
-        var process = WasiProcess.Of(context);
+        var process = WasiProcess.Of(instance);
         var memory = new GuestMemory(process.Instance);
         process.Clear();
         if ((long)(uint)requestLength + (uint)bodyLength > MaxArguments)
@@ -89,9 +90,9 @@ internal static class AerodbCalls
     }
 
     [HostFunction(Module, "env")]
-    public static int Env(int name, int length, nint context)
+    public static int Env(int name, int length, Instance instance)
     {
-        var process = WasiProcess.Of(context);
+        var process = WasiProcess.Of(instance);
         process.Clear();
         if (!new GuestMemory(process.Instance).TrySlice(name, length, out var wanted))
             return (int)Status.Fault;
@@ -109,9 +110,9 @@ internal static class AerodbCalls
 
     /// <summary>A line of the log; levels count from 0, debug, to 3, error, and what is beyond is the nearest.</summary>
     [HostFunction(Module, "log")]
-    public static int Log(int level, int text, int length, nint context)
+    public static int Log(int level, int text, int length, Instance instance)
     {
-        var process = WasiProcess.Of(context);
+        var process = WasiProcess.Of(instance);
         // What is longer would be cut by the log anyway; the guest's whole memory is no line.
         if (!new GuestMemory(process.Instance).TrySlice(text, length, out var line))
             return (int)Status.Fault;
@@ -121,21 +122,21 @@ internal static class AerodbCalls
     }
 
     [HostFunction(Module, "result_len")]
-    public static int ResultLength(nint context) => WasiProcess.Of(context).Result.Length;
+    public static int ResultLength(Instance instance) => WasiProcess.Of(instance).Result.Length;
 
     [HostFunction(Module, "result_read")]
-    public static int ResultRead(int offset, int buffer, int length, nint context) => Copy(context, WasiProcess.Of(context).Result, offset, buffer, length);
+    public static int ResultRead(int offset, int buffer, int length, Instance instance) => Copy(instance, WasiProcess.Of(instance).Result, offset, buffer, length);
 
     [HostFunction(Module, "body_len")]
-    public static int BodyLength(nint context) => WasiProcess.Of(context).Body.Length;
+    public static int BodyLength(Instance instance) => WasiProcess.Of(instance).Body.Length;
 
     [HostFunction(Module, "body_read")]
-    public static int BodyRead(int offset, int buffer, int length, nint context) => Copy(context, WasiProcess.Of(context).Body, offset, buffer, length);
+    public static int BodyRead(int offset, int buffer, int length, Instance instance) => Copy(instance, WasiProcess.Of(instance).Body, offset, buffer, length);
 
     /// <summary>Whatever comes of it, statements no longer run in the transaction.</summary>
-    private static int EndTransaction(string operation, nint context)
+    private static int EndTransaction(string operation, Instance instance)
     {
-        var process = WasiProcess.Of(context);
+        var process = WasiProcess.Of(instance);
         process.Clear();
         if (process.Transaction is not { } transaction)
             return Fail(process, "Error", "No transaction is open: db_begin begins one.");
@@ -144,9 +145,9 @@ internal static class AerodbCalls
     }
 
     /// <summary>Bytes copied, at most as many as there are; -1 for a buffer outside memory.</summary>
-    private static int Copy(nint context, ReadOnlyMemory<byte> from, int offset, int buffer, int length)
+    private static int Copy(Instance instance, ReadOnlyMemory<byte> from, int offset, int buffer, int length)
     {
-        if (!new GuestMemory(WasmInstance.FromContext(context)).TrySlice(buffer, length, out var target))
+        if (!new GuestMemory(instance).TrySlice(buffer, length, out var target))
             return -1;
         var rest = from.Span[(int)Math.Min((uint)offset, (uint)from.Length)..];
         rest = rest[..Math.Min(rest.Length, target.Length)];

@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using System.Diagnostics.CodeAnalysis;
 using System.Text;
-using Functions.PgSidecar.Sandbox.Runtime;
+using Functions.PgSidecar.Sandbox.Wasmtime;
 
 namespace Functions.PgSidecar.Sandbox.Wasi;
 
@@ -9,7 +9,7 @@ namespace Functions.PgSidecar.Sandbox.Wasi;
 /// The linear memory of a guest that has called its host. Addresses and lengths are the guest's and hostile: unsigned, checked in 64 bits, and where they
 /// lead outside memory every method answers false and has touched nothing.
 /// </summary>
-internal readonly ref struct GuestMemory(WasmInstance instance)
+internal readonly ref struct GuestMemory(Instance instance)
 {
     /// <summary>A window; valid until the guest runs again.</summary>
     public bool TrySlice(int address, int length, out Span<byte> window)

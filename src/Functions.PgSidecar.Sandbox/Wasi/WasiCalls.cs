@@ -1,4 +1,5 @@
 using Functions.PgSidecar.Sandbox.Runtime;
+using Functions.PgSidecar.Sandbox.Wasmtime;
 
 namespace Functions.PgSidecar.Sandbox.Wasi;
 
@@ -14,37 +15,37 @@ internal static class WasiCalls
     private const int RandomChunk = 1 << 20;
 
     [HostFunction(Module, "args_sizes_get")]
-    public static int ArgsSizesGet(int count, int size, nint context)
+    public static int ArgsSizesGet(int count, int size, Instance instance)
     {
-        var process = WasiProcess.Of(context);
+        var process = WasiProcess.Of(instance);
         return SizesGet(process, process.Arguments, count, size);
     }
 
     [HostFunction(Module, "args_get")]
-    public static int ArgsGet(int pointers, int buffer, nint context)
+    public static int ArgsGet(int pointers, int buffer, Instance instance)
     {
-        var process = WasiProcess.Of(context);
+        var process = WasiProcess.Of(instance);
         return Get(process, process.Arguments, pointers, buffer);
     }
 
     [HostFunction(Module, "environ_sizes_get")]
-    public static int EnvironSizesGet(int count, int size, nint context)
+    public static int EnvironSizesGet(int count, int size, Instance instance)
     {
-        var process = WasiProcess.Of(context);
+        var process = WasiProcess.Of(instance);
         return SizesGet(process, process.Environment, count, size);
     }
 
     [HostFunction(Module, "environ_get")]
-    public static int EnvironGet(int pointers, int buffer, nint context)
+    public static int EnvironGet(int pointers, int buffer, Instance instance)
     {
-        var process = WasiProcess.Of(context);
+        var process = WasiProcess.Of(instance);
         return Get(process, process.Environment, pointers, buffer);
     }
 
     [HostFunction(Module, "random_get")]
-    public static int RandomGet(int buffer, int length, nint context)
+    public static int RandomGet(int buffer, int length, Instance instance)
     {
-        var process = WasiProcess.Of(context);
+        var process = WasiProcess.Of(instance);
         if (!new GuestMemory(process.Instance).TrySlice(buffer, length, out var target))
             return (int)Errno.Fault;
         while (target.Length > 0)
@@ -58,13 +59,13 @@ internal static class WasiCalls
     }
 
     [HostFunction(Module, "sched_yield")]
-    public static int SchedYield(nint context) => (int)Errno.Success;
+    public static int SchedYield(Instance instance) => (int)Errno.Success;
 
     [HostFunction(Module, "proc_exit")]
-    public static void ProcExit(int code, nint context) => throw new WasiExitException((uint)code);
+    public static void ProcExit(int code, Instance instance) => throw new WasiExitException((uint)code);
 
     [HostFunction(Module, "proc_raise")]
-    public static int ProcRaise(int signal, nint context) => (int)Errno.NotSupported;
+    public static int ProcRaise(int signal, Instance instance) => (int)Errno.NotSupported;
 
     private static int SizesGet(WasiProcess process, IReadOnlyList<byte[]> texts, int count, int size)
     {

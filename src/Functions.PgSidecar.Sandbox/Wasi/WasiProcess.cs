@@ -3,13 +3,14 @@ using System.Text;
 using Functions.PgSidecar.Sandbox.JavaScript;
 using Functions.PgSidecar.Sandbox.Runtime;
 using Functions.PgSidecar.Sandbox.Threads;
+using Functions.PgSidecar.Sandbox.Wasmtime;
 
 namespace Functions.PgSidecar.Sandbox.Wasi;
 
 /// <summary>What a module sees of the world: arguments, variables, three streams. The host state of its instance while it runs.</summary>
 /// <param name="instance">The instance it is the world of.</param>
 /// <param name="host">Serves its imports.</param>
-internal sealed class WasiProcess(WasmInstance instance, IModuleHost host)
+internal sealed class WasiProcess(Instance instance, IModuleHost host)
 {
     /// <summary>What a module may write to its standard output, the answer, in bytes.</summary>
     public const int MaxOutput = 16 << 20;
@@ -17,7 +18,7 @@ internal sealed class WasiProcess(WasmInstance instance, IModuleHost host)
     private readonly ArrayBufferWriter<byte> output = new();
 
     /// <summary>The instance it is the world of.</summary>
-    public WasmInstance Instance => instance;
+    public Instance Instance => instance;
 
     /// <summary>Arguments, each with the zero that ends it.</summary>
     public IReadOnlyList<byte[]> Arguments { get; init; } = [];
@@ -46,8 +47,8 @@ internal sealed class WasiProcess(WasmInstance instance, IModuleHost host)
     /// <summary>What the module writes for people, as lines of the log.</summary>
     public LineWriter Lines { get; } = new(line => host.Log(GuestLogLevel.Info, line));
 
-    /// <summary>The world of the module that has called, by the context that every host function is given.</summary>
-    public static WasiProcess Of(nint context) => (WasiProcess)WasmInstance.FromContext(context).HostState!;
+    /// <summary>The world of a module that has called.</summary>
+    public static WasiProcess Of(Instance instance) => (WasiProcess)instance.HostState!;
 
     /// <summary>A text with the zero that ends it.</summary>
     public static byte[] Terminated(string text)

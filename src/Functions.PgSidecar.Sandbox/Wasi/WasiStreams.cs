@@ -1,4 +1,5 @@
 using Functions.PgSidecar.Sandbox.Runtime;
+using Functions.PgSidecar.Sandbox.Wasmtime;
 
 namespace Functions.PgSidecar.Sandbox.Wasi;
 
@@ -20,11 +21,11 @@ internal static class WasiStreams
     private const ulong RightWrite = 1 << 6;
 
     [HostFunction(WasiCalls.Module, "fd_read")]
-    public static int Read(int descriptor, int vectors, int count, int read, nint context)
+    public static int Read(int descriptor, int vectors, int count, int read, Instance instance)
     {
         if (descriptor != Input)
             return (int)Unreadable(descriptor);
-        var process = WasiProcess.Of(context);
+        var process = WasiProcess.Of(instance);
         if (Check(process, vectors, count, read) is not Errno.Success and var error)
             return (int)error;
         var memory = new GuestMemory(process.Instance);
@@ -44,11 +45,11 @@ internal static class WasiStreams
     }
 
     [HostFunction(WasiCalls.Module, "fd_write")]
-    public static int Write(int descriptor, int vectors, int count, int written, nint context)
+    public static int Write(int descriptor, int vectors, int count, int written, Instance instance)
     {
         if (descriptor is not (Output or Error))
             return (int)Unwritable(descriptor);
-        var process = WasiProcess.Of(context);
+        var process = WasiProcess.Of(instance);
         if (Check(process, vectors, count, written) is not Errno.Success and var error)
             return (int)error;
         var memory = new GuestMemory(process.Instance);
@@ -70,11 +71,11 @@ internal static class WasiStreams
     }
 
     [HostFunction(WasiCalls.Module, "fd_fdstat_get")]
-    public static int StatGet(int descriptor, int result, nint context)
+    public static int StatGet(int descriptor, int result, Instance instance)
     {
         if (!IsOpen(descriptor))
             return (int)Errno.BadDescriptor;
-        if (!new GuestMemory(WasiProcess.Of(context).Instance).TrySlice(result, 24, out var stat))
+        if (!new GuestMemory(WasiProcess.Of(instance).Instance).TrySlice(result, 24, out var stat))
             return (int)Errno.Fault;
         stat.Clear();
         stat[0] = CharacterDevice;
@@ -83,11 +84,11 @@ internal static class WasiStreams
     }
 
     [HostFunction(WasiCalls.Module, "fd_filestat_get")]
-    public static int FileStatGet(int descriptor, int result, nint context)
+    public static int FileStatGet(int descriptor, int result, Instance instance)
     {
         if (!IsOpen(descriptor))
             return (int)Errno.BadDescriptor;
-        if (!new GuestMemory(WasiProcess.Of(context).Instance).TrySlice(result, 64, out var stat))
+        if (!new GuestMemory(WasiProcess.Of(instance).Instance).TrySlice(result, 64, out var stat))
             return (int)Errno.Fault;
         stat.Clear();
         stat[16] = CharacterDevice;
@@ -95,24 +96,24 @@ internal static class WasiStreams
     }
 
     [HostFunction(WasiCalls.Module, "fd_fdstat_set_flags")]
-    public static int StatSetFlags(int descriptor, int flags, nint context) => (int)OnStream(descriptor, Errno.Success);
+    public static int StatSetFlags(int descriptor, int flags, Instance instance) => (int)OnStream(descriptor, Errno.Success);
 
     [HostFunction(WasiCalls.Module, "fd_close")]
-    public static int Close(int descriptor, nint context) => (int)OnStream(descriptor, Errno.Success);
+    public static int Close(int descriptor, Instance instance) => (int)OnStream(descriptor, Errno.Success);
 
     [HostFunction(WasiCalls.Module, "fd_sync")]
     [HostFunction(WasiCalls.Module, "fd_datasync")]
-    public static int Sync(int descriptor, nint context) => (int)OnStream(descriptor, Errno.Success);
+    public static int Sync(int descriptor, Instance instance) => (int)OnStream(descriptor, Errno.Success);
 
     [HostFunction(WasiCalls.Module, "fd_seek")]
-    public static int Seek(int descriptor, long offset, int whence, int result, nint context) => (int)OnStream(descriptor, Errno.SeekOnStream);
+    public static int Seek(int descriptor, long offset, int whence, int result, Instance instance) => (int)OnStream(descriptor, Errno.SeekOnStream);
 
     [HostFunction(WasiCalls.Module, "fd_tell")]
-    public static int Tell(int descriptor, int result, nint context) => (int)OnStream(descriptor, Errno.SeekOnStream);
+    public static int Tell(int descriptor, int result, Instance instance) => (int)OnStream(descriptor, Errno.SeekOnStream);
 
     [HostFunction(WasiCalls.Module, "fd_pread")]
     [HostFunction(WasiCalls.Module, "fd_pwrite")]
-    public static int Positioned(int descriptor, int vectors, int count, long offset, int result, nint context) =>
+    public static int Positioned(int descriptor, int vectors, int count, long offset, int result, Instance instance) =>
         (int)OnStream(descriptor, Errno.SeekOnStream);
 
     /// <summary>Whether the descriptor is one of the three.</summary>

@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Diagnostics;
 using Functions.PgSidecar.Sandbox.Runtime;
 using Functions.PgSidecar.Sandbox.Threads;
+using Functions.PgSidecar.Sandbox.Wasmtime;
 
 namespace Functions.PgSidecar.Sandbox.Wasi;
 
@@ -22,17 +23,17 @@ internal static class WasiTime
     private const ulong NanosecondsPerTick = 100;
 
     [HostFunction(WasiCalls.Module, "clock_res_get")]
-    public static int ResolutionGet(int clock, int result, nint context)
+    public static int ResolutionGet(int clock, int result, Instance instance)
     {
         if (clock is < Realtime or > ThreadCpu)
             return (int)Errno.Invalid;
-        return (int)(new GuestMemory(WasiProcess.Of(context).Instance).TryWrite(result, NanosecondsPerTick) ? Errno.Success : Errno.Fault);
+        return (int)(new GuestMemory(WasiProcess.Of(instance).Instance).TryWrite(result, NanosecondsPerTick) ? Errno.Success : Errno.Fault);
     }
 
     [HostFunction(WasiCalls.Module, "clock_time_get")]
-    public static int TimeGet(int clock, long precision, int result, nint context)
+    public static int TimeGet(int clock, long precision, int result, Instance instance)
     {
-        var process = WasiProcess.Of(context);
+        var process = WasiProcess.Of(instance);
         if (!TryNow(process, clock, out var nanoseconds))
             return (int)Errno.Invalid;
         return (int)(new GuestMemory(process.Instance).TryWrite(result, nanoseconds) ? Errno.Success : Errno.Fault);
@@ -40,11 +41,11 @@ internal static class WasiTime
 
     /// <summary>Streams are always ready; of clocks, the first one that is due ends the call.</summary>
     [HostFunction(WasiCalls.Module, "poll_oneoff")]
-    public static int Poll(int subscriptions, int events, int count, int result, nint context)
+    public static int Poll(int subscriptions, int events, int count, int result, Instance instance)
     {
         if (count is <= 0 or > MaxSubscriptions)
             return (int)Errno.Invalid;
-        var process = WasiProcess.Of(context);
+        var process = WasiProcess.Of(instance);
         var memory = new GuestMemory(process.Instance);
         if (!memory.TryCopy(subscriptions, count * SubscriptionBytes, out var wanted)
             || !memory.TrySlice(events, count * EventBytes, out _) || !memory.TrySlice(result, sizeof(uint), out _))

@@ -1,12 +1,10 @@
-using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
-using Functions.PgSidecar.Sandbox.Compilation;
 using Functions.PgSidecar.Sandbox.JavaScript;
-using Functions.PgSidecar.Sandbox.Runtime;
+using Functions.PgSidecar.Sandbox.Modules;
 using Functions.PgSidecar.Sandbox.Threads;
-using Functions.PgSidecar.Sandbox.Wasm;
+using Functions.PgSidecar.Sandbox.Wasmtime;
 
 namespace Functions.PgSidecar.Sandbox.Wasi;
 
@@ -22,71 +20,107 @@ public sealed class WasmEngine : IDisposable
     /// <summary>What modules may import.</summary>
     internal static readonly Type[] Imports = [typeof(WasiCalls), typeof(WasiStreams), typeof(WasiTime), typeof(WasiRefusals), typeof(AerodbCalls)];
 
+    private static readonly Lazy<HostFunctionTable> Functions = new(static () => new HostFunctionTable(Imports));
+
     private readonly SandboxThreads threads;
-    private readonly HostFunctions functions = HostFunctions.From(Imports);
+    private readonly Lazy<string> engineId = new(static () => Convert.ToHexStringLower(SHA256.HashData(Encoding.ASCII.GetBytes(
+        $"pgfn-wasm {WasmProgramFormat.Version} {Native.Version} {Engines.Of(countFuel: false).Id}"))));
 
-    /// <summary>Modules of fewer bytes are compiled by the runtime as their functions are called, which takes less time than starting crossgen2.</summary>
-    private const int SmallModule = 64 * 1024;
-
-    /// <summary>crossgen2 takes a processor for seconds; functions that are running need the others.</summary>
+    /// <summary>A compilation takes every processor that it gets; functions that are running need them too.</summary>
     private readonly SemaphoreSlim compiling = new(1);
-    private readonly AheadOfTimeCompiler? ahead;
-    private readonly bool guardPages;
+    private readonly CompilerProcess? compiler;
 
     /// <param name="maxThreads">Modules that run or wait at once; the others queue.</param>
-    /// <param name="crossgen">The executable of crossgen2; where there is none, the runtime compiles functions at their first calls in each process.</param>
-    /// <param name="guardPages">Whether code relies on <see cref="CompilationOptions.GuardPages"/>, where they can be had.</param>
-    public WasmEngine(int maxThreads = DefaultThreads, string? crossgen = null, bool guardPages = true)
+    /// <param name="compiler">
+    /// The command that compiles modules, as <see cref="RunCompiler"/> does: a sidecar passes itself. Without one they are compiled in this process, without
+    /// limits of time and memory.
+    /// </param>
+    public WasmEngine(int maxThreads = DefaultThreads, IReadOnlyList<string>? compiler = null)
     {
-        this.guardPages = guardPages && CompilationOptions.GuardPagesAreAvailable;
-        EngineId = Convert.ToHexStringLower(SHA256.HashData(Encoding.ASCII.GetBytes(
-            $"pgfn-wasm {WasmProgramFormat.Version} {ImageFile.Version} {this.guardPages} {Environment.Version} {RuntimeInformation.ProcessArchitecture}")));
         threads = new SandboxThreads(minimum: 1, maximum: maxThreads);
-        ahead = File.Exists(crossgen) ? new AheadOfTimeCompiler(crossgen) : null;
+        this.compiler = compiler is null ? null : new CompilerProcess(compiler);
     }
 
-    /// <summary>Where the build puts crossgen2, beside the executable.</summary>
-    public static string DefaultCrossgen => Path.Combine(AppContext.BaseDirectory, "crossgen2", "crossgen2");
+    /// <summary>The argument with which the executable is a compiler of modules.</summary>
+    public static string CompilerArgument => CompilerProcess.Argument;
 
-    /// <summary>Identifies the compiler, the runtime and the form of what is stored, 64 hex digits: stored programs fit engines of the same id only.</summary>
-    public string EngineId { get; }
+    /// <summary>
+    /// Identifies Wasmtime, its settings, the processor's abilities and the form of what is stored, 64 hex digits: stored programs fit engines of the same id
+    /// only.
+    /// </summary>
+    public string EngineId => engineId.Value;
 
     /// <summary>Threads that run modules now, those that wait in an import included.</summary>
     public int ThreadCount => threads.Count;
 
-    /// <summary>Compiled images that this process has loaded, the JavaScript engine's included. Their code is freed when the process ends, not before.</summary>
-    public static int LoadedImages => CompiledImage.LoadedCount;
+    /// <summary>Modules whose code this process holds now; it is freed with their versions.</summary>
+    public static int LoadedModules => Module.LiveCount;
 
-    /// <summary>Compiles a module, starts it once and keeps the memory that it has then.</summary>
+    /// <summary>Compiles one module: from the standard input to the standard output, within limits that this process sets itself first.</summary>
+    public static void RunCompiler()
+    {
+        CompilerLimits.Apply();
+        using var input = Console.OpenStandardInput();
+        using var output = new BufferedStream(Console.OpenStandardOutput());
+        ModuleCompilation.Answer(input, output, Functions.Value);
+    }
+
+    /// <summary>Compiles a module, starts it once and keeps the state that it has then.</summary>
     /// <param name="name">The function's name.</param>
     /// <param name="module">The module in the binary format.</param>
     /// <param name="limits">What its start may use.</param>
     /// <param name="entry">The export to call, or <see langword="null"/>: <c>_start</c>, else <c>handler</c>.</param>
     /// <returns>
-    /// The program; what <see cref="Read"/> makes it of in another process; and facts as JSON: <c>form</c>, <c>entry</c>, <c>code</c> (machine or cil).
+    /// The program; what <see cref="Read"/> makes it of in another process; and facts as JSON: <c>form</c>, <c>entry</c>, <c>start</c> (once, or each time it
+    /// is called).
     /// </returns>
     /// <exception cref="WasmCompileException">It can't become a program.</exception>
     public async Task<(WasmProgram Program, byte[] Stored, string InfoJson)> CompileAsync(
         string name, ReadOnlyMemory<byte> module, GuestLimits limits, string? entry = null)
     {
-        var form = await Task.Run(() => Validate(module, entry)).ConfigureAwait(false);
-        var emitted = await EmitAsync(module, limits.Fuel is not null).ConfigureAwait(false);
-        var image = CompiledImage.Load(emitted);
-        var start = new WasmStart(image, functions, name, limits);
-        threads.Post(start);
-        var snapshot = await start.Completion.ConfigureAwait(false);
-        var info = new { form = form.IsCommand ? "command" : "reactor", entry = form.Entry, code = emitted.IsMachineCode ? "machine" : "cil" };
-        return (new WasmProgram(name, image, form, snapshot, threads), WasmProgramFormat.Write(form, emitted, snapshot), JsonSerializer.Serialize(info));
+        var countsFuel = limits.Fuel is not null;
+        try
+        {
+            var compiled = await CompileAsync(module, entry, countsFuel).ConfigureAwait(false);
+            var loaded = Module.Load(Engines.Of(countsFuel), compiled.Code, Functions.Value);
+            try
+            {
+                var start = new ModuleStart(loaded, compiled, name, limits);
+                threads.Post(start);
+                var state = await start.Completion.ConfigureAwait(false);
+                var form = compiled.Plan.Form;
+                var info = new { form = form.IsCommand ? "command" : "reactor", entry = form.Entry, start = state.StartsEachTime ? "each" : "once" };
+                return (new WasmProgram(name, loaded, compiled.Plan, state, threads),
+                    WasmProgramFormat.Write(countsFuel, compiled.Plan, state, compiled.Code), JsonSerializer.Serialize(info));
+            }
+            catch
+            {
+                loaded.Dispose();
+                throw;
+            }
+        }
+        catch (ModuleException e)
+        {
+            throw new WasmCompileException(e.Message);
+        }
     }
 
-    /// <summary>A program of what <see cref="CompileAsync"/> stored. It is code, and is believed: the caller has to know that this sidecar wrote it.</summary>
+    /// <summary>A program of what <see cref="CompileAsync(string, ReadOnlyMemory{byte}, GuestLimits, string?)"/> stored. It is machine code, and is believed: the caller has to know that this sidecar wrote it.</summary>
     /// <param name="name">The function's name.</param>
     /// <param name="stored">The bytes.</param>
     /// <exception cref="InvalidDataException">They are no program of this engine.</exception>
     public WasmProgram Read(string name, ReadOnlyMemory<byte> stored)
     {
-        var (form, image, snapshot) = WasmProgramFormat.Read(stored, functions);
-        return new WasmProgram(name, image, form, snapshot, threads);
+        var (countsFuel, plan, state, code) = WasmProgramFormat.Read(stored);
+        try
+        {
+            return new WasmProgram(name, Module.Load(Engines.Of(countsFuel), code, Functions.Value), plan, state, threads);
+        }
+        catch (ModuleException e)
+        {
+            state.Dispose();
+            throw new InvalidDataException("The stored module does not fit this engine: " + e.Message, e);
+        }
     }
 
     /// <inheritdoc/>
@@ -96,45 +130,18 @@ public sealed class WasmEngine : IDisposable
         compiling.Dispose();
     }
 
-    private static ModuleForm Validate(ReadOnlyMemory<byte> module, string? entry)
+    private async Task<CompilationResult> CompileAsync(ReadOnlyMemory<byte> module, string? entry, bool countsFuel)
     {
+        await compiling.WaitAsync().ConfigureAwait(false);
         try
         {
-            return ModuleForm.Of(WasmModule.Decode(module), entry);
+            return compiler is not null
+                ? await compiler.CompileAsync(module, entry, countsFuel).ConfigureAwait(false)
+                : await Task.Run(() => ModuleCompilation.Compile(module, entry, countsFuel, Functions.Value)).ConfigureAwait(false);
         }
-        catch (WasmFormatException e)
+        finally
         {
-            throw new WasmCompileException(e.Message);
-        }
-    }
-
-    /// <summary>Machine code of large modules; CIL of small ones, and of those that crossgen2 takes too long for or fails at.</summary>
-    private async Task<EmittedImage> EmitAsync(ReadOnlyMemory<byte> module, bool countFuel)
-    {
-        var options = new CompilationOptions { CountFuel = countFuel, GuardPages = guardPages };
-        if (ahead is not null && module.Length >= SmallModule)
-        {
-            await compiling.WaitAsync().ConfigureAwait(false);
-            try
-            {
-                return await Task.Run(() => ahead.EmitAsync([("main", module)], options)).ConfigureAwait(false);
-            }
-            catch (Exception e) when (e is WasmFormatException or InvalidOperationException or System.ComponentModel.Win32Exception)
-            {
-                // What is wrong with the module itself, if anything, comes again below.
-            }
-            finally
-            {
-                compiling.Release();
-            }
-        }
-        try
-        {
-            return await Task.Run(() => CompiledImage.Emit(options with { OptimizeAtFirstCall = true }, ("main", module))).ConfigureAwait(false);
-        }
-        catch (WasmFormatException e)
-        {
-            throw new WasmCompileException(e.Message);
+            compiling.Release();
         }
     }
 }

@@ -1,46 +1,100 @@
 using Functions.PgSidecar.Sandbox.JavaScript;
+using Functions.PgSidecar.Sandbox.Modules;
 using Functions.PgSidecar.Sandbox.Programs;
-using Functions.PgSidecar.Sandbox.Runtime;
 using Functions.PgSidecar.Sandbox.Threads;
+using Functions.PgSidecar.Sandbox.Wasmtime;
 
 namespace Functions.PgSidecar.Sandbox.Wasi;
 
-/// <summary>A module ready to run: its memory after it was instantiated and, of a reactor, after its <c>_initialize</c>.</summary>
+/// <summary>A module ready to run: its machine code, and the state in which every run of it begins.</summary>
 public sealed class WasmProgram : IProgram
 {
-    private readonly InstancePool<WasmGuest> instances;
+    private readonly Lock gate = new();
     private readonly SandboxThreads threads;
+    private readonly Module module;
+    private readonly ModuleState state;
+    private int running;
+    private bool disposed;
 
-    internal WasmProgram(string name, CompiledImage image, ModuleForm form, InstanceSnapshot snapshot, SandboxThreads threads)
+    internal WasmProgram(string name, Module module, ModulePlan plan, ModuleState state, SandboxThreads threads)
     {
         Name = name;
-        Form = form;
+        Plan = plan;
+        this.module = module;
+        this.state = state;
         this.threads = threads;
-        instances = new InstancePool<WasmGuest>(snapshot, memoryBytes => new WasmGuest(
-            image.Instantiate(snapshot, (int)(memoryBytes / LinearMemory.PageBytes)), image, form, memoryBytes));
     }
 
     /// <summary>The function's name: the module's first argument.</summary>
     public string Name { get; }
 
     /// <inheritdoc/>
-    public long SnapshotBytes => Snapshot.ByteLength;
+    public long SnapshotBytes => state.ByteLength + module.CodeBytes;
 
-    internal ModuleForm Form { get; }
+    internal ModulePlan Plan { get; }
 
-    internal InstanceSnapshot Snapshot => instances.Snapshot;
+    /// <summary>Whether its code is freed.</summary>
+    internal bool IsFreed => module.IsClosed;
 
     /// <inheritdoc/>
     public Task<RunResult> RunAsync(RunRequest request, IGuestHost host, CancellationToken abandon) =>
         new WasmRun(this, request, host, threads).StartAsync(abandon);
 
     /// <inheritdoc/>
-    public void Trim() => instances.Trim();
+    public void Trim() => state.Trim();
 
-    /// <summary>Frees the snapshot, once the runs under way have ended; no others can begin.</summary>
-    public void Dispose() => instances.Dispose();
+    /// <summary>Frees code and memory, once the runs under way have ended; no others can begin.</summary>
+    public void Dispose()
+    {
+        lock (gate)
+        {
+            if (disposed)
+                return;
+            disposed = true;
+            if (running > 0)
+                return;
+        }
+        Free();
+    }
 
-    internal WasmGuest Rent(long memoryBytes) => instances.Rent(memoryBytes);
+    /// <summary>A new instance for one run; <see cref="Leave"/> when it is disposed.</summary>
+    /// <exception cref="MemoryLimitException">It begins with more memory than the limit.</exception>
+    internal Instance Instantiate(long memoryBytes)
+    {
+        lock (gate)
+        {
+            ObjectDisposedException.ThrowIf(disposed, this);
+            running++;
+        }
+        try
+        {
+            return state.Instantiate(module, Plan, memoryBytes);
+        }
+        catch
+        {
+            Leave();
+            throw;
+        }
+    }
 
-    internal void Return(WasmGuest guest) => instances.Return(guest);
+    /// <summary>A run has ended.</summary>
+    internal void Leave()
+    {
+        lock (gate)
+        {
+            running--;
+            if (!disposed || running > 0)
+                return;
+        }
+        Free();
+    }
+
+    /// <summary>Runs an instance once.</summary>
+    internal ReadOnlyMemory<byte> Run(Instance instance, WasiProcess process) => ModuleCall.Run(instance, Plan, state.StartsEachTime, process);
+
+    private void Free()
+    {
+        state.Dispose();
+        module.Dispose();
+    }
 }

@@ -1,60 +1,57 @@
 using System.IO.Compression;
 using System.Text;
-using Functions.PgSidecar.Sandbox.Runtime;
+using Functions.PgSidecar.Sandbox.Modules;
 
 namespace Functions.PgSidecar.Sandbox.Wasi;
 
 /// <summary>
-/// A program as bytes: version, then, Brotli-compressed, the entry, the form, whether the assembly holds machine code, the assembly and its metadata with their lengths, and the snapshot; numbers as
+/// A program as bytes: version, then, Brotli-compressed, whether its code counts fuel, the plan, the state, and the machine code with its length; numbers as
 /// <see cref="BinaryWriter"/> writes them. Nothing here says who wrote the bytes.
 /// </summary>
 internal static class WasmProgramFormat
 {
-    public const byte Version = 1;
+    public const byte Version = 2;
 
-    public static byte[] Write(ModuleForm form, EmittedImage image, InstanceSnapshot snapshot)
+    public static byte[] Write(bool countsFuel, ModulePlan plan, ModuleState state, byte[] code)
     {
         using var bytes = new MemoryStream();
         bytes.WriteByte(Version);
         using (var compressed = new BrotliStream(bytes, CompressionLevel.Fastest, leaveOpen: true))
+        using (var writer = new BinaryWriter(compressed, Encoding.UTF8))
         {
-            using (var writer = new BinaryWriter(compressed, Encoding.UTF8, leaveOpen: true))
-            {
-                writer.Write(form.Entry);
-                writer.Write(form.IsCommand);
-                writer.Write(image.IsMachineCode);
-                Write(writer, image.Assembly);
-                Write(writer, image.Metadata);
-            }
-            snapshot.WriteTo(compressed);
+            writer.Write(countsFuel);
+            plan.WriteTo(writer);
+            state.WriteTo(writer);
+            writer.Write(code.Length);
+            writer.Write(code);
         }
         return bytes.ToArray();
     }
 
     /// <exception cref="InvalidDataException">The bytes are no program of this version, or are damaged.</exception>
-    public static (ModuleForm Form, CompiledImage Image, InstanceSnapshot Snapshot) Read(ReadOnlyMemory<byte> program, HostFunctions functions)
+    public static (bool CountsFuel, ModulePlan Plan, ModuleState State, byte[] Code) Read(ReadOnlyMemory<byte> program)
     {
         if (program.IsEmpty || program.Span[0] != Version)
             throw new InvalidDataException("These bytes are no stored module of this version.");
         using var stream = new MemoryStream(program[1..].ToArray(), writable: false);
         using var decompressed = new BrotliStream(stream, CompressionMode.Decompress);
+        using var reader = new BinaryReader(decompressed, Encoding.UTF8);
+        ModuleState? state = null;
         try
         {
-            using var reader = new BinaryReader(decompressed, Encoding.UTF8, leaveOpen: true);
-            var form = new ModuleForm(reader.ReadString(), reader.ReadBoolean());
-            var isMachineCode = reader.ReadBoolean();
-            var image = CompiledImage.Load(new EmittedImage(reader.ReadBytes(reader.ReadInt32()), reader.ReadBytes(reader.ReadInt32()), isMachineCode));
-            return (form, image, image.ReadSnapshot(decompressed, functions));
+            var countsFuel = reader.ReadBoolean();
+            var plan = ModulePlan.Read(reader);
+            state = ModuleState.Read(reader, plan);
+            var length = reader.ReadInt32();
+            var code = reader.ReadBytes(length);
+            return code.Length == length ? (countsFuel, plan, state, code) : throw new EndOfStreamException();
         }
-        catch (Exception e) when (e is EndOfStreamException or InvalidOperationException or FormatException or ArgumentException or BadImageFormatException)
+        catch (Exception e)
         {
-            throw new InvalidDataException("The stored module is damaged.", e);
+            state?.Dispose();
+            if (e is EndOfStreamException or InvalidOperationException or FormatException or ArgumentException)
+                throw new InvalidDataException("The stored module is damaged.", e);
+            throw;
         }
-    }
-
-    private static void Write(BinaryWriter writer, byte[] bytes)
-    {
-        writer.Write(bytes.Length);
-        writer.Write(bytes);
     }
 }

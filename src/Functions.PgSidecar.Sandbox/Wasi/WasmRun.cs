@@ -3,6 +3,7 @@ using Functions.PgSidecar.Sandbox.JavaScript;
 using Functions.PgSidecar.Sandbox.Programs;
 using Functions.PgSidecar.Sandbox.Runtime;
 using Functions.PgSidecar.Sandbox.Threads;
+using Functions.PgSidecar.Sandbox.Wasmtime;
 
 namespace Functions.PgSidecar.Sandbox.Wasi;
 
@@ -26,7 +27,7 @@ internal sealed class WasmRun : ISandboxWork, IInterruptible, IOperationOwner, I
 
     private State state = State.Queued;
     private InterruptReason? stop;
-    private WasmGuest? guest;
+    private Instance? guest;
     private OperationEnd? arrived;
     private ReadOnlyMemory<byte> body;
     private ITimer? alarm;
@@ -103,14 +104,15 @@ internal sealed class WasmRun : ISandboxWork, IInterruptible, IOperationOwner, I
         var cpuBefore = SandboxThread.CpuNanoseconds();
         try
         {
-            var instance = Rent();
+            var instance = Instantiate();
             var input = ModuleEvent.Read(request.Envelope, body);
-            instance.Instance.Fuel = request.Limits.Fuel ?? 0;
+            if (request.Limits.Fuel is { } fuel && instance.CountsFuel)
+                instance.Fuel = fuel;
             ReadOnlyMemory<byte> output;
             thread.Enter(this, Deadline, request.Limits.CpuTime is { } cpu ? (long)cpu.TotalNanoseconds : long.MaxValue);
             try
             {
-                output = instance.Run(NewProcess(instance, input));
+                output = program.Run(instance, NewProcess(instance, input));
             }
             finally
             {
@@ -124,11 +126,15 @@ internal sealed class WasmRun : ISandboxWork, IInterruptible, IOperationOwner, I
         }
         catch (WasmTrapException trap)
         {
-            verdict.Trapped(trap, stop, guest?.Instance.MemoryLimitReached == true);
+            verdict.Trapped(trap, stop, guest?.MemoryLimitReached == true);
         }
         catch (GuestException thrown)
         {
             verdict.Threw(thrown.Error);
+        }
+        catch (MemoryLimitException)
+        {
+            verdict.Stopped(RunOutcome.OutOfMemory);
         }
         catch (Exception e)
         {
@@ -145,7 +151,7 @@ internal sealed class WasmRun : ISandboxWork, IInterruptible, IOperationOwner, I
         lock (gate)
         {
             stop ??= reason;
-            guest?.Instance.Interrupt((int)reason);
+            guest?.Interrupt((int)reason);
             Monitor.PulseAll(gate);
         }
     }
@@ -220,25 +226,25 @@ internal sealed class WasmRun : ISandboxWork, IInterruptible, IOperationOwner, I
             StopWaiting(RunOutcome.Cancelled);
     }
 
-    private WasmGuest Rent()
+    private Instance Instantiate()
     {
-        var instance = program.Rent(request.Limits.MemoryBytes);
+        var instance = program.Instantiate(request.Limits.MemoryBytes);
         lock (gate)
         {
             guest = instance;
             // Whoever stopped the run up to here had nothing to interrupt.
             if (stop is { } reason)
-                instance.Instance.Interrupt((int)reason);
+                instance.Interrupt((int)reason);
         }
         return instance;
     }
 
-    private WasiProcess NewProcess(WasmGuest instance, ModuleEvent input) => new(instance.Instance, this)
+    private WasiProcess NewProcess(Instance instance, ModuleEvent input) => new(instance, this)
     {
         Arguments = [WasiProcess.Terminated(program.Name)],
         Environment = input.Environment,
         Input = input.Json,
-        LogsOutput = !program.Form.IsCommand,
+        LogsOutput = !program.Plan.Form.IsCommand,
     };
 
     private void Answer(ReadOnlyMemory<byte> output, bool isHttp)
@@ -300,8 +306,9 @@ internal sealed class WasmRun : ISandboxWork, IInterruptible, IOperationOwner, I
         var (memoryPeak, memoryLimitReached) = (0L, false);
         if (guest is { } used)
         {
-            (memoryPeak, memoryLimitReached) = (used.Instance.MemoryPeakBytes, used.Instance.MemoryLimitReached);
-            program.Return(used);
+            (memoryPeak, memoryLimitReached) = (used.MemoryPeakBytes, used.MemoryLimitReached);
+            used.Dispose();
+            program.Leave();
         }
         completion.TrySetResult(verdict.Close(TimeSpan.FromTicks(cpuNanoseconds / 100), queueTime, memoryPeak, memoryLimitReached));
     }

@@ -15,6 +15,7 @@ internal sealed class ModuleAssembler
     private readonly List<byte[]> globals = [];
     private readonly List<byte[]> elements = [];
     private readonly List<byte[]> data = [];
+    private readonly List<byte[]> otherMemories = [];
     private byte[]? memory;
     private byte[]? table;
     private int? start;
@@ -24,6 +25,29 @@ internal sealed class ModuleAssembler
         types.Add([0x60, .. Vector(parameters), .. Vector(results)]);
         return types.Count - 1;
     }
+
+    /// <summary>Adds a type of any form, as bytes.</summary>
+    public int RawType(params byte[] type)
+    {
+        types.Add(type);
+        return types.Count - 1;
+    }
+
+    /// <summary>Adds a global: its type, whether it can change, its value and the end.</summary>
+    public int RawGlobal(params byte[] global)
+    {
+        globals.Add(global);
+        return globals.Count - 1;
+    }
+
+    /// <summary>Adds a memory beside the exported one: its limits as bytes.</summary>
+    public void OtherMemory(params byte[] limits) => otherMemories.Add(limits);
+
+    /// <summary>Adds a data segment as bytes.</summary>
+    public void RawData(params byte[] segment) => data.Add(segment);
+
+    /// <summary>Exports what there is.</summary>
+    public void Export(string name, byte kind, int index) => exports.Add([.. Name(name), kind, .. Unsigned(index)]);
 
     /// <summary>Imports a function. Imports come before functions.</summary>
     public int Import(string module, string name, int type)
@@ -38,6 +62,14 @@ internal sealed class ModuleAssembler
         byte[] declared = locals == 0 ? [0] : [1, .. Unsigned(locals), I32];
         functionTypes.Add(type);
         bodies.Add([.. Unsigned(declared.Length + code.Length), .. declared, .. code]);
+        return imports.Count + functionTypes.Count - 1;
+    }
+
+    /// <summary>Adds a function whose locals and code are bytes.</summary>
+    public int RawFunction(int type, params byte[] body)
+    {
+        functionTypes.Add(type);
+        bodies.Add([.. Unsigned(body.Length), .. body]);
         return imports.Count + functionTypes.Count - 1;
     }
 
@@ -82,9 +114,12 @@ internal sealed class ModuleAssembler
         0x00, 0x61, 0x73, 0x6D, 1, 0, 0, 0,
         .. Section(1, types), .. Section(2, imports),
         .. Section(3, [.. functionTypes.Select(type => Unsigned(type).ToArray())]),
-        .. Section(4, table is null ? [] : [table]), .. Section(5, memory is null ? [] : [memory]),
-        .. Section(6, globals), .. Section(7, exports), .. StartSection(), .. Section(9, elements), .. Section(10, bodies), .. Section(11, data),
+        .. Section(4, table is null ? [] : [table]), .. Section(5, memory is null ? otherMemories : [memory, .. otherMemories]),
+        .. Section(6, globals), .. Section(7, exports), .. StartSection(), .. Section(9, elements),
+        .. DataCountSection(), .. Section(10, bodies), .. Section(11, data),
     ];
+
+    private byte[] DataCountSection() => data.Count > 0 ? [12, (byte)Unsigned(data.Count).Count(), .. Unsigned(data.Count)] : [];
 
     private byte[] StartSection() => start is { } function ? [8, (byte)Unsigned(function).Count(), .. Unsigned(function)] : [];
 

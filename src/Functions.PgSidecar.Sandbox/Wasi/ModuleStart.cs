@@ -1,42 +1,41 @@
 using System.Diagnostics;
 using System.Text;
 using Functions.PgSidecar.Sandbox.JavaScript;
+using Functions.PgSidecar.Sandbox.Modules;
 using Functions.PgSidecar.Sandbox.Runtime;
 using Functions.PgSidecar.Sandbox.Threads;
+using Functions.PgSidecar.Sandbox.Wasmtime;
 
 namespace Functions.PgSidecar.Sandbox.Wasi;
 
 /// <summary>
-/// Starts a module once, under limits, and takes the snapshot: its start function and a reactor's <c>_initialize</c> run here and never again. They have no
-/// event, no variables and no secrets, for all they see stays in the snapshot.
+/// Starts a module once, under limits, and keeps its state: its start function and a reactor's <c>_initialize</c> run here and never again, unless their
+/// state can't be kept. They have no event, no variables and no secrets, for all they see stays in the state.
 /// </summary>
-internal sealed class WasmStart(CompiledImage image, HostFunctions functions, string name, GuestLimits limits)
+internal sealed class ModuleStart(Module module, CompilationResult compiled, string name, GuestLimits limits)
     : ISandboxWork, IInterruptible, IModuleHost
 {
     private const int MaxLog = 4096;
 
     private readonly object gate = new();
-    private readonly TaskCompletionSource<InstanceSnapshot> completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource<ModuleState> completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly StringBuilder log = new();
-    private WasmInstance? instance;
+    private Instance? instance;
     private InterruptReason? stop;
 
-    public Task<InstanceSnapshot> Completion => completion.Task;
+    public Task<ModuleState> Completion => completion.Task;
 
     public void Execute(SandboxThread thread)
     {
         try
         {
-            var deadline = Stopwatch.GetTimestamp() + (long)(limits.Timeout.TotalSeconds * Stopwatch.Frequency);
-            thread.Enter(this, deadline, limits.CpuTime is { } cpu ? (long)cpu.TotalNanoseconds : long.MaxValue);
-            using var started = Start(thread);
-            completion.SetResult(started.Snapshot());
+            completion.SetResult(Start(thread));
         }
         catch (WasmTrapException trap)
         {
             completion.SetException(new WasmCompileException(Describe(trap) + Notes()));
         }
-        catch (WasmLinkException e)
+        catch (Exception e) when (e is WasmLinkException or MemoryLimitException)
         {
             completion.SetException(new WasmCompileException(e.Message));
         }
@@ -86,30 +85,53 @@ internal sealed class WasmStart(CompiledImage image, HostFunctions functions, st
         }
     }
 
-    /// <summary>The instance is out of the watchdog's reach when this returns.</summary>
-    private WasmInstance Start(SandboxThread thread)
+    /// <summary>The state that each run begins with.</summary>
+    private ModuleState Start(SandboxThread thread)
     {
+        var initial = ModuleState.Initial(compiled, limits.MemoryBytes, startsEachTime: false);
         try
         {
-            var started = image.Start(functions, (int)(limits.MemoryBytes / LinearMemory.PageBytes), created =>
-            {
-                lock (gate)
-                {
-                    instance = created;
-                    if (stop is { } reason)
-                        created.Interrupt((int)reason);
-                }
-                created.Fuel = limits.Fuel ?? 0;
-                created.HostState = new WasiProcess(created, this) { Arguments = [WasiProcess.Terminated(name)], LogsOutput = true };
-            });
-            started.HostState = null;
-            return started;
+            using var started = initial.Instantiate(module, compiled.Plan, limits.MemoryBytes);
+            if (!compiled.Plan.Starts)
+                return initial;
+            var tables = Tables(started);
+            Run(started, thread);
+            if (compiled.Plan.CanBeKept && tables.Zip(Tables(started)).All(static pair => pair.First.AsSpan().SequenceEqual(pair.Second)))
+                return ModuleState.Of(started, compiled.Plan);
+        }
+        catch
+        {
+            initial.Dispose();
+            throw;
+        }
+        initial.Dispose();
+        return ModuleState.Initial(compiled, limits.MemoryBytes, startsEachTime: true);
+    }
+
+    /// <summary>The instance is out of the watchdog's reach when this returns.</summary>
+    private void Run(Instance started, SandboxThread thread)
+    {
+        lock (gate)
+            instance = started;
+        if (limits.Fuel is { } fuel)
+            started.Fuel = fuel;
+        started.HostState = new WasiProcess(started, this) { Arguments = [WasiProcess.Terminated(name)], LogsOutput = true };
+        var deadline = Stopwatch.GetTimestamp() + (long)(limits.Timeout.TotalSeconds * Stopwatch.Frequency);
+        thread.Enter(this, deadline, limits.CpuTime is { } cpu ? (long)cpu.TotalNanoseconds : long.MaxValue);
+        try
+        {
+            ModuleCall.Start(started, compiled.Plan);
         }
         finally
         {
             thread.Leave();
         }
     }
+
+    /// <summary>Tables of functions, all of them: where the module has others, its state can't be kept anyway.</summary>
+    private List<nint[]> Tables(Instance started) => compiled.Plan.CanBeKept
+        ? [.. Enumerable.Range(0, compiled.Plan.Tables).Select(table => started.ReadFunctionTable(ModuleRewriter.TableExport(table)))]
+        : [];
 
     private string Describe(WasmTrapException trap) => trap.Kind switch
     {

@@ -3,9 +3,10 @@ using System.Runtime.ExceptionServices;
 using Functions.PgSidecar.Sandbox.JavaScript;
 using Functions.PgSidecar.Sandbox.Runtime;
 using Functions.PgSidecar.Sandbox.Wasi;
+using Functions.PgSidecar.Sandbox.Wasmtime;
 using Functions.PgSidecar.Tests.Unit.Engine;
 
-namespace Functions.PgSidecar.Tests.Unit.Wasi;
+namespace Functions.PgSidecar.Tests.Unit.Modules;
 
 /// <summary>Every import of a module, called with whatever a hostile one could pass: it answers with a code, and never throws.</summary>
 public sealed class HostilePointerTests
@@ -32,7 +33,7 @@ public sealed class HostilePointerTests
                 // The memory is full of hostile vectors and subscriptions, too.
                 if (call % 100 == 0)
                     random.NextBytes(instance.Slice(0, PageBytes));
-                var arguments = method.GetParameters().Select(parameter => Choose(parameter, random, instance.Context)).ToArray();
+                var arguments = method.GetParameters().Select(parameter => Choose(parameter, random, instance)).ToArray();
                 var result = (int)Invoke(method, arguments)!;
                 if (method.DeclaringType != typeof(AerodbCalls))
                     Assert.InRange(result, 0, (int)Errno.NotCapable);
@@ -65,7 +66,7 @@ public sealed class HostilePointerTests
             PutVector(instance, 0, 1032, 8);
             PutVector(instance, 1, 0, 8);
             Process(instance).Input = new byte[] { 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x7F, 1, 2, 3 };
-            Assert.Equal((int)Errno.Fault, WasiStreams.Read(0, 1024, 2, 512, instance.Context));
+            Assert.Equal((int)Errno.Fault, WasiStreams.Read(0, 1024, 2, 512, instance));
         });
     }
 
@@ -75,9 +76,9 @@ public sealed class HostilePointerTests
         GuestThread.Run(() =>
         {
             using var instance = NewInstance();
-            Assert.Equal((int)Errno.Fault, WasiCalls.ArgsGet(0, PageBytes - 4, instance.Context));
-            Assert.Equal((int)Errno.Fault, WasiCalls.ArgsGet(PageBytes - 2, 0, instance.Context));
-            Assert.Equal((int)Errno.Success, WasiCalls.ArgsGet(0, PageBytes - 5, instance.Context));
+            Assert.Equal((int)Errno.Fault, WasiCalls.ArgsGet(0, PageBytes - 4, instance));
+            Assert.Equal((int)Errno.Fault, WasiCalls.ArgsGet(PageBytes - 2, 0, instance));
+            Assert.Equal((int)Errno.Success, WasiCalls.ArgsGet(0, PageBytes - 5, instance));
         });
     }
 
@@ -88,13 +89,13 @@ public sealed class HostilePointerTests
         {
             using var instance = NewInstance();
             Process(instance).Result = new byte[] { 1, 2, 3 };
-            Assert.Equal(3, AerodbCalls.ResultLength(instance.Context));
-            Assert.Equal(2, AerodbCalls.ResultRead(1, PageBytes - 8, 8, instance.Context));
+            Assert.Equal(3, AerodbCalls.ResultLength(instance));
+            Assert.Equal(2, AerodbCalls.ResultRead(1, PageBytes - 8, 8, instance));
             Assert.Equal([2, 3, 0], instance.Slice(PageBytes - 8, 3).ToArray());
-            Assert.Equal(1, AerodbCalls.ResultRead(0, PageBytes - 1, 1, instance.Context));
-            Assert.Equal(0, AerodbCalls.ResultRead(-1, 0, 8, instance.Context));
-            Assert.Equal(-1, AerodbCalls.ResultRead(0, PageBytes - 1, 2, instance.Context));
-            Assert.Equal(-1, AerodbCalls.ResultRead(0, 8, -1, instance.Context));
+            Assert.Equal(1, AerodbCalls.ResultRead(0, PageBytes - 1, 1, instance));
+            Assert.Equal(0, AerodbCalls.ResultRead(-1, 0, 8, instance));
+            Assert.Equal(-1, AerodbCalls.ResultRead(0, PageBytes - 1, 2, instance));
+            Assert.Equal(-1, AerodbCalls.ResultRead(0, 8, -1, instance));
         });
     }
 
@@ -130,8 +131,8 @@ public sealed class HostilePointerTests
         .SelectMany(type => type.GetMethods(BindingFlags.Static | BindingFlags.Public))
         .Where(method => method.GetCustomAttributes<HostFunctionAttribute>().Any() && method.Name != nameof(WasiCalls.ProcExit));
 
-    private static object Choose(ParameterInfo parameter, Random random, nint context) =>
-        parameter.ParameterType == typeof(nint) ? (object)context
+    private static object Choose(ParameterInfo parameter, Random random, Instance instance) =>
+        parameter.ParameterType == typeof(Instance) ? (object)instance
         : parameter.ParameterType == typeof(long) ? (object)random.NextInt64(long.MinValue, long.MaxValue)
         : random.Next(3) == 0 ? random.Next(PageBytes) : Edges[random.Next(Edges.Length)];
 
@@ -144,7 +145,7 @@ public sealed class HostilePointerTests
         catch (TargetInvocationException e) when (e.InnerException is GuestException)
         {
             // The answer's limit: ends the guest, which may write as often as it likes.
-            Begin(WasmInstance.FromContext((nint)arguments[^1]));
+            Begin((Instance)arguments[^1]);
             return 0;
         }
         catch (TargetInvocationException e)
@@ -154,30 +155,31 @@ public sealed class HostilePointerTests
         }
     }
 
-    private static WasiProcess Process(WasmInstance instance) => WasiProcess.Of(instance.Context);
+    private static WasiProcess Process(Instance instance) => WasiProcess.Of(instance);
 
-    private static int WriteVectors(WasmInstance instance, params (int Address, int Length)[] vectors)
+    private static int WriteVectors(Instance instance, params (int Address, int Length)[] vectors)
     {
         for (var index = 0; index < vectors.Length; index++)
             PutVector(instance, index, vectors[index].Address, vectors[index].Length);
-        return WasiStreams.Write(1, 1024, vectors.Length, 512, instance.Context);
+        return WasiStreams.Write(1, 1024, vectors.Length, 512, instance);
     }
 
-    private static void PutVector(WasmInstance instance, int index, int address, int length)
+    private static void PutVector(Instance instance, int index, int address, int length)
     {
         BitConverter.TryWriteBytes(instance.Slice(1024 + (index * 8), 4), address);
         BitConverter.TryWriteBytes(instance.Slice(1028 + (index * 8), 4), length);
     }
 
-    private static WasmInstance NewInstance()
+    private static Instance NewInstance()
     {
-        var image = CompiledImage.Compile(("main", new ModuleAssembler().Memory(1, 1).Build()));
-        var instance = image.Start(HostFunctions.None, 1);
+        var assembler = new ModuleAssembler().Memory(1, 1);
+        assembler.Export("_start", assembler.Type([], []), 0, 0x0B);
+        var instance = TestModule.Instantiate(assembler.Build());
         Begin(instance);
         return instance;
     }
 
-    private static void Begin(WasmInstance instance) =>
+    private static void Begin(Instance instance) =>
         instance.HostState = new WasiProcess(instance, new NoHost()) { Arguments = [WasiProcess.Terminated("name")] };
 
     private sealed class NoHost : IModuleHost

@@ -1,0 +1,181 @@
+using Functions.PgSidecar.Sandbox.Wasmtime;
+
+namespace Functions.PgSidecar.Sandbox.Modules;
+
+/// <summary>What an import, or an export, is.</summary>
+internal enum EntityKind : byte
+{
+    Function = 0,
+    Table = 1,
+    Memory = 2,
+    Global = 3,
+    Tag = 4,
+}
+
+/// <summary>A segment of data that is copied into a memory when the module is instantiated.</summary>
+internal readonly record struct DataSegment(int Memory, ulong Address, ReadOnlyMemory<byte> Bytes);
+
+/// <summary>What has to be known of a module to compile it, start it and keep the state that it starts with. Only for modules that are valid.</summary>
+internal sealed class ParsedModule
+{
+    private const byte FirstTable = 0x40;
+
+    private readonly ReadOnlyMemory<byte> module;
+    private readonly List<ulong?> globalValues = [];
+    private readonly List<int> functionTypes = [];
+    private readonly List<DataSegment> data = [];
+
+    private ParsedModule(ReadOnlyMemory<byte> module) => this.module = module;
+
+    /// <summary>Types of functions; <see langword="null"/> in the places of others.</summary>
+    public IReadOnlyList<FunctionSignature?> Types { get; private set; } = [];
+
+    /// <summary>The functions that it imports, in their order.</summary>
+    public List<(string Module, string Name, FunctionSignature Type)> Imports { get; } = [];
+
+    public Dictionary<string, (EntityKind Kind, int Index)> Exports { get; } = new(StringComparer.Ordinal);
+
+    /// <summary>The size that each memory begins with, in pages.</summary>
+    public List<ulong> MemoryPages { get; } = [];
+
+    public List<ValueType> Tables { get; } = [];
+
+    public List<(ValueType Type, bool IsMutable)> Globals { get; } = [];
+
+    /// <summary>The function that runs when the module is instantiated.</summary>
+    public int? Start { get; private set; }
+
+    /// <summary>Segments that are copied when the module is instantiated.</summary>
+    public IReadOnlyList<DataSegment> Data => data;
+
+    /// <summary>Whether there are segments that instructions copy, and may drop.</summary>
+    public bool HasPassiveSegments { get; private set; }
+
+    /// <summary>Whether it is a library that only a dynamic linker can use.</summary>
+    public bool IsShared { get; private set; }
+
+    /// <summary>The type of a function; <see langword="null"/> for what is none.</summary>
+    public FunctionSignature? TypeOf(int function) =>
+        function < Imports.Count ? Imports[function].Type : Types[functionTypes[function - Imports.Count]];
+
+    /// <exception cref="ModuleException">It has what the sandbox does not offer.</exception>
+    public static ParsedModule Read(ReadOnlyMemory<byte> module)
+    {
+        var parsed = new ParsedModule(module);
+        foreach (var section in ModuleSection.All(module.Span))
+            parsed.Read(section);
+        return parsed;
+    }
+
+    private void Read(ModuleSection section)
+    {
+        var reader = new ModuleReader(module.Span[section.Start..section.End]);
+        switch (section.Id)
+        {
+            case ModuleSection.Custom:
+                IsShared |= reader.Name() == "dylink.0";
+                break;
+            case ModuleSection.Type:
+                Types = FunctionSignature.ReadAll(ref reader);
+                break;
+            case ModuleSection.Import:
+                ReadImports(ref reader);
+                break;
+            case ModuleSection.Function:
+                for (var count = reader.Count(); count > 0; count--)
+                    functionTypes.Add((int)reader.U32());
+                break;
+            case ModuleSection.Table:
+                ReadTables(ref reader);
+                break;
+            case ModuleSection.Memory:
+                for (var count = reader.Count(); count > 0; count--)
+                    MemoryPages.Add(Limits(ref reader));
+                break;
+            case ModuleSection.Global:
+                ReadGlobals(ref reader);
+                break;
+            case ModuleSection.Export:
+                for (var count = reader.Count(); count > 0; count--)
+                    Exports[reader.Name()] = ((EntityKind)reader.Byte(), (int)reader.U32());
+                break;
+            case ModuleSection.StartFunction:
+                Start = (int)reader.U32();
+                break;
+            case ModuleSection.Element:
+                HasPassiveSegments |= ElementSegments.HavePassive(ref reader);
+                break;
+            case ModuleSection.Data:
+                ReadData(ref reader, section.Start);
+                break;
+        }
+    }
+
+    private void ReadImports(ref ModuleReader reader)
+    {
+        for (var count = reader.Count(); count > 0; count--)
+        {
+            var (from, name) = (reader.Name(), reader.Name());
+            var kind = (EntityKind)reader.Byte();
+            if (kind != EntityKind.Function)
+                throw new ModuleException($"The module imports the {kind.ToString().ToLowerInvariant()} {from}.{name}; only functions can be imported.");
+            Imports.Add((from, name, Types[(int)reader.U32()] ?? throw new ModuleException($"The import {from}.{name} is of no function type.")));
+        }
+    }
+
+    private void ReadTables(ref ModuleReader reader)
+    {
+        for (var count = reader.Count(); count > 0; count--)
+        {
+            var start = reader;
+            var hasInitialValue = reader.Byte() == FirstTable;
+            if (hasInitialValue)
+                reader.Byte();
+            else
+                reader = start;
+            Tables.Add(ValueType.Read(ref reader));
+            Limits(ref reader);
+            if (hasInitialValue)
+                ConstantExpression.Read(ref reader, globalValues);
+        }
+    }
+
+    private void ReadGlobals(ref ModuleReader reader)
+    {
+        for (var count = reader.Count(); count > 0; count--)
+        {
+            var type = ValueType.Read(ref reader);
+            var isMutable = reader.Byte() != 0;
+            var value = ConstantExpression.Read(ref reader, globalValues);
+            Globals.Add((type, isMutable));
+            globalValues.Add(type.Code is ValueType.I32 or ValueType.I64 ? value : null);
+        }
+    }
+
+    private void ReadData(ref ModuleReader reader, int sectionStart)
+    {
+        for (var count = reader.Count(); count > 0; count--)
+        {
+            var flags = reader.U32();
+            var isPassive = (flags & 1) != 0;
+            var memory = flags == 2 ? (int)reader.U32() : 0;
+            var address = isPassive ? 0 : ConstantExpression.Read(ref reader, globalValues) ?? throw new ModuleException("The address of a data segment can't be computed.");
+            var length = reader.Count();
+            var start = sectionStart + reader.Position;
+            reader.Bytes(length);
+            if (isPassive)
+                HasPassiveSegments = true;
+            else
+                data.Add(new DataSegment(memory, address, module.Slice(start, length)));
+        }
+    }
+
+    private static ulong Limits(ref ModuleReader reader)
+    {
+        var flags = reader.Byte();
+        var minimum = reader.U64();
+        if ((flags & 1) != 0)
+            reader.U64();
+        return minimum;
+    }
+}

@@ -1,0 +1,123 @@
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text.RegularExpressions;
+
+namespace Functions.PgSidecar.Sandbox.Wasmtime;
+
+/// <summary>Wasmtime with the settings of the sandbox. One of each kind a process; never freed before it ends.</summary>
+/// <remarks>
+/// Every store of it looks at the epoch at the head of each function and loop. Nothing ticks: whoever wants to stop a guest marks its instance and calls
+/// <see cref="IncrementEpoch"/>, whereupon every guest that runs asks its own instance whether it is meant.
+/// </remarks>
+internal sealed unsafe partial class Engine
+{
+    /// <summary>
+    /// Stack that guest code may use, of the <see cref="Threads.SandboxThread.StackBytes"/> of its thread. The other half is for the host functions that
+    /// it calls at the deepest point, and for the runtime.
+    /// </summary>
+    public const int StackBytes = 8 << 20;
+
+    /// <summary>Address space of a memory: what 32 bits reach, so that code needs no comparison of addresses.</summary>
+    private const ulong ReservationBytes = 4UL << 30;
+
+    /// <summary>Behind that: an access with a constant offset of less needs none either.</summary>
+    private const ulong GuardBytes = 64UL << 20;
+
+    /// <summary>A module of nothing.</summary>
+    private static ReadOnlySpan<byte> EmptyModule => [0x00, 0x61, 0x73, 0x6D, 1, 0, 0, 0];
+
+    private readonly nint handle;
+
+    /// <param name="countFuel">Whether code counts the instructions that it executes.</param>
+    public Engine(bool countFuel)
+    {
+        CountsFuel = countFuel;
+        var config = Native.wasm_config_new();
+        Native.wasmtime_config_epoch_interruption_set(config, true);
+        Native.wasmtime_config_consume_fuel_set(config, countFuel);
+        Native.wasmtime_config_async_stack_size_set(config, StackBytes + (2 << 20));
+        Native.wasmtime_config_max_wasm_stack_set(config, StackBytes);
+        Native.wasmtime_config_memory_reservation_set(config, ReservationBytes);
+        Native.wasmtime_config_memory_guard_size_set(config, GuardBytes);
+        Native.wasmtime_config_memory_may_move_set(config, false);
+        // Memories begin as the host says: see MemoryCreator.
+        Native.wasmtime_config_memory_init_cow_set(config, false);
+        Native.wasmtime_config_concurrency_support_set(config, false);
+        SetFeatures(config);
+        var creator = MemoryCreator.Callbacks;
+        Native.wasmtime_config_host_memory_creator_set(config, &creator);
+        handle = Native.wasm_engine_new_with_config(config);
+        if (handle == 0)
+            throw new InvalidOperationException("Wasmtime did not start: its settings contradict each other or the processor.");
+        Id = Convert.ToHexStringLower(SHA256.HashData(Compile(EmptyModule)));
+    }
+
+    /// <summary>Whether code counts the instructions that it executes.</summary>
+    public bool CountsFuel { get; }
+
+    /// <summary>
+    /// 64 hex digits that stand for Wasmtime's version, its settings and the processor's abilities: compiled code moves only between engines with equal
+    /// ids. It is the hash of a compiled empty module, in whose header Wasmtime writes all that it compares when it loads one.
+    /// </summary>
+    public string Id { get; }
+
+    internal nint Handle => handle;
+
+    /// <summary>Makes every guest that runs look whether it is to stop.</summary>
+    public void IncrementEpoch() => Native.wasmtime_engine_increment_epoch(handle);
+
+    /// <summary>Checks a module.</summary>
+    /// <exception cref="ModuleException">It is not valid, or needs what the sandbox does not have; the message tells the byte.</exception>
+    public void Validate(ReadOnlySpan<byte> module)
+    {
+        fixed (byte* bytes = module)
+        {
+            if (Native.wasmtime_module_validate(handle, bytes, (nuint)module.Length) is not 0 and var error)
+                throw new ModuleException(InBytes(Native.TakeError(error)));
+        }
+    }
+
+    /// <summary>Compiles a module to machine code that <see cref="Module.Load"/> takes. It has no limit of time or memory: see <see cref="Modules.CompilerProcess"/>.</summary>
+    /// <exception cref="ModuleException">It is not valid, or can't be compiled.</exception>
+    public byte[] Compile(ReadOnlySpan<byte> module)
+    {
+        nint compiled;
+        fixed (byte* bytes = module)
+        {
+            if (Native.wasmtime_module_new(handle, bytes, (nuint)module.Length, out compiled) is not 0 and var error)
+                throw new ModuleException(Native.TakeError(error));
+        }
+        var failure = Native.wasmtime_module_serialize(compiled, out var serialized);
+        Native.wasmtime_module_delete(compiled);
+        return failure == 0 ? Native.TakeBytes(serialized) : throw new ModuleException(Native.TakeError(failure));
+    }
+
+    /// <summary>Offsets as plain numbers.</summary>
+    private static string InBytes(string message) => Offset().Replace(message, static match =>
+        $"(at byte {int.Parse(match.Groups["offset"].ValueSpan, NumberStyles.HexNumber, CultureInfo.InvariantCulture)})");
+
+    [GeneratedRegex(@"\(at offset 0x(?<offset>[0-9a-f]{1,8})\)")]
+    private static partial Regex Offset();
+
+    /// <summary>WebAssembly 3, but for what is not deterministic (threads, relaxed vectors) and what is no standard yet.</summary>
+    private static void SetFeatures(nint config)
+    {
+        Native.wasmtime_config_wasm_function_references_set(config, true);
+        Native.wasmtime_config_gc_support_set(config, true);
+        Native.wasmtime_config_wasm_gc_set(config, true);
+        Native.wasmtime_config_wasm_exceptions_set(config, true);
+        Native.wasmtime_config_wasm_tail_call_set(config, true);
+        Native.wasmtime_config_wasm_memory64_set(config, true);
+        Native.wasmtime_config_wasm_multi_memory_set(config, true);
+        Native.wasmtime_config_wasm_threads_set(config, false);
+        Native.wasmtime_config_shared_memory_set(config, false);
+        Native.wasmtime_config_wasm_relaxed_simd_set(config, false);
+        Native.wasmtime_config_wasm_stack_switching_set(config, false);
+        Native.wasmtime_config_wasm_wide_arithmetic_set(config, false);
+        Native.wasmtime_config_wasm_custom_page_sizes_set(config, false);
+        Native.wasmtime_config_wasm_compact_imports_set(config, false);
+    }
+}
+
+/// <summary>A module can't be compiled or loaded.</summary>
+internal sealed class ModuleException(string message) : Exception(message);

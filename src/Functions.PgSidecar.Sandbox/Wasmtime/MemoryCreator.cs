@@ -1,0 +1,68 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+
+namespace Functions.PgSidecar.Sandbox.Wasmtime;
+
+/// <summary>
+/// Gives Wasmtime the linear memories of its instances: those of the instance that is being made, or that runs, on this thread. So they can begin as a copy
+/// on write of a snapshot, with more bytes than the module declares, and the instance's memory limit is kept where memory is taken.
+/// </summary>
+internal static unsafe class MemoryCreator
+{
+    /// <summary>What an engine is configured with.</summary>
+    public static NativeMemoryCreator Callbacks => new() { Create = &Create };
+
+    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
+    private static nint Create(nint environment, nint type, nuint minimum, nuint maximum, nuint reserved, nuint guard, NativeMemory* result)
+    {
+        try
+        {
+            var instance = Instance.Current ?? throw new InvalidOperationException("A memory was asked for while no instance was made or ran.");
+            result->Environment = instance.AddMemory((long)minimum, checked((long)(reserved + guard))).Handle;
+            result->Get = &Get;
+            result->Grow = &Grow;
+            result->Finalizer = &Free;
+            return 0;
+        }
+        catch (Exception e)
+        {
+            return Refuse(e);
+        }
+    }
+
+    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
+    private static byte* Get(nint memory, nuint* size, nuint* capacity)
+    {
+        var slot = MemorySlot.Of(memory);
+        *size = (nuint)slot.Size;
+        *capacity = (nuint)slot.Capacity;
+        return slot.Address;
+    }
+
+    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
+    private static nint Grow(nint memory, nuint size)
+    {
+        try
+        {
+            var slot = MemorySlot.Of(memory);
+            return Instance.Current?.TryGrow(slot, checked((long)size)) == true ? 0 : Native.wasmtime_error_new("the memory limit is reached");
+        }
+        catch (Exception e)
+        {
+            return Refuse(e);
+        }
+    }
+
+    /// <summary>The store is gone; its instance gives the memory back (<see cref="Instance.Dispose"/>).</summary>
+    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
+    private static void Free(nint memory)
+    {
+    }
+
+    private static nint Refuse(Exception e)
+    {
+        if (Instance.Current is { } instance)
+            instance.Thrown ??= e;
+        return Native.wasmtime_error_new("no memory");
+    }
+}

@@ -1,0 +1,42 @@
+using System.Reflection;
+using System.Runtime.CompilerServices;
+using System.Text.Json;
+using Functions.PgSidecar.Sandbox.Wasmtime;
+
+namespace Functions.PgSidecar.Tests.Unit.Modules;
+
+/// <summary>The C API is called by structures that were written down for one version.</summary>
+public sealed class NativeTests
+{
+    /// <summary>When this fails, compare NativeTypes.cs with the headers of the new version (extern.h, val.h, config.h, memory.h, trap.h), then change <see cref="Native.Version"/>.</summary>
+    [Fact]
+    public void The_package_is_of_the_version_that_the_structures_were_written_for()
+    {
+        var file = Path.Combine(AppContext.BaseDirectory, Assembly.GetExecutingAssembly().GetName().Name + ".deps.json");
+        using var dependencies = JsonDocument.Parse(File.ReadAllBytes(file));
+        var packages = dependencies.RootElement.GetProperty("libraries").EnumerateObject().Select(library => library.Name);
+        Assert.Equal(["Wasmtime/" + Native.Version], packages.Where(static name => name.StartsWith("Wasmtime/", StringComparison.Ordinal)));
+    }
+
+    [Fact]
+    public void Structures_have_the_sizes_of_the_headers()
+    {
+        Assert.Equal(16, Unsafe.SizeOf<RawValue>());
+        Assert.Equal(16, Unsafe.SizeOf<FunctionHandle>());
+        Assert.Equal(16, Unsafe.SizeOf<InstanceHandle>());
+        Assert.Equal(24, Unsafe.SizeOf<ObjectHandle>());
+        Assert.Equal(24, Unsafe.SizeOf<GlobalHandle>());
+        Assert.Equal(32, Unsafe.SizeOf<Extern>());
+        Assert.Equal(32, Unsafe.SizeOf<Value>());
+        Assert.Equal(16, Unsafe.SizeOf<ByteVector>());
+        Assert.Equal(24, Unsafe.SizeOf<NativeMemoryCreator>());
+        Assert.Equal(32, Unsafe.SizeOf<NativeMemory>());
+    }
+
+    [Fact]
+    public void Engines_of_the_same_settings_have_the_same_id_and_others_have_another()
+    {
+        Assert.Equal(Engines.Of(countFuel: false).Id, new Sandbox.Wasmtime.Engine(countFuel: false).Id);
+        Assert.NotEqual(Engines.Of(countFuel: false).Id, Engines.Of(countFuel: true).Id);
+    }
+}
