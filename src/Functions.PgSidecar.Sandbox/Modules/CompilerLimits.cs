@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 
 namespace Functions.PgSidecar.Sandbox.Modules;
 
-/// <summary>What a process that compiles modules allows itself, before it reads one. Linux; elsewhere there is the time limit of the one that started it.</summary>
+/// <summary>What a process that compiles modules gets, and what it allows itself before it reads one. Linux; elsewhere there is the time limit of the one that started it.</summary>
 internal static partial class CompilerLimits
 {
     /// <summary>Memory that it may write to.</summary>
@@ -10,7 +10,24 @@ internal static partial class CompilerLimits
 
     private const int CpuTime = 0, FileSize = 1, Data = 2, CoreSize = 4;
     private const int ThisProcess = 0;
+    private const int StandardError = 2;
+    private const int SetFlags = 2;
+    private const int CloseOnExec = 1;
     private const int LowestPriority = 19;
+
+    /// <summary>
+    /// Keeps this process's descriptors from those that it starts. .NET marks the ones that it opens itself; there may be others, from whoever started it.
+    /// </summary>
+    public static void KeepDescriptors()
+    {
+        if (!OperatingSystem.IsLinux())
+            return;
+        foreach (var path in Directory.EnumerateFiles("/proc/self/fd"))
+        {
+            if (int.TryParse(Path.GetFileName(path), out var descriptor) && descriptor > StandardError)
+                _ = ControlDescriptor(descriptor, SetFlags, CloseOnExec);
+        }
+    }
 
     /// <summary>Sets them for this process, for good.</summary>
     public static void Apply()
@@ -42,6 +59,9 @@ internal static partial class CompilerLimits
 
     [LibraryImport("libc", EntryPoint = "setrlimit")]
     private static partial int SetLimit(int resource, in ResourceLimit limit);
+
+    [LibraryImport("libc", EntryPoint = "fcntl")]
+    private static partial int ControlDescriptor(int descriptor, int command, int value);
 
     [LibraryImport("libc", EntryPoint = "setpriority")]
     private static partial int SetPriority(int which, int who, int priority);

@@ -74,6 +74,7 @@ internal sealed class CompilerProcess(IReadOnlyList<string> command, TimeSpan? t
         start.Environment["DOTNET_EnableDiagnostics"] = "0";
         start.Environment["DOTNET_gcServer"] = "0";
         start.Environment["DOTNET_gcConcurrent"] = "0";
+        CompilerLimits.KeepDescriptors();
         return Process.Start(start)!;
     }
 
