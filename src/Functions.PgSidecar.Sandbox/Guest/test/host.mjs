@@ -30,6 +30,8 @@ class Calls {
   dones = [];
   written = [];
   order = [];
+  /** How often the engine asked whether to go on: once in 10,000 jumps, calls and steps of a regular expression. The same in every run. */
+  steps = 0;
 
   take(vm, args) {
     const [operation, ...rest] = args.map((handle) => plain(vm, handle));
@@ -83,12 +85,12 @@ export async function deploy(source, entry) {
 export async function invoke(deployed, message = {}, { bytes, operations: given = {} } = {}) {
   const calls = new Calls();
   const operations = { "response.write": (_input, chunk) => void calls.written.push(chunk), "response.end": () => undefined, ...given };
-  const vm = await QuickJS.restore(
-    deployed.snapshot,
-    optionsWith((promise, reason, isHandled) =>
+  const vm = await QuickJS.restore(deployed.snapshot, {
+    ...optionsWith((promise, reason, isHandled) =>
       vm.callFunction(functions.rejection, vm.undefined, promise, reason, isHandled ? vm.true : vm.false),
     ),
-  );
+    interruptHandler: () => (calls.steps++, false),
+  });
   vm.registerHostCallback("__pgfn_host", (...args) => calls.take(vm, args));
   const functions = Object.fromEntries(
     Object.entries(deployed.tokens).map(([name, token]) => [name, vm.importHandle(token)]),

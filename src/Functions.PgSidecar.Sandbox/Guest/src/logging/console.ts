@@ -19,17 +19,18 @@ function elapsed(label: string): string | undefined {
 }
 
 const maxRows = 100;
+const maxColumns = 100;
 
 /** Rows of objects or arrays as columns; anything else is logged as it is. */
 function table(data: unknown): void {
   if (typeof data !== "object" || data === null) return line("info", [data]);
   const rows = Object.entries(data).slice(0, maxRows);
-  const columns = ["(index)"];
+  const names = new Set(["(index)"]);
   for (const [, row] of rows) {
-    for (const key of typeof row === "object" && row !== null ? Object.keys(row) : ["Values"]) {
-      if (!columns.includes(key)) columns.push(key);
-    }
+    const keys = typeof row === "object" && row !== null ? Object.keys(row) : ["Values"];
+    for (let i = 0; i < keys.length && names.size <= maxColumns; i++) names.add(keys[i]!);
   }
+  const columns = [...names];
   const cells = rows.map(([index, row]) =>
     columns.map((column) => {
       if (column === "(index)") return index;

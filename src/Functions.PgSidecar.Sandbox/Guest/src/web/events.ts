@@ -148,10 +148,16 @@ interface ListenerOptions {
 }
 
 interface Registration {
-  type: string;
   listener: Listener;
   capture: boolean;
   once: boolean;
+}
+
+/** The listeners of one type: in the order they were added, and by listener, so that none is searched for. */
+interface Registrations {
+  all: Set<Registration>;
+  capturing: Map<Listener, Registration>;
+  others: Map<Listener, Registration>;
 }
 
 function isCapture(options: ListenerOptions | boolean | undefined): boolean {
@@ -159,31 +165,45 @@ function isCapture(options: ListenerOptions | boolean | undefined): boolean {
 }
 
 export class EventTarget {
-  #registrations: Registration[] = [];
+  #types = new Map<string, Registrations>();
 
   addEventListener(type: string, listener: Listener | null, options?: ListenerOptions | boolean): void {
     if (listener === null || listener === undefined) return;
     const { once = false, signal } = typeof options === "object" && options !== null ? options : {};
     if (signal?.aborted) return;
     const capture = isCapture(options);
-    if (this.#find(type, listener, capture) >= 0) return;
-    this.#registrations.push({ type, listener, capture, once });
+    const name = String(type);
+    let registrations = this.#types.get(name);
+    if (registrations === undefined) {
+      registrations = { all: new Set(), capturing: new Map(), others: new Map() };
+      this.#types.set(name, registrations);
+    }
+    const byListener = capture ? registrations.capturing : registrations.others;
+    if (byListener.has(listener)) return;
+    const registration = { listener, capture, once };
+    byListener.set(listener, registration);
+    registrations.all.add(registration);
     signal?.addEventListener("abort", () => this.removeEventListener(type, listener, { capture }));
   }
 
   removeEventListener(type: string, listener: Listener | null, options?: ListenerOptions | boolean): void {
-    if (listener === null) return;
-    const at = this.#find(type, listener, isCapture(options));
-    if (at >= 0) this.#registrations.splice(at, 1);
+    const registrations = this.#types.get(String(type));
+    if (listener === null || registrations === undefined) return;
+    const byListener = isCapture(options) ? registrations.capturing : registrations.others;
+    const registration = byListener.get(listener);
+    if (registration === undefined) return;
+    byListener.delete(listener);
+    registrations.all.delete(registration);
   }
 
   /** Calls the listeners in order; what one throws is logged and stops no other. */
   dispatchEvent(event: Event): boolean {
     const isStopped = startDispatch(event, this);
-    for (const registration of [...this.#registrations]) {
-      const { type, listener, once, capture } = registration;
-      if (type !== event.type || !this.#registrations.includes(registration)) continue;
-      if (once) this.removeEventListener(type, listener, { capture });
+    const all = this.#types.get(event.type)?.all;
+    for (const registration of [...(all ?? [])]) {
+      const { listener, once, capture } = registration;
+      if (!all!.has(registration)) continue;
+      if (once) this.removeEventListener(event.type, listener, { capture });
       try {
         if (typeof listener === "function") listener.call(this, event);
         else listener.handleEvent(event);
@@ -198,11 +218,5 @@ export class EventTarget {
 
   get [Symbol.toStringTag](): string {
     return "EventTarget";
-  }
-
-  #find(type: string, listener: Listener, capture: boolean): number {
-    return this.#registrations.findIndex(
-      (other) => other.type === type && other.listener === listener && other.capture === capture,
-    );
   }
 }

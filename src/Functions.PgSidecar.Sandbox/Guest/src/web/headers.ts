@@ -1,5 +1,5 @@
 // Headers, as in the Fetch standard (5.2). The engine's own accepts values that HTTP can't carry and knows no iterables.
-import { isArray, toLowerCase } from "../intrinsics";
+import { charCodeAt, isArray, slice, toLowerCase } from "../intrinsics";
 import { loggedState } from "../logging/inspect";
 
 export type HeadersInit = Headers | Iterable<Iterable<string>> | Record<string, string>;
@@ -9,7 +9,6 @@ export type HeaderPair = [name: string, value: string];
 
 const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const forbidden = /[\0\r\n]|[^\0-\xff]/;
-const edges = /^[\t\n\r ]+|[\t\n\r ]+$/g;
 
 /** A header's name in lower case; a TypeError when it is none. */
 export function validName(name: unknown): string {
@@ -18,9 +17,22 @@ export function validName(name: unknown): string {
   return toLowerCase(text);
 }
 
+function isSpace(code: number): boolean {
+  return code === 0x20 || code === 0x09 || code === 0x0a || code === 0x0d;
+}
+
+/** Without spaces at either end. By hand, because a regular expression tries each run of inner spaces again from each of its characters. */
+function trimmed(text: string): string {
+  let end = text.length;
+  while (end > 0 && isSpace(charCodeAt(text, end - 1))) end--;
+  let start = 0;
+  while (start < end && isSpace(charCodeAt(text, start))) start++;
+  return start === 0 && end === text.length ? text : slice(text, start, end);
+}
+
 /** A header's value without spaces around it; a TypeError when HTTP can't carry it. */
 export function validValue(name: string, value: unknown): string {
-  const text = String(value).replace(edges, "");
+  const text = trimmed(String(value));
   if (forbidden.test(text)) throw new TypeError(`The value of header "${name}" has a character that HTTP can't carry.`);
   return text;
 }
@@ -95,12 +107,9 @@ export class Headers {
 
   get(name: string): string | null {
     const key = validName(name);
-    let joined: string | null = null;
-    for (let i = 0; i < this.#pairs.length; i++) {
-      const pair = this.#pairs[i]!;
-      if (pair[0] === key) joined = joined === null ? pair[1] : `${joined}, ${pair[1]}`;
-    }
-    return joined;
+    const values: string[] = [];
+    for (let i = 0; i < this.#pairs.length; i++) if (this.#pairs[i]![0] === key) values[values.length] = this.#pairs[i]![1];
+    return values.length === 0 ? null : values.length === 1 ? values[0]! : values.join(", ");
   }
 
   has(name: string): boolean {
@@ -142,12 +151,15 @@ export class Headers {
 
   /** By name; values of one name joined, except set-cookie's, which stay apart. */
   #sorted(): HeaderPair[] {
-    const sorted: HeaderPair[] = [];
-    for (const [name, value] of this.#pairs) {
-      const earlier = name === "set-cookie" ? undefined : sorted.find((pair) => pair[0] === name);
-      if (earlier) earlier[1] += `, ${value}`;
-      else sorted.push([name, value]);
+    // The sort is stable, so that values of one name keep their order.
+    const pairs = [...this.#pairs].sort((a, b) => (a[0] < b[0] ? -1 : a[0] > b[0] ? 1 : 0));
+    const joined: HeaderPair[] = [];
+    for (let i = 0; i < pairs.length; ) {
+      const name = pairs[i]![0];
+      const values = [pairs[i++]![1]];
+      while (name !== "set-cookie" && i < pairs.length && pairs[i]![0] === name) values.push(pairs[i++]![1]);
+      joined.push([name, values.join(", ")]);
     }
-    return sorted.sort((a, b) => (a[0] < b[0] ? -1 : a[0] > b[0] ? 1 : 0));
+    return joined;
   }
 }

@@ -105,7 +105,8 @@ export class TextEncoderStream {
     const { readable, writable } = new TransformStream<string, Uint8Array>({
       transform(chunk, controller) {
         const text = half + String(chunk);
-        half = /[\ud800-\udbff]$/.exec(text)?.[0] ?? "";
+        const last = text.charCodeAt(text.length - 1);
+        half = last >= 0xd800 && last <= 0xdbff ? text[text.length - 1]! : "";
         const whole = half === "" ? text : text.slice(0, -1);
         if (whole !== "") controller.enqueue(encodeUtf8(whole));
       },

@@ -25,10 +25,12 @@ function refusal(what: string): DOMException {
 
 export function structuredClone(value: unknown, options: CloneOptions = {}): unknown {
   const transferred = [...(options?.transfer ?? [])];
-  transferred.forEach((item, i) => {
+  const seen = new Set<unknown>();
+  for (const item of transferred) {
     if (!(item instanceof ArrayBuffer)) throw refusal("Only an ArrayBuffer can be transferred; this value");
-    if (item.detached || transferred.indexOf(item) !== i) throw refusal("An ArrayBuffer that is detached, or given twice,");
-  });
+    if (item.detached || seen.has(item)) throw refusal("An ArrayBuffer that is detached, or given twice,");
+    seen.add(item);
+  }
   const cloned = new Cloning().clone(value);
   // Only now: nothing changes hands unless everything could be cloned.
   for (const buffer of transferred) (buffer as ArrayBuffer).transfer();

@@ -43,7 +43,7 @@ function parse(text: string): [string, string][] {
   return pairs;
 }
 
-/** Ties a URLSearchParams to its URL: `changed` runs after each change; the result replaces all pairs by a new query's. */
+/** Ties a URLSearchParams to its URL: `changed` runs after each change, so it must be cheap; the result replaces all pairs by a new query's. */
 let attach: (params: URLSearchParams, changed: () => void) => (query: string) => void;
 
 export class URLSearchParams {
@@ -154,6 +154,8 @@ export class URL {
   readonly #url: EngineUrl;
   #params: URLSearchParams | undefined;
   #reload: ((query: string) => void) | undefined;
+  /** The parameters have changed since the query was written. Writing it at each change would make n changes cost n times n. */
+  #isStale = false;
 
   constructor(url: string | URL, base?: string | URL) {
     this.#url = base === undefined ? new NativeURL(String(url)) : new NativeURL(String(url), String(base));
@@ -170,22 +172,36 @@ export class URL {
   get searchParams(): URLSearchParams {
     if (this.#params === undefined) {
       const params = new URLSearchParams(this.#url.search);
-      this.#reload = attach(params, () => (this.#url.search = params.toString()));
+      this.#reload = attach(params, () => (this.#isStale = true));
       this.#params = params;
     }
     return this.#params;
   }
 
-  get href(): string { return this.#url.href; }
-  set href(value: string) {
-    this.#url.href = String(value);
+  /** The engine's URL, with the query as the parameters are now. */
+  get #current(): EngineUrl {
+    if (this.#isStale) {
+      this.#isStale = false;
+      this.#url.search = this.#params!.toString();
+    }
+    return this.#url;
+  }
+
+  #replaceQuery(): void {
+    this.#isStale = false;
     this.#reload?.(this.#url.search);
   }
 
-  get search(): string { return this.#url.search; }
+  get href(): string { return this.#current.href; }
+  set href(value: string) {
+    this.#url.href = String(value);
+    this.#replaceQuery();
+  }
+
+  get search(): string { return this.#current.search; }
   set search(value: string) {
     this.#url.search = String(value);
-    this.#reload?.(this.#url.search);
+    this.#replaceQuery();
   }
 
   get origin(): string { return this.#url.origin; }
@@ -207,11 +223,11 @@ export class URL {
   set hash(value: string) { this.#url.hash = String(value); }
 
   toString(): string {
-    return this.#url.href;
+    return this.#current.href;
   }
 
   toJSON(): string {
-    return this.#url.href;
+    return this.#current.href;
   }
 
   get [Symbol.toStringTag](): string {
