@@ -47,7 +47,9 @@ internal sealed class Codec(string format, bool compresses) : IDisposable
     /// <summary>No chunk follows.</summary>
     public void End()
     {
-        isLast = true;
+        // Under the lock: StepAsync works on the chunk as one that others may follow and then asks whether it was the last one.
+        lock (gate)
+            isLast = true;
         arrived.Release();
     }
 
