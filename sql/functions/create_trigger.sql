@@ -48,7 +48,7 @@ begin
     end if;
     perform functions_private.require_function(create_trigger.function);
     select t.* into former from functions_private.triggers t where t.name = trigger;
-    perform functions_private.publish_table("table", with_old and (wanted && array['UPDATE', 'DELETE'] or not functions_private.has_key("table")));
+    perform functions_private.lock_for_trigger("table", wanted, with_old);
 
     insert into functions_private.triggers as t
         (name, function, relation, operations, columns, condition, order_by, batch_size, retries, backoff_ms, max_backoff_ms, timeout_ms, role,
@@ -64,6 +64,7 @@ begin
         retries = excluded.retries, backoff_ms = excluded.backoff_ms, max_backoff_ms = excluded.max_backoff_ms, timeout_ms = excluded.timeout_ms,
         role = excluded.role, include_old = excluded.include_old, payload = excluded.payload
     returning t.id, t.version into new_id, new_version;
+    perform functions_private.publish_table("table");
     perform functions_private.create_condition(new_id, new_version, "table", options ->> 'when');
     if former.relation is distinct from "table"::oid and former.relation is not null then
         perform functions_private.unpublish_table(former.relation);

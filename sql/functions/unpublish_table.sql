@@ -1,4 +1,4 @@
--- functions_private.unpublish_table(relation) takes a table that no trigger is on any more out of the publication. Its replica identity stays.
+-- functions_private.unpublish_table(relation) takes a table that no trigger is on any more out of the publications. Its replica identity stays.
 create or replace function functions_private.unpublish_table(relation oid) returns void
 language plpgsql set search_path = pg_catalog, pg_temp set client_min_messages = warning as $$
 declare
@@ -20,13 +20,23 @@ begin
     end loop;
     execute format('lock table %s in access exclusive mode', relation::regclass);
     execute format('drop trigger if exists functions_capture_row on %s', relation::regclass);
+    execute format('drop trigger if exists functions_capture_change on %s', relation::regclass);
+    for written in select l from functions_private.with_leaves(relation) l loop
+        execute format('drop trigger if exists functions_capture_own_change on %s', written);
+    end loop;
     foreach written in array unwritten loop
         execute format('drop trigger if exists functions_capture_context on %s', written);
     end loop;
     if exists (select from pg_publication_rel r join pg_publication p on p.oid = r.prpubid
                where p.pubname = 'functions_events' and r.prrelid = relation) then
-        execute format('alter publication functions_events drop table %s', relation::regclass);
+        execute format('alter publication functions_events drop table only %s', relation::regclass);
     end if;
+    for written in
+        select l from functions_private.with_leaves(relation) l
+        join pg_publication_rel r on r.prrelid = l join pg_publication p on p.oid = r.prpubid and p.pubname = 'functions_events_changes'
+    loop
+        execute format('alter publication functions_events_changes drop table only %s', written);
+    end loop;
 end
 $$;
 comment on function functions_private.unpublish_table(oid) is 'Takes a table that no trigger is on any more out of the publication.';

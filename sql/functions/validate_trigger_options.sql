@@ -57,7 +57,7 @@ begin
             perform functions_private.validate_role_option(option.value);
         else
             raise exception 'unknown option %', to_json(option.key) using errcode = 'invalid_parameter_value',
-                hint = 'The options are columns, when, order_by, batch_size, retries, backoff_ms, max_backoff_ms, timeout_ms, role, include_old, start, payload, url, headers, secret.';
+                hint = coalesce('Did you mean ' || functions_private.similar_option(option.key) || '? ', '') || 'The options are columns, when, order_by, batch_size, retries, backoff_ms, max_backoff_ms, timeout_ms, role, include_old, start, payload, url, headers, secret.';
         end if;
     end loop;
 end

@@ -165,6 +165,7 @@ internal static class Sidecar
         services.AddSingleton<ReplicationStore>();
         services.AddSingleton<TriggerStore>();
         services.AddSingleton<CaptureStore>();
+        services.AddSingleton<IdentityStore>();
         services.AddSingleton<TriggerCatalog>();
         services.AddSingleton<EventMetrics>();
         services.AddSingleton<DeliveryCompleter>();
@@ -188,6 +189,7 @@ internal static class Sidecar
         services.AddHostedService(static provider => provider.GetRequiredService<ReplicationWorker>());
         services.AddHostedService(static provider => provider.GetRequiredService<BackfillWorker>());
         services.AddHostedService<EventUpkeep>();
+        services.AddHostedService<TableUpkeep>();
     }
 
     private static void AddAuth(IServiceCollection services, SidecarOptions options)

@@ -62,6 +62,15 @@ internal static partial class EventsLog
     [LoggerMessage(3020, LogLevel.Warning, "Who writes to {Table}, whose rows fire functions, can't be captured there, trying again every 5 s: {Reason}")]
     public static partial void CaptureFailed(ILogger logger, string table, string reason);
 
+    [LoggerMessage(3030, LogLevel.Warning, "The replica identity of {Table}, whose changes fire functions with whole old rows, was changed (it had become: {Identity}); it is FULL again")]
+    public static partial void IdentityMended(ILogger logger, string table, string identity);
+
+    [LoggerMessage(3031, LogLevel.Information, "Updates and deletes of {Table} get into the WAL as its definition asks for now (replica identity: {Identity})")]
+    public static partial void TableSettled(ILogger logger, string table, string identity);
+
+    [LoggerMessage(3032, LogLevel.Error, "Updates and deletes of {Table} may fail, or not fire functions: its replica identity or its place in the publication can't be adjusted; trying again every second: {Reason}")]
+    public static partial void SettlingFailed(ILogger logger, string table, string reason);
+
     [LoggerMessage(3016, LogLevel.Information, "Backfill {Id} of trigger '{Trigger}': {Rows} rows")]
     public static partial void BackfillDone(ILogger logger, long id, string trigger, long rows);
 

@@ -149,7 +149,7 @@ internal sealed class ReplicationWorker(
         { IsLost: true } => ("slot_lost",
             $"The server has thrown away WAL that was not read (max_slot_wal_keep_size): changes since then have not fired functions. select functions.recreate_slot(); starts anew from now; then functions.backfill what was missed."),
         { PublicationExists: false } => ("publication_missing",
-            "The publication functions_events is gone: changes can't be read. select functions.recreate_slot(); makes it again and starts anew from now; then functions.backfill what was missed."),
+            "The publication functions_events or functions_events_changes is gone: changes can't be read. select functions.recreate_slot(); makes it again and starts anew from now; then functions.backfill what was missed."),
         _ => null,
     };
 
@@ -178,7 +178,7 @@ internal sealed class ReplicationWorker(
         {
             await EndsAsync(feed.RunAsync(slot, this, ending.Token), ending.Token).ConfigureAwait(false);
         }
-        catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.UndefinedObject)
+        catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.UndefinedObject && !feed.ReadsBeforeChanges)
         {
             // The publication did not exist when some change was made that is still to be read.
             var message = $"Changes can't be read: {e.MessageText}. select functions.recreate_slot(); starts anew from now; then functions.backfill what was missed.";

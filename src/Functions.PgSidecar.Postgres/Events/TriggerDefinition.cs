@@ -44,6 +44,12 @@ public sealed record TriggerDefinition
     /// <summary>The function of the database that evaluates its condition, or null.</summary>
     public string? Condition { get; init; }
 
+    /// <summary>Whether the condition mentions the old row.</summary>
+    public bool ConditionAsksOld { get; init; }
+
+    /// <summary>Whether old rows are asked for whole.</summary>
+    public bool IncludeOld { get; init; } = true;
+
     /// <summary>Events that are equal in these columns are delivered one after another; empty: no order.</summary>
     public IReadOnlyList<string> OrderBy { get; init; } = [];
 

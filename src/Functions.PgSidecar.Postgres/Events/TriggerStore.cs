@@ -10,7 +10,8 @@ public sealed class TriggerStore(NpgsqlDataSource dataSource)
     private const string Columns = """
         id, name, function, relation, operations, coalesce(columns, '{}'),
         case when condition is not null then format('functions_private.condition_%s_%s', id, version) end, coalesce(order_by, '{}'), batch_size,
-        retries, backoff_ms, max_backoff_ms, timeout_ms, role, enabled, since_lsn, payload
+        retries, backoff_ms, max_backoff_ms, timeout_ms, role, enabled, since_lsn, payload,
+        include_old, coalesce(condition ~* '\mold\M', false)
         """;
 
     /// <summary>Every trigger as it is now, enabled or not.</summary>
@@ -57,6 +58,8 @@ public sealed class TriggerStore(NpgsqlDataSource dataSource)
         Enabled = reader.GetBoolean(14),
         SinceLsn = (ulong)reader.GetFieldValue<NpgsqlLogSequenceNumber>(15),
         Payload = Enum.Parse<PayloadShape>(reader.GetString(16), ignoreCase: true),
-        EndedLsn = reader.IsDBNull(17) ? ulong.MaxValue : (ulong)reader.GetFieldValue<NpgsqlLogSequenceNumber>(17),
+        IncludeOld = reader.GetBoolean(17),
+        ConditionAsksOld = reader.GetBoolean(18),
+        EndedLsn = reader.IsDBNull(19) ? ulong.MaxValue : (ulong)reader.GetFieldValue<NpgsqlLogSequenceNumber>(19),
     };
 }

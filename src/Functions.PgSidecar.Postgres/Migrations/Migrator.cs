@@ -36,6 +36,7 @@ public static class Migrator
                 select functions.grant_role(r) from unnest(array['anon', 'authenticated', 'service_role']::name[]) r;
                 select functions_private.install_auth();
                 select functions_private.complete_identities();
+                select functions.install_guard();
                 """, cancellationToken).ConfigureAwait(false);
         }
         await ExecuteAsync(connection, "select functions.maintain_partitions('100 years')", cancellationToken).ConfigureAwait(false);

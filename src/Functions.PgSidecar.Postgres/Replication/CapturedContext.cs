@@ -1,6 +1,4 @@
 using System.Globalization;
-using System.Security.Cryptography;
-using System.Text;
 using System.Text.Json;
 using Functions.PgSidecar.Postgres.Sessions;
 
@@ -55,17 +53,10 @@ internal sealed record CapturedContext(string Role, string? Subject, string? Cla
     /// <returns>Null for a message that somebody else wrote.</returns>
     public static CapturedContext? Verify(ReadOnlySpan<byte> content, ReadOnlySpan<byte> key, uint xid)
     {
-        const int digits = 2 * HMACSHA256.HashSizeInBytes;
-        if (content.Length <= digits) return null;
-        Span<byte> given = stackalloc byte[HMACSHA256.HashSizeInBytes];
-        if (Convert.FromHexString(content[..digits], given, out _, out _) != System.Buffers.OperationStatus.Done) return null;
-        byte[] signed = [.. Encoding.ASCII.GetBytes(Domain), .. content[digits..]];
-        Span<byte> mac = stackalloc byte[HMACSHA256.HashSizeInBytes];
-        HMACSHA256.HashData(key, signed, mac);
-        if (!CryptographicOperations.FixedTimeEquals(mac, given)) return null;
+        if (!SignedMessage.TryVerify(content, key, Domain, out var json)) return null;
         try
         {
-            return Parse(content[digits..], xid);
+            return Parse(json, xid);
         }
         catch (Exception e) when (UnreadableChangeException.IsCause(e))
         {

@@ -115,7 +115,7 @@ internal sealed class EventWriter : IDisposable
     private void WriteRows(PayloadNames names, PublishedRelation relation, ReadOnlySpan<byte> message, RowChange change)
     {
         json.WritePropertyName(names.Old);
-        if (change.HasOld) RowWriter.Write(json, relation, message, change.Old, null, change.OldIsKey);
+        if (change.HasOld) RowWriter.Write(json, relation, message, change.Old, null, change.OldIsKey, change.KeyColumns);
         else json.WriteNullValue();
         json.WritePropertyName(names.New);
         if (change.HasNew) RowWriter.Write(json, relation, message, change.New, change.WholeOld, keyOnly: false);

@@ -26,6 +26,12 @@ internal sealed class PublishedRelation(uint oid, string schema, string name, ch
 
     public PublishedColumn[] Columns => columns;
 
+    /// <summary>
+    /// Of a partitioned table: the keys of partitions that do not send whole old rows, by this table's columns. What the server says of their rows is the
+    /// root's identity, not theirs.
+    /// </summary>
+    public IReadOnlyList<bool[]> PartialKeys { get; set; } = [];
+
     /// <summary>The triggers on it.</summary>
     public IReadOnlyList<RelationTrigger> Triggers { get; private set; } = [];
 

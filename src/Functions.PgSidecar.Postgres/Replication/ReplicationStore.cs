@@ -9,7 +9,7 @@ namespace Functions.PgSidecar.Postgres.Replication;
 /// <param name="SlotExists">Whether it is there.</param>
 /// <param name="ActivePid">The backend that serves its reader; null: nobody reads.</param>
 /// <param name="WalStatus"><c>reserved</c>, <c>extended</c>, <c>unreserved</c>, <c>lost</c>; null without a slot.</param>
-/// <param name="PublicationExists">Whether the publication is there.</param>
+/// <param name="PublicationExists">Whether the publications are there.</param>
 /// <param name="LeaderIsStale">Whether the reader has not been heard of for <see cref="ReplicationStore.LeaderPatience"/>.</param>
 /// <param name="Incident">What went wrong and was not closed, or null.</param>
 public sealed record ReplicationStatus(
@@ -44,7 +44,7 @@ public sealed class ReplicationStore(NpgsqlDataSource dataSource)
     {
         await using var command = dataSource.CreateCommand($"""
             select {IsReadForSql}, n.name::text, s.slot_name is not null, s.active_pid, s.wal_status,
-                   exists (select from pg_publication where pubname = 'functions_events'),
+                   (select count(*) = 2 from pg_publication where pubname in ('functions_events', 'functions_events_changes')),
                    coalesce(r.leader_seen_at < now() - $1, true),
                    (select i.message from functions_private.incidents i where i.closed_at is null order by i.id desc limit 1)
             from functions_private.replication r cross join functions_private.slot_name() as n (name)
@@ -151,6 +151,16 @@ public sealed class ReplicationStore(NpgsqlDataSource dataSource)
         command.Parameters.AddWithValue(kind);
         command.Parameters.AddWithValue(message);
         return await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false) == 1;
+    }
+
+    /// <summary>Whether the slot may still have to read changes from before the publication <c>functions_events_changes</c> was made.</summary>
+    public async Task<bool> MayPrecedeChangesAsync(CancellationToken cancellationToken)
+    {
+        await using var command = dataSource.CreateCommand("""
+            select coalesce((select age(s.catalog_xmin) >= age(r.changes_xid::xid)
+                from functions_private.replication r join pg_replication_slots s on s.slot_name = functions_private.slot_name()), false)
+            """);
+        return (bool)(await command.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false))!;
     }
 
     /// <summary>Ends a reader that is not heard of any more, so that its slot can be had.</summary>

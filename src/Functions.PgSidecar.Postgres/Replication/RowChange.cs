@@ -41,11 +41,47 @@ internal sealed class RowChange
         New.Read(ref reader);
     }
 
+    /// <summary>
+    /// Looks at the old row of a partition. The server calls it whole where the root's replica identity is FULL, even if the partition sent its key only, with
+    /// nulls for the rest. Where a partition is known to do that, a row with nothing but a key in it is taken for what it says.
+    /// </summary>
+    public void CheckOld(PublishedRelation relation)
+    {
+        KeyColumns = null;
+        if (relation.PartialKeys is not { Count: > 0 } keys || WholeOld is not { } old) return;
+        foreach (var key in keys)
+        {
+            if (!HasOnly(old, key)) continue;
+            (OldIsKey, KeyColumns) = (true, key);
+            return;
+        }
+    }
+
+    /// <summary>Which columns the key of a partition has, where the old row is that; null: those that the table itself names.</summary>
+    public bool[]? KeyColumns { get; private set; }
+
+    private static bool HasOnly(TupleData row, bool[] key)
+    {
+        for (var i = 0; i < row.Count; i++)
+        {
+            if (row.State(i) != ColumnState.Null && (i >= key.Length || !key[i])) return false;
+        }
+        return true;
+    }
+
+    /// <summary>A change whose rows could not be written.</summary>
+    public void Unreadable(RowOperations operation)
+    {
+        Truncated();
+        Operation = operation;
+    }
+
     /// <summary>A TRUNCATE has no rows.</summary>
     public void Truncated()
     {
         Operation = RowOperations.Truncate;
         OldIsKey = false;
+        KeyColumns = null;
         Old.Clear();
         New.Clear();
     }
@@ -56,6 +92,10 @@ internal sealed class RowChange
         if (New.State(column) == ColumnState.Unchanged || WholeOld is not { } old) return false;
         return old.State(column) != New.State(column) || !old.Text(message, column).SequenceEqual(New.Text(message, column));
     }
+
+    /// <summary>Whether an UPDATE may have given a column another value: it did, or the old value is not known.</summary>
+    public bool MayHaveChanged(ReadOnlySpan<byte> message, int column) =>
+        WholeOld is null ? New.State(column) != ColumnState.Unchanged : Changed(message, column);
 
     /// <summary>A hash of what the row has in some columns: the new row, or the old one of a DELETE.</summary>
     public long Key(ReadOnlySpan<byte> message, int[] columns, int seed)

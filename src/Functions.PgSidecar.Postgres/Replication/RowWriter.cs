@@ -16,14 +16,15 @@ internal static class RowWriter
     /// <param name="row">The row.</param>
     /// <param name="fallback">The old row: an unchanged value is taken from it where it has it.</param>
     /// <param name="keyOnly">Whether only the columns of the replica identity mean something.</param>
+    /// <param name="key">Which those are, where the table itself does not say.</param>
     public static void Write(
-        Utf8JsonWriter json, PublishedRelation relation, ReadOnlySpan<byte> message, TupleData row, TupleData? fallback, bool keyOnly)
+        Utf8JsonWriter json, PublishedRelation relation, ReadOnlySpan<byte> message, TupleData row, TupleData? fallback, bool keyOnly, bool[]? key = null)
     {
         json.WriteStartObject();
         for (var i = 0; i < row.Count && i < relation.Columns.Length; i++)
         {
             ref readonly var column = ref relation.Columns[i];
-            if (keyOnly && !column.IsKey) continue;
+            if (keyOnly && !(key is null ? column.IsKey : i < key.Length && key[i])) continue;
             var source = row.State(i) == ColumnState.Unchanged && fallback is not null ? fallback : row;
             if (source.State(i) == ColumnState.Text)
             {

@@ -16,9 +16,11 @@ internal sealed class WalDecoder(TypeCatalog types, byte[] contextKey, ulong las
 
     private readonly Dictionary<uint, PublishedRelation> relations = [];
     private readonly RowChange change = new();
+    private readonly PartitionIdentities partitions = new();
     private readonly EventWriter writer = new();
     private IReadOnlyList<TriggerDefinition> triggers = [];
     private CapturedContext? context;
+    private CarriedChange? carried;
     private WalTransaction transaction;
     private long ordinal;
     private bool inTransaction;
@@ -30,6 +32,9 @@ internal sealed class WalDecoder(TypeCatalog types, byte[] contextKey, ulong las
         get => Volatile.Read(ref inTransaction);
         private set => Volatile.Write(ref inTransaction, value);
     }
+
+    /// <summary>Whether the migration has come that made the publication of updates and deletes.</summary>
+    public bool SawPublications { get; private set; }
 
     /// <summary>Whether the transaction that just ended changed the definitions of triggers: load them again before going on.</summary>
     public bool TriggersChanged { get; private set; }
@@ -67,6 +72,31 @@ internal sealed class WalDecoder(TypeCatalog types, byte[] contextKey, ulong las
         }
         relation.Attach(triggers);
         relations[relation.Oid] = relation;
+        partitions.Describe(relation, relations);
+        return complete;
+    }
+
+    /// <summary>Whether a message carries a change that is not published; then <see cref="DescribeCarriedAsync"/> comes before <see cref="Apply"/>.</summary>
+    public bool ReadCarried(ReadOnlySpan<byte> message)
+    {
+        carried = null;
+        if (message[0] != 'M') return false;
+        var reader = new WalMessageReader(message[1..]);
+        if (MessageContent(ref reader, CarriedChange.Prefix, out var content)) carried = CarriedChange.Verify(content, contextKey, transaction.Xid);
+        return carried is not null;
+    }
+
+    /// <summary>Looks up the types of the change that <see cref="ReadCarried"/> has read.</summary>
+    /// <returns>False: the database does not know one of them, yet or any more.</returns>
+    public async Task<bool> DescribeCarriedAsync(CancellationToken cancellationToken)
+    {
+        var complete = true;
+        for (var i = 0; i < carried!.Columns.Length; i++)
+        {
+            var type = await types.GetAsync(carried.TypeIds[i], cancellationToken).ConfigureAwait(false);
+            complete &= type != PostgresType.Unknown;
+            carried.Columns[i] = carried.Columns[i] with { Type = type };
+        }
         return complete;
     }
 
@@ -100,7 +130,9 @@ internal sealed class WalDecoder(TypeCatalog types, byte[] contextKey, ulong las
                 Truncate(message, ref reader, chunk);
                 break;
             case (byte)'M':
-                Message(ref reader);
+                if (carried is not null) Fire(carried, chunk);
+                else Message(ref reader);
+                carried = null;
                 break;
         }
         return false;
@@ -126,17 +158,28 @@ internal sealed class WalDecoder(TypeCatalog types, byte[] contextKey, ulong las
     }
 
     /// <summary>Of messages only the database's own count, and only those of the transaction: a non-transactional one outlives a rollback.</summary>
-    private void Message(ref WalMessageReader reader)
+    private static bool MessageContent(ref WalMessageReader reader, string prefix, out ReadOnlySpan<byte> content)
     {
         var transactional = (reader.Byte() & 1) == 1;
         reader.Lsn();
-        if (reader.Text() != CapturedContext.Prefix || !transactional) return;
-        if (CapturedContext.Verify(reader.Bytes(reader.Int32()), contextKey, transaction.Xid) is { } verified) context = verified;
+        content = default;
+        if (reader.Text() != prefix || !transactional) return false;
+        content = reader.Bytes(reader.Int32());
+        return true;
+    }
+
+    private void Message(ref WalMessageReader reader)
+    {
+        var publications = reader;
+        if (MessageContent(ref publications, "functions.publications", out _)) SawPublications = true;
+        if (MessageContent(ref reader, CapturedContext.Prefix, out var content) && CapturedContext.Verify(content, contextKey, transaction.Xid) is { } verified)
+            context = verified;
     }
 
     private void Change(RowOperations operation, ReadOnlySpan<byte> message, ref WalMessageReader reader, InboxChunk chunk)
     {
         var relation = relations[reader.UInt32()];
+        partitions.ChangeRead();
         ordinal++; // before any choice, so that a change has the same place however the triggers are
         if (relation.HoldsTriggers)
         {
@@ -145,13 +188,28 @@ internal sealed class WalDecoder(TypeCatalog types, byte[] contextKey, ulong las
         }
         if (relation.Triggers.Count == 0) return;
         change.Read(operation, ref reader);
+        change.CheckOld(relation);
         Fire(relation, message, chunk);
+    }
+
+    /// <summary>A change that came as a message.</summary>
+    private void Fire(CarriedChange from, InboxChunk chunk)
+    {
+        ordinal++;
+        var relation = from.ToRelation();
+        relation.Attach(triggers);
+        if (relation.Triggers.Count == 0) return;
+        var reader = new WalMessageReader(from.Tuples);
+        if (from.Error is null) change.Read(from.Operation, ref reader);
+        else change.Unreadable(from.Operation);
+        Fire(relation, from.Tuples, chunk, from.Error);
     }
 
     private void Truncate(ReadOnlySpan<byte> message, ref WalMessageReader reader, InboxChunk chunk)
     {
         var count = reader.Int32();
         reader.Byte();
+        partitions.ChangeRead();
         change.Truncated();
         for (var i = 0; i < count; i++)
         {
@@ -160,7 +218,7 @@ internal sealed class WalDecoder(TypeCatalog types, byte[] contextKey, ulong las
         }
     }
 
-    private void Fire(PublishedRelation relation, ReadOnlySpan<byte> message, InboxChunk chunk)
+    private void Fire(PublishedRelation relation, ReadOnlySpan<byte> message, InboxChunk chunk, string? error = null)
     {
         foreach (var trigger in relation.Triggers)
         {
@@ -173,13 +231,20 @@ internal sealed class WalDecoder(TypeCatalog types, byte[] contextKey, ulong las
                 transaction.FullXid, default,
                 context?.Caller(definition.Role) ?? trigger.Nobody,
                 context?.Depth ?? 0);
+            if (error is not null)
+            {
+                chunk.Events.Add(one.Unreadable(chunk.Buffer, error));
+                continue;
+            }
             try
             {
+                var fault = OldRowFault(relation, trigger);
                 chunk.Events.Add(one with
                 {
                     Payload = writer.Write(chunk.Buffer, new EventSource(id, transaction, relation, trigger, context), message, change),
-                    Condition = definition.Condition,
-                    Texts = definition.Condition is not null ? writer.WriteTexts(chunk.Buffer, relation, message, change) : null,
+                    Fault = fault,
+                    Condition = fault is null ? definition.Condition : null,
+                    Texts = fault is null && definition.Condition is not null ? writer.WriteTexts(chunk.Buffer, relation, message, change) : null,
                 });
             }
             catch (UnreadableChangeException e)
@@ -189,15 +254,27 @@ internal sealed class WalDecoder(TypeCatalog types, byte[] contextKey, ulong las
         }
     }
 
+    /// <summary>Whether a change fires a trigger. Where that depends on values that are not there, it does, and <see cref="OldRowFault"/> says so.</summary>
     private bool IsFor(RelationTrigger trigger, ReadOnlySpan<byte> message)
     {
         if ((trigger.Definition.Operations & change.Operation) == 0 || !trigger.Definition.HoldsAt(transaction.CommitLsn)) return false;
         if (change.Operation != RowOperations.Update || trigger.Columns.Length == 0) return true;
         foreach (var column in trigger.Columns)
         {
-            if (change.Changed(message, column)) return true;
+            if (change.MayHaveChanged(message, column)) return true;
         }
         return false;
+    }
+
+    /// <summary>Why a trigger that asks for old values can't be answered: the table did not send them. Never a silent "no".</summary>
+    private EventFault? OldRowFault(PublishedRelation relation, RelationTrigger trigger)
+    {
+        var definition = trigger.Definition;
+        if (change.WholeOld is not null || change.Operation is not (RowOperations.Update or RowOperations.Delete)) return null;
+        var asksColumns = change.Operation == RowOperations.Update && trigger.Columns.Length > 0;
+        if (!asksColumns && !(definition is { IncludeOld: true, Condition: not null, ConditionAsksOld: true })) return null;
+        return new EventFault("OLD_ROW_MISSING", $"Whether trigger {definition.Name} is to fire can't be told: {relation.Schema}.{relation.Name} did not send the whole old row. "
+            + "Its replica identity was changed; the sidecar sets it back to FULL within seconds. functions.redrive delivers this event all the same.");
     }
 
     private static (PublishedRelation Relation, uint[] Types) ReadRelation(ReadOnlySpan<byte> message)

@@ -55,6 +55,15 @@ public sealed class WalFeed(NpgsqlDataSource dataSource, string connectionString
     /// <summary>Whether something came that the database does not take. From then on, until the process ends, it is asked about each event before it is stored.</summary>
     private bool isWary;
 
+    /// <summary>
+    /// Whether changes are read from before the publication <c>functions_events_changes</c> was made: asked for by name, it would not exist for them. They were
+    /// published by the other one. The migration that made it says in the WAL from where on there are two.
+    /// </summary>
+    private bool isBeforeChanges;
+
+    /// <summary>Whether the next reading begins with one publication: the other one did not exist yet for what comes first.</summary>
+    public bool ReadsBeforeChanges => isBeforeChanges;
+
     /// <summary>Reads until it is cancelled or fails.</summary>
     /// <param name="slot">The slot's name.</param>
     /// <param name="sink">Who hears of the events.</param>
@@ -83,11 +92,16 @@ public sealed class WalFeed(NpgsqlDataSource dataSource, string connectionString
         var first = await Task.WhenAny(tasks).ConfigureAwait(false);
         isSetBack |= first.Exception?.InnerException is PostgresException { SqlState: PostgresErrorCodes.UniqueViolation, SchemaName: "functions_private" };
         isWary |= PayloadFilter.IsOfData(first.Exception?.InnerException);
+        isBeforeChanges = !decoder.SawPublications && (isBeforeChanges || IsOfChanges(first.Exception?.InnerException))
+            && await store.MayPrecedeChangesAsync(CancellationToken.None).ConfigureAwait(false);
         await ending.CancelAsync().ConfigureAwait(false);
         await Task.WhenAll(tasks).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         session.Clear();
         await first.ConfigureAwait(false);
     }
+
+    private static bool IsOfChanges(Exception? exception) =>
+        exception is PostgresException { SqlState: PostgresErrorCodes.UndefinedObject } missing && missing.MessageText.Contains("functions_events_changes", StringComparison.Ordinal);
 
     private sealed class FeedSession(LogicalReplicationConnection connection, WalDecoder decoder, ReadingLull? lull, Channel<InboxChunk> chunks)
     {
@@ -143,7 +157,7 @@ public sealed class WalFeed(NpgsqlDataSource dataSource, string connectionString
     {
         var slot = new PgOutputReplicationSlot(slotName);
         KeyValuePair<string, string?>[] options =
-            [new("proto_version", "2"), new("publication_names", "functions_events"), new("messages", "true")];
+            [new("proto_version", "2"), new("publication_names", isBeforeChanges ? "functions_events" : "functions_events,functions_events_changes"), new("messages", "true")];
         var decoder = session.Decoder;
         var writer = session.Chunks.Writer;
         InboxChunk? chunk = null;
@@ -176,12 +190,24 @@ public sealed class WalFeed(NpgsqlDataSource dataSource, string connectionString
                     await DescribeAsync(decoder, data, cancellationToken).ConfigureAwait(false);
                     continue;
                 }
-                var ended = decoder.Apply(data.Span, chunk);
+                if (decoder.ReadCarried(data.Span))
+                {
+                    chunk = await WriteEndedAsync(session, chunk, cancellationToken).ConfigureAwait(false);
+                    await DescribeCarriedAsync(decoder, cancellationToken).ConfigureAwait(false);
+                }
+                var ended = decoder.Apply(data.Span, chunk!);
                 session.Lull?.Count(ended);
                 if (ended && decoder.TriggersChanged)
                 {
-                    chunk = await WriteEndedAsync(session, chunk, cancellationToken).ConfigureAwait(false);
+                    chunk = await WriteEndedAsync(session, chunk!, cancellationToken).ConfigureAwait(false);
                     await ReloadAsync(decoder, cancellationToken).ConfigureAwait(false);
+                }
+                if (ended && isBeforeChanges && decoder.SawPublications)
+                {
+                    if (chunk is not null) await writer.WriteAsync(chunk, cancellationToken).ConfigureAwait(false);
+                    chunk = null;
+                    await IsAcknowledgedAsync(session, cancellationToken).ConfigureAwait(false);
+                    throw new NpgsqlException("Changes are published by two publications from here on; reading goes on with both.");
                 }
                 if (chunk is not null && IsFull(chunk))
                     chunk = await WriteFullAsync(session, chunk, cancellationToken).ConfigureAwait(false);
@@ -221,6 +247,21 @@ public sealed class WalFeed(NpgsqlDataSource dataSource, string connectionString
         if (await decoder.DescribeAsync(message, cancellationToken).ConfigureAwait(false)) return;
         await BecomesVisibleAsync(decoder.Transaction, cancellationToken).ConfigureAwait(false);
         await decoder.DescribeAsync(message, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>The same for a change that a row trigger carries: its types.</summary>
+    private async Task DescribeCarriedAsync(WalDecoder decoder, CancellationToken cancellationToken)
+    {
+        if (await decoder.DescribeCarriedAsync(cancellationToken).ConfigureAwait(false)) return;
+        await BecomesVisibleAsync(decoder.Transaction, cancellationToken).ConfigureAwait(false);
+        await decoder.DescribeCarriedAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Waits until all that was read is on disk, and the server knows.</summary>
+    private async Task IsAcknowledgedAsync(FeedSession session, CancellationToken cancellationToken)
+    {
+        while (session.IsPending) await Task.Delay(Pulse, time, cancellationToken).ConfigureAwait(false);
+        await session.Connection.SendStatusUpdate(cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Loads the triggers as the transaction that just ended left them.</summary>

@@ -130,7 +130,6 @@ public sealed class TriggerOptionTests(SidecarFixture sidecar)
     [InlineData("create unlogged table $n (id int primary key)", "UNLOGGED")]
     [InlineData("create materialized view $n as select 1 as id", "materialized view")]
     [InlineData("create table $n (id int) partition by range (id); create table $n_1 partition of $n for values from (1) to (2)", "is a partition", "$n_1")]
-    [InlineData("create table $n (id int)", "has no primary key", "$n", """{"include_old": false}""")]
     [InlineData("create table $n (id int primary key)", "has no column", "$n", """{"order_by": "nope"}""")]
     [InlineData("create table $n (id int primary key)", "option when", "$n", """{"when": "new.nope"}""")]
     [InlineData("create table $n (id int primary key)", "unknown option", "$n", """{"colour": 1}""")]

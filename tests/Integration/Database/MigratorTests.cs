@@ -138,10 +138,10 @@ public sealed class MigratorTests
     }
 
     [Fact]
-    public async Task Nobody_but_the_owner_may_call_anything_except_the_policies_helpers_and_the_trigger_that_partitions_inherit()
+    public async Task Nobody_but_the_owner_may_call_anything_except_the_policies_helpers_and_the_triggers_that_partitions_inherit()
     {
         await using var database = await TestDatabase.CreateAsync();
-        Assert.Equal("capture_row claims role uid", await database.ScalarAsync<string>("""
+        Assert.Equal("capture_change capture_row claims role uid", await database.ScalarAsync<string>("""
             select string_agg(p.proname, ' ' order by p.proname) from pg_proc p
             where p.pronamespace in ('functions'::regnamespace, 'functions_private'::regnamespace) and has_function_privilege('anon', p.oid, 'execute')
             """));

@@ -12,7 +12,7 @@ public sealed class CaptureTests
         create table notes (id int primary key, body text) partition by range (id);
         create table notes_0 partition of notes for values from (0) to (10);
         select functions.deploy('f', 'x');
-        select functions_private.publish_table('notes', true);
+        select functions_private.publish_table('notes');
         insert into functions_private.triggers (name, function, relation, operations, since_lsn) values ('on_f', 'f', 'notes'::regclass, '{INSERT}', '0/0');
         """;
 

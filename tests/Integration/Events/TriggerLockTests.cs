@@ -74,7 +74,7 @@ public sealed class TriggerLockTests
         await using var database = await TestDatabase.CreateAsync();
         await database.ExecuteAsync(Partitioned + """
             select functions.deploy('f', 'x');
-            select functions_private.publish_table('notes', true);
+            select functions_private.publish_table('notes');
             insert into functions_private.triggers (name, function, relation, operations, since_lsn)
             values ('on_f', 'f', 'notes'::regclass, '{INSERT}', '0/0');
             """);

@@ -1,0 +1,20 @@
+-- functions_private.create_publications() makes those of the two publications that are missing: functions_events for inserts and truncations,
+-- functions_events_changes for updates and deletes. The definitions of triggers are in both.
+create or replace function functions_private.create_publications() returns void
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+    wanted record;
+begin
+    for wanted in
+        select w.* from (values ('functions_events', 'insert, truncate'), ('functions_events_changes', 'update, delete')) as w (name, operations)
+        where not exists (select from pg_publication p where p.pubname = w.name)
+    loop
+        execute format('create publication %I for table only functions_private.triggers with (publish = %L, publish_via_partition_root = true)', wanted.name, wanted.operations);
+        if current_setting('server_version_num')::integer >= 180000 then
+            execute format('alter publication %I set (publish_generated_columns = stored)', wanted.name);
+        end if;
+    end loop;
+end
+$$;
+comment on function functions_private.create_publications() is 'Makes those of the two publications that are missing.';
+revoke all on function functions_private.create_publications() from public;

@@ -1,0 +1,117 @@
+using System.Buffers;
+using System.Buffers.Binary;
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+using Functions.PgSidecar.Postgres.Events;
+using Functions.PgSidecar.Postgres.Results;
+
+namespace Functions.PgSidecar.Postgres.Replication;
+
+/// <summary>
+/// An update or delete that is not published and that <c>functions_private.capture_change()</c> has written into the WAL as a message. From here on it is
+/// like a published one: the same table, the same texts of the values.
+/// </summary>
+internal sealed class CarriedChange
+{
+    /// <summary>The prefix of the messages.</summary>
+    public const string Prefix = "functions.change";
+
+    private const string Domain = "change";
+
+    private uint relation;
+    private string schema = "";
+    private string table = "";
+
+    private CarriedChange()
+    {
+    }
+
+    /// <summary>What was done.</summary>
+    public RowOperations Operation { get; private set; }
+
+    /// <summary>The columns of the rows; their types are set once they have been looked up.</summary>
+    public PublishedColumn[] Columns { get; private set; } = [];
+
+    /// <summary>The types' oids.</summary>
+    public uint[] TypeIds { get; private set; } = [];
+
+    /// <summary>The rows, as the server's message of a published change has them.</summary>
+    public byte[] Tuples { get; private set; } = [];
+
+    /// <summary>Why the rows are not there, or null.</summary>
+    public string? Error { get; private set; }
+
+    /// <summary>The table, the root of a partitioned one. Old rows are whole.</summary>
+    public PublishedRelation ToRelation() => new(relation, schema, table, 'f', Columns);
+
+    /// <summary>Reads a message, if the database signed it for this transaction.</summary>
+    /// <returns>Null for a message that somebody else wrote.</returns>
+    public static CarriedChange? Verify(ReadOnlySpan<byte> content, ReadOnlySpan<byte> key, uint xid)
+    {
+        if (!SignedMessage.TryVerify(content, key, Domain, out var json)) return null;
+        using var document = JsonDocument.Parse(json.ToArray());
+        var root = document.RootElement;
+        if ((uint)ulong.Parse(root.GetProperty("xid"u8).GetString()!, CultureInfo.InvariantCulture) != xid) return null;
+        var change = new CarriedChange
+        {
+            relation = root.GetProperty("relation"u8).GetUInt32(),
+            Operation = root.GetProperty("op"u8).GetString() == "U" ? RowOperations.Update : RowOperations.Delete,
+            Error = root.TryGetProperty("error"u8, out var error) ? error.GetString() : null,
+        };
+        if (change.Error is not null) return change;
+        try
+        {
+            change.Read(root);
+        }
+        catch (InvalidDataException e)
+        {
+            (change.Error, change.Columns, change.TypeIds) = (e.Message, [], []);
+        }
+        return change;
+    }
+
+    private void Read(JsonElement root)
+    {
+        schema = root.GetProperty("schema"u8).GetString()!;
+        table = root.GetProperty("table"u8).GetString()!;
+        var all = root.GetProperty("columns"u8).EnumerateArray().Select(column => (Name: column[0].GetString()!, Type: column[1].GetUInt32(), IsPublished: column[2].GetBoolean())).ToArray();
+        var published = all.Select(column => column.IsPublished).ToArray();
+        var columns = all.Where(column => column.IsPublished).ToArray();
+        Columns = [.. columns.Select(column => new PublishedColumn(column.Name, JsonEncodedText.Encode(column.Name, RowWriter.Options.Encoder), PostgresType.Unknown, true))];
+        TypeIds = [.. columns.Select(column => column.Type)];
+        var buffer = new ArrayBufferWriter<byte>();
+        Write(buffer, 'O', root.GetProperty("old"u8).GetString()!, published);
+        if (Operation == RowOperations.Update) Write(buffer, 'N', root.GetProperty("new"u8).GetString()!, published);
+        Tuples = buffer.WrittenSpan.ToArray();
+    }
+
+    private static void Write(ArrayBufferWriter<byte> buffer, char mark, string row, bool[] published)
+    {
+        var values = CompositeText.Parse(row);
+        if (values.Count != published.Length)
+            throw new InvalidDataException($"The row has {values.Count} values and the table {published.Length} columns: it was altered meanwhile.");
+        buffer.Write([(byte)mark]);
+        Int16(buffer, (short)published.Count(one => one));
+        for (var i = 0; i < values.Count; i++)
+        {
+            if (!published[i]) continue;
+            if (values[i] is not { } value)
+            {
+                buffer.Write("n"u8);
+                continue;
+            }
+            buffer.Write("t"u8);
+            var length = Encoding.UTF8.GetByteCount(value);
+            BinaryPrimitives.WriteInt32BigEndian(buffer.GetSpan(sizeof(int)), length);
+            buffer.Advance(sizeof(int));
+            Encoding.UTF8.GetBytes(value, buffer);
+        }
+    }
+
+    private static void Int16(ArrayBufferWriter<byte> buffer, short value)
+    {
+        BinaryPrimitives.WriteInt16BigEndian(buffer.GetSpan(sizeof(short)), value);
+        buffer.Advance(sizeof(short));
+    }
+}
