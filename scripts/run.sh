@@ -60,6 +60,22 @@ local_url() {
   printf '%s' "$url"
 }
 
+# The private cluster's superuser only installs: the sidecar and `make psql` use the login that owns the database. A database of an earlier time, which the
+# superuser installed, and one that was given, stay as they are.
+url_of_owner() {
+  local psql=psql installed_by settings
+  command -v psql >/dev/null 2>&1 || psql=$(postgres_bin)/psql
+  if [ -e "$private_mark" ]; then
+    installed_by=$("$psql" "$1" -XAtqc "select pg_get_userbyid(nspowner) from pg_namespace where nspname = 'functions_private'") || return 2
+    if [ -z "$installed_by" ] || [ "$installed_by" = pgfn ]; then
+      settings=$(PGFN_ADMIN_URL=$1 PGFN_OWNER_PASSWORD=$(secret owner-password) "$pgfn" install 2>"$log") || { cat "$log" >&2; return 2; }
+      printf '%s' "${settings#DATABASE_URL=}"
+      return
+    fi
+  fi
+  printf '%s' "$1"
+}
+
 quoted() { printf "%s='%s'\n" "$1" "${2//\'/\'\\\'\'}"; }
 
 write_env() {
@@ -153,6 +169,7 @@ PGFN_JWT_SECRET=$(given_or_made PGFN_JWT_SECRET jwt-secret)
 PGFN_SECRET_KEY=$(given_or_made PGFN_SECRET_KEY secret-key)
 unset PGFN_JWT_SECRET_FILE PGFN_SECRET_KEY_FILE DATABASE_URL_FILE
 DATABASE_URL=$(database_url) || exit 2
+DATABASE_URL=$(url_of_owner "$DATABASE_URL") || exit 2
 PGFN_LISTEN=$listen
 export DATABASE_URL PGFN_JWT_SECRET PGFN_SECRET_KEY PGFN_LISTEN
 write_env

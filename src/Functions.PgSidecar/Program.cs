@@ -12,6 +12,7 @@ if (args is [var argument] && argument == WasmEngine.CompilerArgument)
 var root = new RootCommand("Functions.PgSidecar: runs functions in WebAssembly sandboxes beside PostgreSQL.")
 {
     ServeCommand.Create(),
+    InstallCommand.Create(),
     MigrateCommand.Create(),
     UninstallCommand.Create(),
     DeployCommand.Create(),

@@ -51,12 +51,12 @@ internal static class Sidecar
 
         var app = builder.Build();
         app.UseMiddleware<FailureMiddleware>();
+        app.UseMiddleware<PathCaseMiddleware>();
         InvokeEndpoints.Map(app);
         DeployEndpoints.Map(app);
         HealthEndpoints.Map(app);
         MetricsEndpoints.Map(app);
-        app.MapFallback(static context => Problem.WriteAsync(
-            context, StatusCodes.Status404NotFound, "NOT_FOUND", "There is nothing here; functions are at /functions/v1/invoke/{name}."));
+        app.MapFallback(Problem.NotFoundAsync);
         return app;
     }
 

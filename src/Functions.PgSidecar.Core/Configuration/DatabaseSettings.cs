@@ -8,6 +8,8 @@ namespace Functions.PgSidecar.Core.Configuration;
 /// </summary>
 internal static class DatabaseSettings
 {
+    private const string GssEncryption = "GSS Encryption Mode";
+
     /// <summary>The libpq variables that are understood, and the parameter of a URI that each is the same as.</summary>
     private static readonly (string Variable, string Parameter)[] LibpqVariables =
     [
@@ -24,6 +26,7 @@ internal static class DatabaseSettings
         ("PGOPTIONS", "options"),
         ("PGTARGETSESSIONATTRS", "target_session_attrs"),
         ("PGCHANNELBINDING", "channel_binding"),
+        ("PGGSSENCMODE", "gssencmode"),
     ];
 
     /// <summary>An Npgsql connection string; null, and an error noted, when there is no usable setting.</summary>
@@ -31,7 +34,7 @@ internal static class DatabaseSettings
     {
         var before = reader.Errors.Count;
         if (reader.Secret("DATABASE_URL") is { } text)
-            return FromText(reader, text.Trim());
+            return Parse(reader, "DATABASE_URL", text);
         if (reader.Errors.Count > before)
             return null;
         if (reader.Text("PGHOST") is not { } host)
@@ -53,9 +56,13 @@ internal static class DatabaseSettings
         return reader.Errors.Count > before ? null : Complete(builder);
     }
 
-    private static string? FromText(SettingReader reader, string text)
+    /// <summary>An Npgsql connection string of a URL, or of Npgsql's form; null, and an error noted, where it is neither.</summary>
+    /// <param name="reader">Where errors are noted.</param>
+    /// <param name="name">The setting that the text is of.</param>
+    /// <param name="text">The text.</param>
+    public static string? Parse(SettingReader reader, string name, string text)
     {
-        const string name = "DATABASE_URL";
+        text = text.Trim();
         var before = reader.Errors.Count;
         NpgsqlConnectionStringBuilder builder;
         try
@@ -96,6 +103,9 @@ internal static class DatabaseSettings
             builder.Database = builder.Username;
         if (string.IsNullOrEmpty(builder.ApplicationName))
             builder.ApplicationName = "pgfn";
+        // Unlike libpq's: an attempt costs each connection a round trip, and an error where the library is missing. Who wants it says so.
+        if (!builder.ShouldSerialize(GssEncryption))
+            builder[GssEncryption] = "disable";
         return builder.ConnectionString;
     }
 
@@ -119,6 +129,7 @@ internal static class DatabaseSettings
             "options" => ("Options", value),
             "target_session_attrs" => ("Target Session Attributes", value),
             "channel_binding" => ("Channel Binding", value),
+            "gssencmode" => (GssEncryption, value),
             _ => null,
         };
         if (mapped is not { } pair)

@@ -1,15 +1,16 @@
 using System.Buffers;
 using System.Text;
+using Functions.PgSidecar.Core.Auth.Management;
 
 namespace Functions.PgSidecar.Core.Secrets;
 
 /// <summary>
-/// Takes a function's secrets out of what leaves it sideways: log lines and error messages. Finds a value as it is and as it looks in JSON, in
-/// URLs, in base64 (at any offset, so in Basic authorization too) and in hexadecimal, and puts <c>[redacted:KEY]</c> in its place.
+/// Takes a function's secrets out of log lines and error messages, and puts <c>[redacted:KEY]</c> in their place. Finds a value as it is and as it looks in
+/// JSON, in URLs, in base64 (at any offset, so in Basic authorization too) and in hexadecimal; see <see cref="SecretForms"/>. Also takes out API keys.
 /// </summary>
 /// <remarks>
-/// A net under accidents, no wall against intent: a function that wants to tell its own secret can always spell it letter by letter.
-/// Immutable; made once a version of a function.
+/// This protects against accidents, not against intent: a function can always send its own secret letter by letter. Immutable; one for each version.
+/// Time grows with the text: the search looks at each character once, and a comparison reads as far as text and secret agree.
 /// </remarks>
 internal sealed class Redactor
 {
@@ -21,18 +22,30 @@ internal sealed class Redactor
 
     private static readonly string[] SecretNames = ["API_KEY", "APIKEY", "SECRET", "PASSWORD", "TOKEN", "PRIVATE_KEY", "CREDENTIAL"];
 
-    /// <summary>By length, longest first: where one form begins with another, the longer one is what is there.</summary>
-    private readonly (string Form, string Replacement)[] forms;
+    /// <summary>
+    /// How much of a form is searched for; the rest is compared where that was found. It bounds the searcher's memory, and lets the beginning of a secret be
+    /// found where the text was cut.
+    /// </summary>
+    private const int AnchorLength = 16;
+
+    /// <summary>What follows a text that was cut.</summary>
+    private const string CutMarker = "...";
+
+    /// <summary>By first character; longest first: where one form begins with another, the longer one is what is there.</summary>
+    private readonly Dictionary<char, (string Form, string Replacement)[]> forms;
 
     private readonly SearchValues<string>? search;
 
     private Redactor(Dictionary<string, string> replacements)
     {
-        forms = [.. replacements.OrderByDescending(pair => pair.Key.Length).Select(pair => (pair.Key, pair.Value))];
-        search = forms.Length == 0 ? null : SearchValues.Create([.. replacements.Keys], StringComparison.Ordinal);
+        forms = replacements.OrderByDescending(pair => pair.Key.Length).Select(pair => (Form: pair.Key, Replacement: pair.Value))
+            .GroupBy(pair => pair.Form[0]).ToDictionary(group => group.Key, group => group.ToArray());
+        search = replacements.Count == 0
+            ? null
+            : SearchValues.Create([.. replacements.Keys.Select(form => form[..Math.Min(form.Length, AnchorLength)])], StringComparison.Ordinal);
     }
 
-    /// <summary>Redacts nothing and costs nothing.</summary>
+    /// <summary>Redacts API keys only.</summary>
     public static Redactor None { get; } = new([]);
 
     /// <summary>The redactor of a function.</summary>
@@ -69,29 +82,28 @@ internal sealed class Redactor
     /// <summary>The text without the secrets; the same instance when there are none in it.</summary>
     public string Redact(string text)
     {
+        text = WithoutApiKeys(text);
         if (search is null)
             return text;
-        var at = text.AsSpan().IndexOfAny(search);
-        return at < 0 ? text : Replace(text, at);
-    }
-
-    private string Replace(string text, int at)
-    {
-        var result = new StringBuilder(text.Length);
-        var copied = 0;
-        while (at >= 0)
+        StringBuilder? result = null;
+        int copied = 0, from = 0;
+        while (Next(text, from) is >= 0 and var at)
         {
-            result.Append(text, copied, at - copied);
-            var (form, replacement) = FormAt(text, at);
-            var end = at + form.Length;
+            var (length, replacement) = Match(text, at);
+            if (length == 0)
+            {
+                from = at + 1;
+                continue;
+            }
+            var end = at + length;
             // Another one may begin inside this one and reach beyond it: its tail must not stay behind.
-            while ((at = Next(text, at + 1)) >= 0 && at < end)
-                end = Math.Max(end, at + FormAt(text, at).Form.Length);
-            result.Append(replacement);
-            copied = end;
+            for (var inside = Next(text, at + 1); inside >= 0 && inside < end; inside = Next(text, inside + 1))
+                end = Math.Max(end, inside + Match(text, inside).Length);
+            (result ??= new StringBuilder(text.Length)).Append(text, copied, at - copied).Append(replacement);
+            copied = from = end;
         }
 
-        return result.Append(text, copied, text.Length - copied).ToString();
+        return result is null ? text : result.Append(text, copied, text.Length - copied).ToString();
     }
 
     private int Next(string text, int from)
@@ -100,14 +112,33 @@ internal sealed class Redactor
         return at < 0 ? -1 : from + at;
     }
 
-    private (string Form, string Replacement) FormAt(string text, int at)
+    /// <summary>The secret at a position: whole, or its beginning where the text was cut within it. Its length is 0 where there is none.</summary>
+    private (int Length, string Replacement) Match(string text, int at)
     {
-        foreach (var candidate in forms)
+        var rest = text.AsSpan(at);
+        var cut = (Length: 0, Replacement: "");
+        foreach (var (form, replacement) in forms[rest[0]])
         {
-            if (text.AsSpan(at).StartsWith(candidate.Form, StringComparison.Ordinal))
-                return candidate;
+            var common = rest.CommonPrefixLength(form);
+            if (common == form.Length)
+                return (common, replacement);
+            // The first line of a PEM file, which such a form begins with, is no secret.
+            if (common >= AnchorLength && common > cut.Length && !form.StartsWith("-----", StringComparison.Ordinal) && (common == rest.Length || rest[common..].StartsWith(CutMarker, StringComparison.Ordinal)))
+                cut = (common, replacement);
         }
 
-        throw new InvalidOperationException("The search found what the list does not have.");
+        return cut;
+    }
+
+    /// <summary>A function that is called with an API key by mistake sees it in its headers, and may log them.</summary>
+    private static string WithoutApiKeys(string text)
+    {
+        for (var at = text.IndexOf(ApiKeyText.Prefix, StringComparison.Ordinal); at >= 0; at = text.IndexOf(ApiKeyText.Prefix, at + 1, StringComparison.Ordinal))
+        {
+            if (text.Length - at >= ApiKeyText.Length && ApiKeyText.IsKey(text.AsSpan(at, ApiKeyText.Length)))
+                return ApiKeyText.Redact(text, at);
+        }
+
+        return text;
     }
 }

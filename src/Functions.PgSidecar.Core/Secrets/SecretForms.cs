@@ -17,18 +17,39 @@ internal static class SecretForms
     private const string UnreservedInUri = "-_.~";
     private const string UnreservedInForm = "-_.*";
 
+    /// <summary>What JavaScript's old <c>escape</c> leaves.</summary>
+    private const string UnreservedInEscape = "@*_+-./";
+
+    /// <summary>Longer values are not looked for in the spellings that are rare: each costs memory several times its length.</summary>
+    private const int MaximumRareLength = 1024;
+
     /// <summary>All spellings, without repetition; the value itself first.</summary>
     public static IEnumerable<string> Of(string value) => All(value).Distinct(StringComparer.Ordinal);
 
-    private static IEnumerable<string> All(string value)
-    {
-        yield return value;
-        yield return InJson(value);
-        yield return InUrl(value, UnreservedInComponent, space: "%20");
-        yield return InUrl(value, UnreservedInUri, space: "%20");
-        yield return InUrl(value, UnreservedInForm, space: "+");
+    private static IEnumerable<string> All(string value) =>
+        [value, .. InJsonForms(value), .. Encodings(value).SelectMany(bytes => InBytes(bytes)), .. Lines(value)];
 
-        var bytes = Encoding.UTF8.GetBytes(value);
+    /// <summary>UTF-8, and Latin-1 where it is another: <c>btoa</c> and the headers of HTTP take a text for Latin-1.</summary>
+    private static IEnumerable<byte[]> Encodings(string value)
+    {
+        yield return Encoding.UTF8.GetBytes(value);
+        if (!System.Text.Ascii.IsValid(value) && value.All(c => c <= 0xff))
+            yield return Encoding.Latin1.GetBytes(value);
+    }
+
+    private static IEnumerable<string> InBytes(byte[] bytes)
+    {
+        foreach (var upper in new[] { true, false })
+        {
+            yield return InUrl(bytes, UnreservedInComponent, space: "%20", upper);
+            yield return InUrl(bytes, UnreservedInUri, space: "%20", upper);
+            yield return InUrl(bytes, UnreservedInForm, space: "+", upper);
+            if (bytes.Length <= MaximumRareLength)
+            {
+                yield return InUrl(bytes, UnreservedInEscape, space: "%20", upper);
+                yield return InUrl(bytes, "", space: "%20", upper, lettersToo: true);
+            }
+        }
         for (var offset = 0; offset < 3; offset++)
         {
             var core = InBase64(bytes, offset);
@@ -40,7 +61,10 @@ internal static class SecretForms
 
         yield return Convert.ToHexStringLower(bytes);
         yield return Convert.ToHexString(bytes);
+    }
 
+    private static IEnumerable<string> Lines(string value)
+    {
         if (!value.Contains('\n', StringComparison.Ordinal))
             yield break;
         foreach (var line in value.Split('\n'))
@@ -50,6 +74,38 @@ internal static class SecretForms
             if (trimmed.Length >= MinimumLineLength && !trimmed.StartsWith("-----", StringComparison.Ordinal))
                 yield return trimmed;
         }
+    }
+
+    /// <summary>As different writers of JSON escape: as little as they must, all that is not ASCII, what may matter in HTML too, everything.</summary>
+    private static IEnumerable<string> InJsonForms(string value)
+    {
+        var least = InJson(value);
+        yield return least;
+        yield return least.Replace("/", "\\/", StringComparison.Ordinal);
+        if (value.Length > MaximumRareLength)
+            yield break;
+        foreach (var format in new[] { "x4", "X4" })
+        {
+            yield return Escaped(least, format, static c => c > 0x7f);
+            yield return Escaped(least.Replace("/", "\\/", StringComparison.Ordinal), format, static c => c > 0x7f);
+            yield return Escaped(value, format, static c => !char.IsAsciiLetterOrDigit(c));
+            yield return Escaped(value, format, static _ => true);
+        }
+        yield return System.Text.Encodings.Web.JavaScriptEncoder.Default.Encode(value);
+    }
+
+    private static string Escaped(string text, string format, Func<char, bool> isEscaped)
+    {
+        var result = new StringBuilder(text.Length);
+        foreach (var c in text)
+        {
+            if (isEscaped(c))
+                result.Append("\\u").Append(((int)c).ToString(format, CultureInfo.InvariantCulture));
+            else
+                result.Append(c);
+        }
+
+        return result.ToString();
     }
 
     /// <summary>As JSON.stringify writes it, without the quotes around.</summary>
@@ -75,18 +131,18 @@ internal static class SecretForms
         return text.ToString();
     }
 
-    private static string InUrl(string value, string unreserved, string space)
+    private static string InUrl(byte[] bytes, string unreserved, string space, bool upper, bool lettersToo = false)
     {
-        var text = new StringBuilder(value.Length);
-        foreach (var b in Encoding.UTF8.GetBytes(value))
+        var text = new StringBuilder(bytes.Length);
+        foreach (var b in bytes)
         {
             var c = (char)b;
-            if (char.IsAsciiLetterOrDigit(c) || unreserved.Contains(c, StringComparison.Ordinal))
+            if (!lettersToo && (char.IsAsciiLetterOrDigit(c) || unreserved.Contains(c, StringComparison.Ordinal)))
                 text.Append(c);
             else if (c == ' ')
                 text.Append(space);
             else
-                text.Append(CultureInfo.InvariantCulture, $"%{b:X2}");
+                text.Append('%').Append(b.ToString(upper ? "X2" : "x2", CultureInfo.InvariantCulture));
         }
 
         return text.ToString();

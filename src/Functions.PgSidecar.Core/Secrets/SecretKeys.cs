@@ -21,12 +21,20 @@ internal static class SecretKeys
     /// <exception cref="SidecarException">PGFN5310: the operator's key is unusable. PGFN5311: it is not the one the key pair was encrypted with.</exception>
     public static async Task<SecretBox> LoadAsync(SettingsStore settings, SecretsOptions options, ILogger logger, CancellationToken cancellationToken)
     {
+        var known = await settings.GetAsync(SettingName, cancellationToken);
         var master = MasterKey.Load(options, out var created);
+        if (created && known is not null)
+        {
+            // The secrets and the passwords of the logins come from another key. A new file would hide that from the next start.
+            File.Delete(options.KeyFile);
+            throw new SidecarException("PGFN5311", 500,
+                $"No PGFN_SECRET_KEY is given and there is no {options.KeyFile}, but the database holds secrets' keys and logins of a former key. Give that key as "
+                + "PGFN_SECRET_KEY (or PGFN_SECRET_KEY_FILE), or mount the directory in which it is (PGFN_STATE_DIR): in a container that directory goes with the container.");
+        }
         if (created)
             SecretsLog.KeyFileCreated(logger, options.KeyFile);
 
-        var row = await settings.GetAsync(SettingName, cancellationToken)
-            ?? await settings.GetOrAddAsync(SettingName, NewKeyPair(master), cancellationToken);
+        var row = known ?? await settings.GetOrAddAsync(SettingName, NewKeyPair(master), cancellationToken);
         if (TryOpen(row, master) is { } box)
             return box;
         if (options.PreviousKey is { } previous && MasterKey.TryParse(previous, out _) is { } previousMaster && TryUnwrap(row, previousMaster) is { } privateKey)

@@ -118,11 +118,19 @@ public static class Migrator
     private static async Task<IReadOnlyList<string>> WarningsAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
     {
         await using var command = new NpgsqlCommand(
-            "select (select rolbypassrls from pg_roles where rolname = 'service_role'), current_setting('wal_level')", connection);
+            """
+            select (select rolbypassrls from pg_roles where rolname = 'service_role'), current_setting('wal_level'),
+                   (select rolsuper from pg_roles where rolname = current_user), current_user::text
+            """, connection);
         await using var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
         await reader.ReadAsync(cancellationToken).ConfigureAwait(false);
 
         var warnings = new List<string>();
+        if (reader.GetBoolean(2))
+        {
+            warnings.Add($"The sidecar's login \"{reader.GetString(3)}\" is a superuser: whoever gets past one of the sidecar's own checks has the whole server. " +
+                "'pgfn install' makes a login with the rights that are needed.");
+        }
         if (!reader.GetBoolean(0))
         {
             warnings.Add("service_role does not bypass row-level security, because the installing role may not grant that; policies hold for it too. " +

@@ -14,7 +14,11 @@ internal static class ServeCommand
     public static Command Create()
     {
         var command = new Command("serve", "Migrate the database and serve functions until stopped.");
-        command.SetAction(static (_, cancellationToken) => ServeAsync(cancellationToken));
+        command.SetAction(static (_, cancellationToken) =>
+        {
+            ProcessHardening.Apply();
+            return ServeAsync(cancellationToken);
+        });
         return command;
     }
 

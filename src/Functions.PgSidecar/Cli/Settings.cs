@@ -37,6 +37,26 @@ internal static class Settings
         return reader.Errors.Count == 0 ? secret : null;
     }
 
+    /// <summary>
+    /// Reads the URL of a database and a secret that goes with it, for a command that needs no other setting. Where something is wrong, says so and returns
+    /// <see langword="null"/>.
+    /// </summary>
+    /// <param name="name">The URL's setting.</param>
+    /// <param name="secretName">The secret's, which may be missing.</param>
+    public static (string Text, string ConnectionString, string? Secret)? LoadDatabase(string name, string secretName)
+    {
+        if (ReadConfiguration() is not { } configuration)
+            return null;
+        var reader = new SettingReader(configuration);
+        var text = reader.Secret(name);
+        var connectionString = text is null ? null : DatabaseSettings.Parse(reader, name, text);
+        var secret = reader.Secret(secretName);
+        if (text is null && reader.Errors.Count == 0)
+            reader.Fail(name, "is not set; it is a superuser's URL of the database: postgresql://postgres:password@host:5432/database.");
+        Print(reader.Errors);
+        return reader.Errors.Count == 0 ? (text!, connectionString!, secret) : null;
+    }
+
     private static IConfigurationRoot? ReadConfiguration()
     {
         try

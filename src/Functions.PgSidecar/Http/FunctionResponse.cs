@@ -77,7 +77,7 @@ internal static class FunctionResponse
 
     private static bool TryAppend(IHeaderDictionary headers, string name, string value)
     {
-        if (IsHopByHop(name))
+        if (IsServers(name))
             return true;
         if (!IsToken(name) || !IsFieldValue(value))
             return false;
@@ -85,9 +85,14 @@ internal static class FunctionResponse
         return true;
     }
 
-    /// <summary>Framing is the server's: what a function says of it is dropped, not sent.</summary>
-    private static bool IsHopByHop(string name) => name.ToLowerInvariant() is
-        "connection" or "keep-alive" or "proxy-connection" or "transfer-encoding" or "upgrade" or "trailer" or "content-length";
+    /// <summary>
+    /// The server says these: how the message is framed, what is between it and the next hop (RFC 9110 section 7.6.1), and who answers when to which request.
+    /// What a function says of them is dropped.
+    /// </summary>
+    private static bool IsServers(string name) => name.Length <= 20 && name.ToLowerInvariant() is
+        "connection" or "keep-alive" or "transfer-encoding" or "te" or "upgrade" or "trailer" or "trailers" or "content-length"
+        or "proxy-connection" or "proxy-authenticate" or "proxy-authorization" or "date" or "server" or "x-request-id"
+        || name.StartsWith("proxy-", StringComparison.OrdinalIgnoreCase);
 
     private static bool IsToken(string name)
     {

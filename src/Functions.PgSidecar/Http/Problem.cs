@@ -14,6 +14,10 @@ internal static class Problem
     /// <summary>Quotes and umlauts stay what they are: the answer is JSON by its content type, never part of a page.</summary>
     private static readonly JsonWriterOptions Readable = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
+    /// <summary>Says that there is no such endpoint.</summary>
+    public static Task NotFoundAsync(HttpContext context) =>
+        WriteAsync(context, StatusCodes.Status404NotFound, "NOT_FOUND", "There is nothing here; functions are at /functions/v1/invoke/{name}.");
+
     /// <summary>Writes the response; does nothing where it has begun already.</summary>
     /// <param name="context">The request.</param>
     /// <param name="status">The HTTP status.</param>

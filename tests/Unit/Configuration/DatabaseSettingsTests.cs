@@ -35,6 +35,25 @@ public sealed class DatabaseSettingsTests
         Assert.Equal(expected, Read(new Settings { ["PGHOST"] = "db", ["PGSSLMODE"] = mode }).SslMode);
     }
 
+    [Theory]
+    [InlineData("disable", GssEncryptionMode.Disable)]
+    [InlineData("prefer", GssEncryptionMode.Prefer)]
+    [InlineData("require", GssEncryptionMode.Require)]
+    public void The_gssencmode_of_libpq_is_kept(string mode, GssEncryptionMode expected)
+    {
+        Assert.Equal(expected, Read(new Settings { ["DATABASE_URL"] = $"postgresql://u@db/app?gssencmode={mode}" }).GssEncryptionMode);
+        Assert.Equal(expected, Read(new Settings { ["DATABASE_URL"] = $"Host=db;GSS Encryption Mode={mode}" }).GssEncryptionMode);
+        Assert.Equal(expected, Read(new Settings { ["PGHOST"] = "db", ["PGGSSENCMODE"] = mode }).GssEncryptionMode);
+    }
+
+    [Fact]
+    public void Encryption_by_GSS_is_not_attempted_unless_it_is_asked_for()
+    {
+        Assert.Equal(GssEncryptionMode.Disable, Read(new Settings { ["DATABASE_URL"] = "postgresql://u@db/app" }).GssEncryptionMode);
+        Assert.Equal(GssEncryptionMode.Disable, Read(new Settings { ["DATABASE_URL"] = "Host=db;Username=u" }).GssEncryptionMode);
+        Assert.Equal(GssEncryptionMode.Disable, Read(new Settings { ["PGHOST"] = "db" }).GssEncryptionMode);
+    }
+
     [Fact]
     public void The_libpq_variables_serve_where_there_is_no_url()
     {

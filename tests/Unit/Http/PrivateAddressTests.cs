@@ -13,10 +13,14 @@ public sealed class PrivateAddressTests : OutboundFixture
         await using var server = new LoopbackServer(_ => LoopbackServer.Ok("internal"));
         Name("inside.test", address);
 
-        var refused = await Refused("PGFN5203", Send(Client(loopbackIsOpen: false), Get($"http://inside.test:{server.Port}/"), $"http://inside.test:{server.Port}"));
+        var refused = await Refused("PGFN5204", Send(Client(loopbackIsOpen: false), Get($"http://inside.test:{server.Port}/"), $"http://inside.test:{server.Port}"));
 
-        Assert.Equal(403, refused.Status);
+        Assert.Equal(502, refused.Status);
         Assert.Empty(server.Requests);
+        // Word for word what is said of a name that does not exist.
+        var missing = await Refused("PGFN5204", Send(Client(loopbackIsOpen: false), Get($"http://missin.test:{server.Port}/"), $"http://missin.test:{server.Port}"));
+        Assert.Equal(missing.Message.Replace("missin.test", "inside.test", StringComparison.Ordinal), refused.Message);
+        Assert.Equal(missing.Status, refused.Status);
     }
 
     [Fact]
@@ -29,7 +33,7 @@ public sealed class PrivateAddressTests : OutboundFixture
         var url = $"http://rebind.test:{server.Port}/";
 
         await Refused("PGFN5204", Send(client, Get(url), $"http://rebind.test:{server.Port}"));
-        await Refused("PGFN5203", Send(client, Get(url), $"http://rebind.test:{server.Port}"));
+        await Refused("PGFN5204", Send(client, Get(url), $"http://rebind.test:{server.Port}"));
 
         Assert.Empty(server.Requests);
     }

@@ -67,7 +67,7 @@ public sealed class RedirectTests : OutboundFixture
         await using var server = new LoopbackServer(_ => LoopbackServer.Redirect(302, "http://inside.test/"));
         Name("inside.test", "192.168.0.1");
 
-        await Refused("PGFN5203", Send(Client(loopbackIsOpen: false), Get($"http://127.0.0.1:{server.Port}/"), $"127.0.0.1:{server.Port}", "http://inside.test"));
+        await Refused("PGFN5204", Send(Client(loopbackIsOpen: false), Get($"http://127.0.0.1:{server.Port}/"), $"127.0.0.1:{server.Port}", "http://inside.test"));
     }
 
     [Theory]

@@ -36,5 +36,26 @@ internal static class ApiKeyText
         return SHA256.HashData(bytes[..Encoding.ASCII.GetBytes(key, bytes)]);
     }
 
+    /// <summary>The text without its keys.</summary>
+    /// <param name="text">A text.</param>
+    /// <param name="first">Where its first key is.</param>
+    public static string Redact(string text, int first)
+    {
+        var result = new StringBuilder(text.Length);
+        var copied = 0;
+        for (var at = first; at >= 0; at = text.IndexOf(Prefix, at, StringComparison.Ordinal))
+        {
+            if (text.Length - at < Length || !IsKey(text.AsSpan(at, Length)))
+            {
+                at++;
+                continue;
+            }
+            result.Append(text, copied, at - copied).Append("[redacted:API key]");
+            copied = at += Length;
+        }
+
+        return result.Append(text, copied, text.Length - copied).ToString();
+    }
+
     private static bool IsHex(ReadOnlySpan<char> text) => !text.ContainsAnyExcept(HexDigits);
 }

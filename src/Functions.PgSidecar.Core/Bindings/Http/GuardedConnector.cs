@@ -17,7 +17,7 @@ internal delegate Task<IPAddress[]> HostResolver(string host, CancellationToken 
 internal sealed class GuardedConnector(AddressPolicy policy, HostResolver resolve)
 {
     /// <summary>The connect callback of the handler.</summary>
-    /// <exception cref="SidecarException">PGFN5203: no permitted address. PGFN5204: not resolved or not reached.</exception>
+    /// <exception cref="SidecarException">PGFN5204: not resolved, no permitted address, or not reached.</exception>
     public async ValueTask<Stream> ConnectAsync(SocketsHttpConnectionContext context, CancellationToken cancellationToken)
     {
         var host = HostPattern.Canonical(context.DnsEndPoint.Host);
@@ -25,8 +25,7 @@ internal sealed class GuardedConnector(AddressPolicy policy, HostResolver resolv
         var permitted = addresses.Where(address => policy.Permits(host, address)).ToArray();
         if (permitted.Length == 0)
         {
-            throw new SidecarException("PGFN5203", 403,
-                $"'{host}' resolves to an address that is not public. To reach it, allow the address itself (functions.allow_host with the address), or have the operator add its network to PGFN_HTTP_ALLOW_NETWORKS.");
+            throw NotReachable(host, innerException: null);
         }
 
         SocketException? last = null;
@@ -63,9 +62,14 @@ internal sealed class GuardedConnector(AddressPolicy policy, HostResolver resolv
         }
         catch (SocketException e)
         {
-            throw new SidecarException("PGFN5204", 502, $"The name '{host}' could not be resolved.", e);
+            throw NotReachable(host, e);
         }
     }
+
+    /// <summary>One answer for names that do not exist and for those that lead inside: the difference would let a function list the names of the internal network.</summary>
+    private static SidecarException NotReachable(string host, Exception? innerException) => new("PGFN5204", 502,
+        $"'{host}' could not be resolved to a public address. A host that is not public is reached by its address (functions.allow_host with the address), or where the "
+        + "operator adds its network to PGFN_HTTP_ALLOW_NETWORKS.", innerException);
 
     private static string Reason(SocketError error) => error switch
     {

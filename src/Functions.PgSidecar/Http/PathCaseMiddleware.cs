@@ -1,0 +1,31 @@
+using Microsoft.AspNetCore.Routing.Patterns;
+
+namespace Functions.PgSidecar.Http;
+
+/// <summary>
+/// Makes paths case-sensitive, as RFC 3986 has them: routing compares without case, and a proxy in front that guards <c>/functions/v1/deploy</c> would let
+/// <c>/Functions/v1/Deploy</c> through.
+/// </summary>
+internal sealed class PathCaseMiddleware(RequestDelegate next)
+{
+    /// <summary>Answers 404 where the fixed parts of the route are spelled otherwise.</summary>
+    public Task InvokeAsync(HttpContext context) =>
+        context.GetEndpoint() is not RouteEndpoint endpoint || IsSpelledAs(context.Request.Path.Value, endpoint.RoutePattern) ? next(context) : Problem.NotFoundAsync(context);
+
+    private static bool IsSpelledAs(string? path, RoutePattern pattern)
+    {
+        var rest = path.AsSpan();
+        foreach (var segment in pattern.PathSegments)
+        {
+            rest = rest.TrimStart('/');
+            if (segment is not { IsSimple: true, Parts: [RoutePatternLiteralPart literal] })
+                return true; // what follows is the function's name, and its own path
+            var length = rest.IndexOf('/') is >= 0 and var slash ? slash : rest.Length;
+            if (!rest[..length].SequenceEqual(literal.Content))
+                return false;
+            rest = rest[length..];
+        }
+
+        return true;
+    }
+}
