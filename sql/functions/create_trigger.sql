@@ -10,6 +10,7 @@
 --               a superuser or the installation's owner, service_role)
 --   payload     the names of an event's members: event (operation, old, new) or supabase (type, old_record, record)
 --   url, headers, secret  post the events to a URL, signed as Standard Webhooks says, instead of running a function: function is null then
+--   follow      "object": the table, whatever it is renamed to; "name": whichever table has the name, once it was dropped and made again, or swapped
 --   include_old true: whole old rows (REPLICA IDENTITY FULL); start "now" or "backfill": fire for the rows that exist as well
 create or replace function functions.create_trigger(
     trigger text, function text, "table" regclass, operations text[] default '{INSERT,UPDATE,DELETE}', options jsonb default '{}')
@@ -64,6 +65,7 @@ begin
         retries = excluded.retries, backoff_ms = excluded.backoff_ms, max_backoff_ms = excluded.max_backoff_ms, timeout_ms = excluded.timeout_ms,
         role = excluded.role, include_old = excluded.include_old, payload = excluded.payload
     returning t.id, t.version into new_id, new_version;
+    perform functions_private.bind_trigger(new_id, options ->> 'follow');
     perform functions_private.publish_table("table");
     perform functions_private.create_condition(new_id, new_version, "table", options ->> 'when');
     if former.relation is distinct from "table"::oid and former.relation is not null then

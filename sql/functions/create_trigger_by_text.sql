@@ -12,5 +12,5 @@ begin
     perform functions.create_trigger(trigger, function, "table", operations::text[], options);
 end
 $$;
-comment on function functions.create_trigger(text, text, regclass, text, jsonb) is 'The same, for operations that come as text: ''{INSERT,UPDATE}''.';
+comment on function functions.create_trigger(text, text, regclass, text, jsonb) is 'The same for operations that come as text: ''{INSERT,UPDATE}''.';
 revoke all on function functions.create_trigger(text, text, regclass, text, jsonb) from public;

@@ -7,7 +7,7 @@ begin
         return true;
     end if;
     create event trigger functions_guard on ddl_command_end
-        when tag in ('ALTER TABLE', 'DROP TABLE', 'DROP INDEX', 'ALTER INDEX', 'CREATE PUBLICATION', 'ALTER PUBLICATION', 'DROP TYPE', 'DROP DOMAIN',
+        when tag in ('ALTER TABLE', 'DROP TABLE', 'DROP TRIGGER', 'DROP INDEX', 'ALTER INDEX', 'CREATE PUBLICATION', 'ALTER PUBLICATION', 'DROP TYPE', 'DROP DOMAIN',
             'DROP FUNCTION', 'DROP OPERATOR', 'DROP OPERATOR CLASS', 'DROP OPERATOR FAMILY', 'DROP COLLATION', 'DROP SCHEMA', 'DROP EXTENSION', 'DROP OWNED')
         execute function functions_private.guard();
     return true;

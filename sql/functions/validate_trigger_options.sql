@@ -27,6 +27,10 @@ begin
             if option.value #>> '{}' is distinct from 'now' and option.value #>> '{}' is distinct from 'backfill' then
                 raise exception 'option start must be "now" or "backfill", not %', left(option.value::text, 60) using errcode = 'invalid_parameter_value';
             end if;
+        elsif option.key = 'follow' then
+            if option.value #>> '{}' is distinct from 'object' and option.value #>> '{}' is distinct from 'name' then
+                raise exception 'option follow must be "object" or "name", not %', left(option.value::text, 60) using errcode = 'invalid_parameter_value';
+            end if;
         elsif option.key = 'payload' then
             if option.value #>> '{}' is distinct from 'event' and option.value #>> '{}' is distinct from 'supabase' then
                 raise exception 'option payload must be "event" or "supabase", not %', left(option.value::text, 60) using errcode = 'invalid_parameter_value';
@@ -57,7 +61,7 @@ begin
             perform functions_private.validate_role_option(option.value);
         else
             raise exception 'unknown option %', to_json(option.key) using errcode = 'invalid_parameter_value',
-                hint = coalesce('Did you mean ' || functions_private.similar_option(option.key) || '? ', '') || 'The options are columns, when, order_by, batch_size, retries, backoff_ms, max_backoff_ms, timeout_ms, role, include_old, start, payload, url, headers, secret.';
+                hint = coalesce('Did you mean ' || functions_private.similar_option(option.key) || '? ', '') || 'The options are columns, when, order_by, batch_size, retries, backoff_ms, max_backoff_ms, timeout_ms, role, include_old, start, follow, payload, url, headers, secret.';
         end if;
     end loop;
 end

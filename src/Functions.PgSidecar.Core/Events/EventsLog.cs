@@ -71,6 +71,21 @@ internal static partial class EventsLog
     [LoggerMessage(3032, LogLevel.Error, "Updates and deletes of {Table} may fail, or not fire functions: its replica identity or its place in the publication can't be adjusted; trying again every second: {Reason}")]
     public static partial void SettlingFailed(ILogger logger, string table, string reason);
 
+    [LoggerMessage(3033, LogLevel.Warning, "Who writes to {Table} by way of {ByWayOf} is not captured: the trigger functions_capture_context on {ByWayOf} is disabled or missing. Until it is on again, functions run as anon for these changes, or as the role that their trigger fixes. alter table {ByWayOf} enable trigger functions_capture_context;")]
+    public static partial void CaptureOff(ILogger logger, string table, string byWayOf);
+
+    [LoggerMessage(3034, LogLevel.Information, "Who writes to {Table} by way of {ByWayOf} is captured again")]
+    public static partial void CaptureOn(ILogger logger, string table, string byWayOf);
+
+    [LoggerMessage(3035, LogLevel.Warning, "Trigger '{Trigger}': {Problem}")]
+    public static partial void TriggerBroken(ILogger logger, string trigger, string problem);
+
+    [LoggerMessage(3036, LogLevel.Warning, "Trigger '{Trigger}' follows its table's name and fires for the new {Table} from now on. What was written to that table before has not fired it: select functions.backfill('{Trigger}');")]
+    public static partial void TriggerFollowed(ILogger logger, string trigger, string table);
+
+    [LoggerMessage(3037, LogLevel.Error, "Trigger '{Trigger}' can't be bound to the table that has the name now; trying again every second: {Reason}")]
+    public static partial void FollowingFailed(ILogger logger, string trigger, string reason);
+
     [LoggerMessage(3016, LogLevel.Information, "Backfill {Id} of trigger '{Trigger}': {Rows} rows")]
     public static partial void BackfillDone(ILogger logger, long id, string trigger, long rows);
 

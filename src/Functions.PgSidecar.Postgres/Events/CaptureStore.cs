@@ -18,6 +18,17 @@ public sealed class CaptureStore(NpgsqlDataSource dataSource)
         return tables;
     }
 
+    /// <summary>The tables that fire functions and can be written to without its being known by whom, and the tables by whose names.</summary>
+    public async Task<IReadOnlyList<CaptureGap>> GapsAsync(CancellationToken cancellationToken)
+    {
+        await using var command = dataSource.CreateCommand("select relation, relation::regclass::text, by_way_of::text from functions_private.capture_gaps()");
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+        var gaps = new List<CaptureGap>();
+        while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
+            gaps.Add(new CaptureGap(reader.GetFieldValue<uint>(0), reader.GetString(1), reader.GetString(2)));
+        return gaps;
+    }
+
     /// <summary>Has a table tell from now on. In a transaction of its own, and not for long in the way of writers, who wait behind it.</summary>
     /// <param name="table">As <see cref="UncapturedAsync"/> names it.</param>
     /// <param name="cancellationToken">Rolls it back.</param>
@@ -46,3 +57,9 @@ public sealed class CaptureStore(NpgsqlDataSource dataSource)
         }
     }
 }
+
+/// <summary>A table that fires functions, and by whose name its rows can be written without a context.</summary>
+/// <param name="Relation">The table's oid.</param>
+/// <param name="Table">Its name.</param>
+/// <param name="ByWayOf">The name that a statement may use: the table itself, a partition, a table that it inherits from.</param>
+public sealed record CaptureGap(uint Relation, string Table, string ByWayOf);

@@ -30,6 +30,30 @@ public sealed class TriggerStore(NpgsqlDataSource dataSource)
     public Task<IReadOnlyList<TriggerDefinition>> LoadHistoryAsync(CancellationToken cancellationToken) => LoadAsync(
         $"select {Columns}, null::pg_lsn from functions_private.triggers union all select {Columns}, ended_lsn from functions_private.former_triggers order by 1", cancellationToken);
 
+    /// <summary>The enabled triggers that something is wrong with.</summary>
+    public async Task<IReadOnlyList<TriggerProblem>> ProblemsAsync(CancellationToken cancellationToken)
+    {
+        await using var command = dataSource.CreateCommand("""
+            select t.id, t.name, p.problem, coalesce(b.follow = 'name', false)
+            from functions_private.triggers t left join functions_private.bindings b on b.trigger_id = t.id
+            join functions_private.trigger_problems() p on p.id = t.id where t.enabled and p.problem is not null order by t.id
+            """);
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+        var problems = new List<TriggerProblem>();
+        while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
+            problems.Add(new TriggerProblem(reader.GetInt32(0), reader.GetString(1), reader.GetString(2), reader.GetBoolean(3)));
+        return problems;
+    }
+
+    /// <summary>Binds a trigger that follows a name to the table that has it now.</summary>
+    /// <returns>The table; null: the trigger is bound to it already, or no table has the name.</returns>
+    public async Task<string?> FollowNameAsync(int trigger, CancellationToken cancellationToken)
+    {
+        await using var command = dataSource.CreateCommand("select functions_private.follow_name($1)::text");
+        command.Parameters.AddWithValue(trigger);
+        return await command.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false) as string;
+    }
+
     private async Task<IReadOnlyList<TriggerDefinition>> LoadAsync(string sql, CancellationToken cancellationToken)
     {
         await using var command = dataSource.CreateCommand(sql);
@@ -63,3 +87,10 @@ public sealed class TriggerStore(NpgsqlDataSource dataSource)
         EndedLsn = reader.IsDBNull(19) ? ulong.MaxValue : (ulong)reader.GetFieldValue<NpgsqlLogSequenceNumber>(19),
     };
 }
+
+/// <summary>What is wrong with a trigger.</summary>
+/// <param name="Id">Its number.</param>
+/// <param name="Name">Its name.</param>
+/// <param name="Problem">What it is, for people.</param>
+/// <param name="FollowsName">Whether it goes on with whichever table has the name.</param>
+public sealed record TriggerProblem(int Id, string Name, string Problem, bool FollowsName);

@@ -59,6 +59,9 @@ internal sealed record RelationTrigger(TriggerDefinition Definition, int[] Colum
     /// <summary>The names of its events' members.</summary>
     public PayloadNames Names { get; } = PayloadNames.Of(Definition.Payload);
 
-    /// <summary>The caller of changes of which nobody knows whose they are.</summary>
+    /// <summary>The caller of changes that come without a context: a superuser's or the owner's.</summary>
     public string Nobody { get; } = CapturedContext.WriteCaller(Definition.Role, WalDecoder.DefaultRole, null, null);
+
+    /// <summary>The same where the context may be missing because capture is off: whoever it was, with the least rights.</summary>
+    public string Unknown { get; } = CapturedContext.WriteCaller(Definition.Role, CapturedContext.Unreadable.Role, null, null);
 }

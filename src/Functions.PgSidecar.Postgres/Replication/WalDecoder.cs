@@ -1,3 +1,5 @@
+using System.Collections.Frozen;
+using System.Globalization;
 using System.Text.Json;
 using Functions.PgSidecar.Postgres.Events;
 using Functions.PgSidecar.Postgres.Results;
@@ -21,6 +23,8 @@ internal sealed class WalDecoder(TypeCatalog types, byte[] contextKey, ulong las
     private IReadOnlyList<TriggerDefinition> triggers = [];
     private CapturedContext? context;
     private CarriedChange? carried;
+    private readonly HashSet<uint> transactionGaps = [];
+    private IReadOnlySet<uint> captureGaps = FrozenSet<uint>.Empty;
     private WalTransaction transaction;
     private long ordinal;
     private bool inTransaction;
@@ -31,6 +35,13 @@ internal sealed class WalDecoder(TypeCatalog types, byte[] contextKey, ulong las
     {
         get => Volatile.Read(ref inTransaction);
         private set => Volatile.Write(ref inTransaction, value);
+    }
+
+    /// <summary>The tables that can be written to without its being known by whom.</summary>
+    public IReadOnlySet<uint> CaptureGaps
+    {
+        get => Volatile.Read(ref captureGaps);
+        set => Volatile.Write(ref captureGaps, value);
     }
 
     /// <summary>Whether the migration has come that made the publication of updates and deletes.</summary>
@@ -145,6 +156,7 @@ internal sealed class WalDecoder(TypeCatalog types, byte[] contextKey, ulong las
         var xid = reader.UInt32();
         transaction = new WalTransaction(commitLsn, committedAt, xid, Extend(xid));
         context = null;
+        transactionGaps.Clear();
         ordinal = 0;
         InTransaction = true;
     }
@@ -171,10 +183,23 @@ internal sealed class WalDecoder(TypeCatalog types, byte[] contextKey, ulong las
     private void Message(ref WalMessageReader reader)
     {
         var publications = reader;
+        var gaps = reader;
         if (MessageContent(ref publications, "functions.publications", out _)) SawPublications = true;
+        if (MessageContent(ref gaps, "functions.gaps", out var noted) && SignedMessage.TryVerify(noted, contextKey, "gaps", out var json)) NoteGaps(json);
         if (MessageContent(ref reader, CapturedContext.Prefix, out var content) && CapturedContext.Verify(content, contextKey, transaction.Xid) is { } verified)
             context = verified;
     }
+
+    /// <summary>Who writes to some tables is not captured for the rest of the transaction, whatever the database says of them afterwards.</summary>
+    private void NoteGaps(ReadOnlySpan<byte> json)
+    {
+        using var document = JsonDocument.Parse(json.ToArray());
+        if ((uint)ulong.Parse(document.RootElement.GetProperty("xid"u8).GetString()!, CultureInfo.InvariantCulture) != transaction.Xid) return;
+        foreach (var relation in document.RootElement.GetProperty("relations"u8).EnumerateArray()) transactionGaps.Add(relation.GetUInt32());
+    }
+
+    private string CallerOf(PublishedRelation relation, RelationTrigger trigger) =>
+        context?.Caller(trigger.Definition.Role) ?? (CaptureGaps.Contains(relation.Oid) || transactionGaps.Contains(relation.Oid) ? trigger.Unknown : trigger.Nobody);
 
     private void Change(RowOperations operation, ReadOnlySpan<byte> message, ref WalMessageReader reader, InboxChunk chunk)
     {
@@ -229,7 +254,7 @@ internal sealed class WalDecoder(TypeCatalog types, byte[] contextKey, ulong las
                 id, transaction.CommittedAt, definition.Id, definition.Name, definition.Function,
                 trigger.OrderBy.Length > 0 ? change.Key(message, trigger.OrderBy, definition.Id) : null,
                 transaction.FullXid, default,
-                context?.Caller(definition.Role) ?? trigger.Nobody,
+                CallerOf(relation, trigger),
                 context?.Depth ?? 0);
             if (error is not null)
             {

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Collections.Frozen;
 using System.Globalization;
 using System.Threading.Channels;
 using Functions.PgSidecar.Postgres.Events;
@@ -45,6 +46,7 @@ public sealed class WalFeed(NpgsqlDataSource dataSource, string connectionString
 
     private readonly ReplicationStore store = new(dataSource);
     private readonly TriggerStore triggers = new(dataSource);
+    private readonly CaptureStore captures = new(dataSource);
 
     /// <summary>
     /// Whether something came that was stored though the position said otherwise: somebody has set the slot or the position back. From then on, until the process
@@ -82,12 +84,14 @@ public sealed class WalFeed(NpgsqlDataSource dataSource, string connectionString
             await NextTransactionAsync(cancellationToken).ConfigureAwait(false));
         decoder.Attach(await triggers.LoadHistoryAsync(cancellationToken).ConfigureAwait(false));
 
+        await CheckCaptureAsync(decoder, cancellationToken).ConfigureAwait(false);
+
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var lull = ReplicationSocket.Find(connection) is { } socket ? new ReadingLull(socket, time) : null;
         var session = new FeedSession(connection, decoder, lull, Channel.CreateBounded<InboxChunk>(
             new BoundedChannelOptions(ChunksAhead) { SingleReader = true, SingleWriter = true, FullMode = BoundedChannelFullMode.Wait }));
         var reading = ReadAsync(session, slot, ending.Token);
-        List<Task> tasks = [reading, StoreAsync(session, reading, system.SystemId, sink, ending.Token), AcknowledgeIdleAsync(session, ending.Token)];
+        List<Task> tasks = [reading, StoreAsync(session, reading, system.SystemId, sink, ending.Token), AcknowledgeIdleAsync(session, ending.Token), WatchCaptureAsync(decoder, ending.Token)];
         if (lull is not null) tasks.Add(lull.RunAsync(ending.Token));
         var first = await Task.WhenAny(tasks).ConfigureAwait(false);
         isSetBack |= first.Exception?.InnerException is PostgresException { SqlState: PostgresErrorCodes.UniqueViolation, SchemaName: "functions_private" };
@@ -244,9 +248,24 @@ public sealed class WalFeed(NpgsqlDataSource dataSource, string connectionString
     /// <summary>A type that the transaction itself has made can be looked up once the transaction is visible.</summary>
     private async Task DescribeAsync(WalDecoder decoder, ReadOnlyMemory<byte> message, CancellationToken cancellationToken)
     {
-        if (await decoder.DescribeAsync(message, cancellationToken).ConfigureAwait(false)) return;
-        await BecomesVisibleAsync(decoder.Transaction, cancellationToken).ConfigureAwait(false);
-        await decoder.DescribeAsync(message, cancellationToken).ConfigureAwait(false);
+        if (!await decoder.DescribeAsync(message, cancellationToken).ConfigureAwait(false))
+        {
+            await BecomesVisibleAsync(decoder.Transaction, cancellationToken).ConfigureAwait(false);
+            await decoder.DescribeAsync(message, cancellationToken).ConfigureAwait(false);
+        }
+        // Disabling or dropping a trigger makes the server describe the table again, before the next change.
+        await CheckCaptureAsync(decoder, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Looks which tables can be written to without its being known by whom.</summary>
+    private async Task CheckCaptureAsync(WalDecoder decoder, CancellationToken cancellationToken) =>
+        decoder.CaptureGaps = (await captures.GapsAsync(cancellationToken).ConfigureAwait(false)).Select(gap => gap.Relation).ToFrozenSet();
+
+    /// <summary>The same from time to time: of a table above the one that stores the rows the stream says nothing.</summary>
+    private async Task WatchCaptureAsync(WalDecoder decoder, CancellationToken cancellationToken)
+    {
+        using var timer = new PeriodicTimer(StatusInterval, time);
+        while (await timer.WaitForNextTickAsync(cancellationToken).ConfigureAwait(false)) await CheckCaptureAsync(decoder, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>The same for a change that a row trigger carries: its types.</summary>

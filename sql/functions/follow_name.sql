@@ -1,0 +1,29 @@
+-- functions_private.follow_name(id) -> the table that a trigger with the option follow "name" is bound to from now on, because it has the name; null: it is bound so
+-- already, or no table has it. What was written to that table before has not fired the trigger.
+create or replace function functions_private.follow_name(id integer) returns regclass
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+    former functions_private.triggers;
+    target regclass;
+    new_version integer;
+begin
+    lock table functions_private.triggers in share row exclusive mode;
+    select t.* into former from functions_private.triggers t where t.id = follow_name.id;
+    select c.oid into target from functions_private.bindings b join pg_namespace n on n.nspname = b.schema_name
+    join pg_class c on c.relnamespace = n.oid and c.relname = b.table_name and c.relkind in ('r', 'p')
+    where b.trigger_id = follow_name.id and b.follow = 'name' and c.oid <> former.relation;
+    if target is null then
+        return null;
+    end if;
+    perform functions_private.validate_trigger_table(target);
+    perform functions_private.lock_for_trigger(target, former.operations, former.include_old);
+    update functions_private.triggers t set relation = target where t.id = follow_name.id returning t.version into new_version;
+    perform functions_private.publish_table(target);
+    perform functions_private.create_condition(former.id, new_version, target, former.condition);
+    perform functions_private.unpublish_table(former.relation);
+    perform pg_notify('functions_events', 'triggers');
+    return target;
+end
+$$;
+comment on function functions_private.follow_name(integer) is 'Binds a trigger that follows a name to the table that has it now.';
+revoke all on function functions_private.follow_name(integer) from public;

@@ -1,0 +1,15 @@
+-- functions_private.gaps_message() -> the content of the message functions.gaps: which tables can be written to without its being known by whom, as of now, for the
+-- rest of the transaction: {xid, relations} under an HMAC. Null where there are none.
+create or replace function functions_private.gaps_message() returns bytea
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+    payload text := (select json_build_object('xid', pg_current_xact_id()::text, 'relations', json_agg(distinct g.relation::bigint))::text
+                     from functions_private.capture_gaps() g having count(*) > 0);
+    key functions_private.context_key;
+begin
+    select k.* into key from functions_private.context_key k;
+    return convert_to(encode(sha256(key.outer_pad || sha256(key.inner_pad || convert_to('gaps' || payload, 'UTF8'))), 'hex') || payload, 'UTF8');
+end
+$$;
+comment on function functions_private.gaps_message() is 'The content of the message that says which tables can be written to without its being known by whom.';
+revoke all on function functions_private.gaps_message() from public;
