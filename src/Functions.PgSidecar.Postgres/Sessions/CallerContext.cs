@@ -6,7 +6,7 @@ namespace Functions.PgSidecar.Postgres.Sessions;
 /// <param name="ClaimsJson">Every claim of the token as one JSON object; <c>{}</c> or <c>null</c> without a token.</param>
 public sealed record CallerContext(string Role, string? Subject, string ClaimsJson)
 {
-    /// <summary>The role that bypasses policies and may change the schema.</summary>
+    /// <summary>The role that bypasses policies, and may run DDL where it was given the right to.</summary>
     public const string ServiceRole = "service_role";
 
     /// <summary>How many functions stand between the first cause and this one; what it writes fires functions one deeper.</summary>

@@ -28,7 +28,7 @@ internal static class StatementGate
             StatementKind.Session => (statement.Command, "What it makes would stay on a connection that is shared. Send the statement itself."),
             StatementKind.Copy => ("COPY", "Use insert into ... select from unnest($1::type[], ...) to write many rows, select to read them."),
             StatementKind.SelectInto => ("SELECT INTO", "Only the service role may create tables. Read the rows, or insert them into a table that exists."),
-            StatementKind.Definition => (statement.Command, "Only the service role may change the schema."),
+            StatementKind.Definition => (statement.Command, "Only the service role may change the schema, where it was given the right to."),
             StatementKind.Service => (statement.Command, "Only the service role may run it."),
             _ => (statement.Command.Length > 0 ? statement.Command : "a text that starts like no statement", (string?)null),
         };

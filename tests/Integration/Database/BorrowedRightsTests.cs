@@ -200,6 +200,18 @@ public sealed class BorrowedRightsTests
         Assert.True(SqlResult.Parse(json.WrittenMemory).Rows[0][1].GetInt32() > 20);
     }
 
+    [Fact]
+    public async Task Functions_work_in_a_database_that_gives_nobody_temporary_objects()
+    {
+        await using var session = await CreateCarelessAsync();
+        await session.Database.ExecuteAsync("do $$ begin execute format('revoke temporary on database %I from public', current_database()); end $$");
+
+        Assert.Equal(["alice's"], (await session.QueryAsync(User(Alice), "select body from notes")).Column);
+        Assert.Equal(["bob's"], (await session.QueryAsync(User(Bob), "select body from notes")).Column);
+        foreach (var caller in (CallerContext[])[User(Alice), Service])
+            Assert.Equal("42501", (await session.FailsAsync(caller, "select run('create function pg_temp.f() returns int language sql return 1')")).Code);
+    }
+
     [Theory]
     [InlineData("anon")]
     [InlineData("service_role")]
