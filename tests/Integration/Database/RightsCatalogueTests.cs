@@ -185,11 +185,13 @@ public sealed class RightsCatalogueTests
             functions.invoke(text,jsonb,jsonb): {"search_path=pg_catalog, functions, pg_temp"}
             functions.role(): {"search_path=pg_catalog, functions, pg_temp"}
             functions.uid(): {"search_path=pg_catalog, functions, pg_temp"}
+            functions_private.capture_change(): {"search_path=pg_catalog, pg_temp"}
             functions_private.capture_context(): schema in every name
             functions_private.capture_row(): schema in every name
+            functions_private.guard(): {"search_path=pg_catalog, pg_temp"}
             """.ReplaceLineEndings("\n"),
             await database.ScalarAsync<string>("""
-                select string_agg(format('%s: %s', p.oid::regprocedure, coalesce(p.proconfig::text, case
+                select string_agg(format('%s: %s', p.oid::regprocedure, coalesce((select array[c]::text from unnest(p.proconfig) c where c like 'search\_path=%'), case
                     -- What looks like a call or an operator and has no schema before it; keywords and what PostgreSQL's grammar knows are none.
                     when regexp_replace(regexp_replace(p.prosrc, '--[^\n]*', '', 'g'), 'operator\(pg_catalog\.[^)]+\)|pg_catalog\.\w+\(|functions_private\.\w+\(|''[^'']*''', '', 'g')
                          !~* '\m(?!(and|or|not|if|elsif|in)\M)\w+\s*\(|[=<>|+*/~!@#%^&?]' then 'schema in every name' else 'a name without its schema' end)), chr(10) order by p.oid::regprocedure::text collate "C")
