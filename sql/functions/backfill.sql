@@ -1,6 +1,7 @@
 -- functions.backfill(trigger, where_clause) -> the backfill's id
 -- Fires a trigger for the rows that exist (that meet the condition), as INSERTs with "backfill": true. A sidecar does it after the commit;
 -- functions.backfills shows how far it is. A row that changes meanwhile may fire twice: once from the backfill, once for the change.
+-- The condition is evaluated as "when" is: by a login without rights. It can't have subqueries.
 create or replace function functions.backfill(trigger text, where_clause text default null) returns bigint
 language plpgsql set search_path = pg_catalog, functions, pg_temp as $$
 declare
@@ -8,11 +9,7 @@ declare
     new_id bigint;
 begin
     if where_clause is not null then
-        begin
-            execute format('select from %s where (%s) limit 0', functions_private.qualified_name(wanted.relation), where_clause);
-        exception when others then
-            raise exception 'where_clause: %', sqlerrm using errcode = sqlstate;
-        end;
+        perform functions_private.validate_condition('where_clause', where_clause, wanted.relation, 'created_at > now() - interval ''1 day''');
     end if;
     insert into functions_private.backfills (trigger_id, where_clause) values (wanted.id, backfill.where_clause) returning id into new_id;
     perform pg_notify('functions_events', 'backfills');

@@ -21,7 +21,6 @@ declare
     with_old boolean;
     former functions_private.triggers;
     new_id integer;
-    new_version integer;
 begin
     if trigger is null or trigger !~ '^[a-z][a-z0-9_-]{0,63}$' then
         raise exception '% is not a trigger name', coalesce(to_json(left(trigger, 80))::text, 'null') using errcode = 'invalid_name',
@@ -53,21 +52,23 @@ begin
 
     insert into functions_private.triggers as t
         (name, function, relation, operations, columns, condition, order_by, batch_size, retries, backoff_ms, max_backoff_ms, timeout_ms, role,
-         include_old, payload, since_lsn)
+         include_old, payload, table_columns, since_lsn)
     values (trigger, create_trigger.function, "table", wanted,
         (select array_agg(c) from functions_private.text_list(options -> 'columns') c where c is not null), options ->> 'when',
         (select array_agg(c) from functions_private.text_list(options -> 'order_by') c where c is not null),
         coalesce((options ->> 'batch_size')::integer, 1), (options ->> 'retries')::integer, coalesce((options ->> 'backoff_ms')::integer, 1000),
         coalesce((options ->> 'max_backoff_ms')::integer, 300000), (options ->> 'timeout_ms')::integer, options ->> 'role', with_old,
-        coalesce(options ->> 'payload', 'event'), pg_current_wal_insert_lsn())
+        coalesce(options ->> 'payload', 'event'),
+        (select array_agg(case when not a.attisdropped and a.attgenerated = '' then a.attname::text end order by a.attnum)
+         from pg_attribute a where a.attrelid = "table" and a.attnum > 0),
+        pg_current_wal_insert_lsn())
     on conflict (name) do update set function = excluded.function, relation = excluded.relation, operations = excluded.operations,
         columns = excluded.columns, condition = excluded.condition, order_by = excluded.order_by, batch_size = excluded.batch_size,
         retries = excluded.retries, backoff_ms = excluded.backoff_ms, max_backoff_ms = excluded.max_backoff_ms, timeout_ms = excluded.timeout_ms,
-        role = excluded.role, include_old = excluded.include_old, payload = excluded.payload
-    returning t.id, t.version into new_id, new_version;
+        role = excluded.role, include_old = excluded.include_old, payload = excluded.payload, table_columns = excluded.table_columns
+    returning t.id into new_id;
     perform functions_private.bind_trigger(new_id, options ->> 'follow');
     perform functions_private.publish_table("table");
-    perform functions_private.create_condition(new_id, new_version, "table", options ->> 'when');
     if former.relation is distinct from "table"::oid and former.relation is not null then
         perform functions_private.unpublish_table(former.relation);
     end if;

@@ -5,7 +5,6 @@ language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
     former functions_private.triggers;
     target regclass;
-    new_version integer;
 begin
     lock table functions_private.triggers in share row exclusive mode;
     select t.* into former from functions_private.triggers t where t.id = follow_name.id;
@@ -16,10 +15,16 @@ begin
         return null;
     end if;
     perform functions_private.validate_trigger_table(target);
+    if former.condition is not null then
+        perform functions_private.validate_condition('when', former.condition, target, 'new.status = ''paid''');
+    end if;
     perform functions_private.lock_for_trigger(target, former.operations, former.include_old);
-    update functions_private.triggers t set relation = target where t.id = follow_name.id returning t.version into new_version;
+    -- The options' names are looked for in the new table as it is now.
+    update functions_private.triggers t set relation = target, table_columns = (
+        select array_agg(case when not a.attisdropped and a.attgenerated = '' then a.attname::text end order by a.attnum)
+        from pg_attribute a where a.attrelid = target and a.attnum > 0)
+    where t.id = follow_name.id;
     perform functions_private.publish_table(target);
-    perform functions_private.create_condition(former.id, new_version, target, former.condition);
     perform functions_private.unpublish_table(former.relation);
     perform pg_notify('functions_events', 'triggers');
     return target;

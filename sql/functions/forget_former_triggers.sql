@@ -1,22 +1,13 @@
--- functions_private.forget_former_triggers(): definitions under which nothing can be read any more go, with the functions of their conditions. The last
+-- functions_private.forget_former_triggers(): definitions under which nothing can be read any more go. The last
 -- one of a trigger that was dropped stays for as long as events wait that were stored under it: their batches and retries are as it says.
 create or replace function functions_private.forget_former_triggers() returns void
 language plpgsql set search_path = pg_catalog, pg_temp as $$
-declare
-    former record;
 begin
-    for former in
-        delete from functions_private.former_triggers f
-        where f.ended_lsn < coalesce(
-            (select s.confirmed_flush_lsn from pg_replication_slots s where s.slot_name = functions_private.slot_name()), pg_current_wal_lsn())
-          and (exists (select from functions_private.triggers t where t.id = f.id)
-            or not exists (select from functions_private.deliveries d where d.trigger_id = f.id))
-        returning f.id, f.version, f.condition
-    loop
-        if former.condition is not null then
-            execute format('drop function if exists functions_private.%I(jsonb, jsonb)', format('condition_%s_%s', former.id, former.version));
-        end if;
-    end loop;
+    delete from functions_private.former_triggers f
+    where f.ended_lsn < coalesce(
+        (select s.confirmed_flush_lsn from pg_replication_slots s where s.slot_name = functions_private.slot_name()), pg_current_wal_lsn())
+      and (exists (select from functions_private.triggers t where t.id = f.id)
+        or not exists (select from functions_private.deliveries d where d.trigger_id = f.id));
     -- A function that posts to a URL outlives its trigger while events of the trigger may still be delivered.
     delete from functions_private.functions f
     where f.url_target

@@ -1,6 +1,6 @@
 -- functions_private.validate_trigger_options(options, relation) raises one error that names the option and what it may be.
 create or replace function functions_private.validate_trigger_options(options jsonb, relation regclass) returns void
-language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
     option record;
     bounds bigint[];
@@ -45,6 +45,7 @@ begin
             if option.type <> 'string' then
                 raise exception 'option when must be an SQL condition over old and new, not %', left(option.value::text, 60) using errcode = 'invalid_parameter_value';
             end if;
+            perform functions_private.validate_condition('when', option.value #>> '{}', relation, 'new.status is distinct from old.status');
         elsif option.key in ('columns', 'order_by') then
             if option.type not in ('string', 'array') or option.value = '[]' then
                 raise exception 'option % must be a column''s name or an array of them, not %', option.key, left(option.value::text, 60)

@@ -46,7 +46,7 @@ internal static class Sidecar
         AddBindings(builder.Services, options, key);
         AddEventStores(builder.Services, options);
         AddInvocations(builder.Services);
-        AddEvents(builder.Services, options);
+        AddEvents(builder.Services, options, key);
         AddAuth(builder.Services, options);
 
         var app = builder.Build();
@@ -173,16 +173,19 @@ internal static class Sidecar
     }
 
     /// <summary>What starts deliveries: the last to start, the first to stop (<see cref="DrainWorker"/>).</summary>
-    private static void AddEvents(IServiceCollection services, SidecarOptions options)
+    private static void AddEvents(IServiceCollection services, SidecarOptions options, MasterKey key)
     {
         services.AddSingleton<EventInvoker>();
         services.AddSingleton<EventDispatcher>();
         services.AddSingleton<InboxRoom>();
+        services.AddSingleton(provider => new ConditionEvaluator(provider.GetRequiredService<NpgsqlDataSource>(), key.Derive("pgfn role logins v1")));
         services.AddSingleton(provider => new WalFeed(
             provider.GetRequiredService<NpgsqlDataSource>(), options.ConnectionString, provider.GetRequiredService<SidecarIdentity>().Id,
-            provider.GetRequiredService<TimeProvider>()));
+            provider.GetRequiredService<ConditionEvaluator>(), provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton(static provider => new Backfill(
-            provider.GetRequiredService<NpgsqlDataSource>(), provider.GetRequiredService<TriggerStore>(), provider.GetRequiredService<SidecarIdentity>().Id));
+            provider.GetRequiredService<NpgsqlDataSource>(), provider.GetRequiredService<TriggerStore>(),
+            provider.GetRequiredService<ConditionEvaluator>(), provider.GetRequiredService<SidecarIdentity>().Id));
+        services.AddSingleton<RedrivenConditions>();
         services.AddSingleton<ReplicationWorker>();
         services.AddSingleton<BackfillWorker>();
         services.AddHostedService(static provider => provider.GetRequiredService<EventDispatcher>());

@@ -4,8 +4,11 @@ using Microsoft.Extensions.Logging;
 
 namespace Functions.PgSidecar.Core.Events;
 
-/// <summary>Does the backfills that were asked for, one after another. Sidecars share the work; each backfill is done by one of them.</summary>
-internal sealed class BackfillWorker(Backfill backfill, EventDispatcher dispatcher, TimeProvider time, ILogger<BackfillWorker> logger) : BackgroundService
+/// <summary>
+/// Does the backfills that were asked for, one after another, and asks conditions of dead letters again. Sidecars share the work; each backfill is done by one of them.
+/// </summary>
+internal sealed class BackfillWorker(
+    Backfill backfill, RedrivenConditions conditions, EventDispatcher dispatcher, TimeProvider time, ILogger<BackfillWorker> logger) : BackgroundService
 {
     private static readonly TimeSpan PollInterval = TimeSpan.FromSeconds(10);
 
@@ -28,6 +31,8 @@ internal sealed class BackfillWorker(Backfill backfill, EventDispatcher dispatch
                 await signal.WaitAsync(PollInterval, stoppingToken).ConfigureAwait(false);
                 while (await backfill.RunNextAsync(stoppingToken).ConfigureAwait(false) is { } result)
                     Report(result);
+                while (await conditions.RunNextAsync(stoppingToken).ConfigureAwait(false))
+                    dispatcher.Wake();
             }
             catch (Exception e) when (!stoppingToken.IsCancellationRequested)
             {

@@ -20,13 +20,16 @@ public sealed record BackfillResult(long Id, string Trigger, long Rows, string? 
 /// </summary>
 /// <param name="dataSource">The sidecar's own data source.</param>
 /// <param name="triggers">Where the definitions come from.</param>
+/// <param name="evaluator">Evaluates conditions.</param>
 /// <param name="sidecar">This sidecar.</param>
-public sealed class Backfill(NpgsqlDataSource dataSource, TriggerStore triggers, Guid sidecar)
+public sealed class Backfill(NpgsqlDataSource dataSource, TriggerStore triggers, ConditionEvaluator evaluator, Guid sidecar)
 {
     private const int BatchRows = 1000;
     private const int BatchBytes = 1 << 20;
 
     private readonly TypeCatalog types = new(dataSource);
+    private readonly TableCatalog tables = new(dataSource);
+    private readonly ConditionFilter conditions = new(evaluator);
 
     /// <summary>Does the oldest one that nobody is at.</summary>
     /// <returns>Null: there is none.</returns>
@@ -48,6 +51,11 @@ public sealed class Backfill(NpgsqlDataSource dataSource, TriggerStore triggers,
         {
             await transaction.RollbackAsync("rows", cancellationToken).ConfigureAwait(false);
             result = new BackfillResult(task.Id, definition.Name, 0, exception.MessageText);
+        }
+        catch (ConditionFailedException exception)
+        {
+            await transaction.RollbackAsync("rows", cancellationToken).ConfigureAwait(false);
+            result = new BackfillResult(task.Id, definition.Name, 0, exception.Message);
         }
         catch (UnreadableChangeException exception)
         {
@@ -76,19 +84,22 @@ public sealed class Backfill(NpgsqlDataSource dataSource, TriggerStore triggers,
     private async Task<long> StoreRowsAsync(NpgsqlConnection connection, BackfillTask task, TriggerDefinition definition, CancellationToken cancellationToken)
     {
         var (relation, from) = await DescribeAsync(connection, definition, cancellationToken).ConfigureAwait(false);
-        var conditions = new List<string>();
-        if (task.Where is { } where) conditions.Add($"(\n{where}\n)");
-        if (definition.Condition is { } condition) conditions.Add($"{condition}(null, to_jsonb(t))");
-        var sql = $"select {string.Join(", ", relation.Columns.Select(column => "t." + Quote(column.Name)))} from {from} t"
-            + (conditions.Count > 0 ? " where " + string.Join(" and ", conditions) : "");
+        // Columns as texts, and nothing else: that runs the output functions of types, which are the server's own or an extension's, and no code of a user's.
+        // Whether a row is wanted is asked of the evaluator. A table whose policies would hold for the sidecar is refused: they are expressions of its owner's.
+        var sql = $"select {string.Join(", ", relation.Columns.Select(column => "t." + Quote(column.Name)))} from {from} t";
         // The rows are read over a cursor: a connection does one thing at a time, and this one stores in between.
-        await ExecuteAsync(connection, "set local datestyle = 'ISO, MDY'; set local intervalstyle = postgres; set local timezone = 'UTC'; set local bytea_output = hex; set local extra_float_digits = 1", cancellationToken).ConfigureAwait(false);
+        await ExecuteAsync(connection, "set local datestyle = 'ISO, MDY'; set local intervalstyle = postgres; set local timezone = 'UTC'; set local bytea_output = hex; set local extra_float_digits = 1; set local row_security = off", cancellationToken).ConfigureAwait(false);
         await ExecuteAsync(connection, "declare backfill no scroll cursor for " + sql, cancellationToken).ConfigureAwait(false);
         var transaction = await TransactionAsync(connection, cancellationToken).ConfigureAwait(false);
-        using var events = new BackfillEvents(new EventSource(default, transaction, relation, relation.Triggers[0], null) { IsBackfill = true });
+        var question = task.Where is null && definition.Condition is null ? null : ConditionQuestion.OfBackfill(
+            relation, task.Where, definition.Condition, ColumnPlaces.Find(relation.Columns, relation.Catalog, definition.TableColumns));
+        using var events = new BackfillEvents(
+            new EventSource(default, transaction, relation, relation.Triggers[0], null) { IsBackfill = true }, question);
         long stored = 0;
         while (await FetchAsync(connection, relation.Columns.Length, events, cancellationToken).ConfigureAwait(false))
         {
+            await events.FilterAsync(conditions, cancellationToken).ConfigureAwait(false);
+            if (events.Count == 0) continue;
             stored += events.Count;
             await using var batch = new NpgsqlBatch(connection);
             batch.BatchCommands.Add(events.ToCommand(sidecar));
@@ -104,7 +115,6 @@ public sealed class Backfill(NpgsqlDataSource dataSource, TriggerStore triggers,
         while (events.Count < BatchRows && events.Bytes < BatchBytes)
         {
             var before = events.Count;
-            // However long a where clause looks for the next hundred rows in a large table: given up, it would begin anew and take as long again.
             await using var fetch = new NpgsqlCommand("fetch 100 from backfill", connection) { AllResultTypesAreUnknown = true, CommandTimeout = 0 };
             await using var reader = await fetch.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
             while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false)) events.Add(reader, columns);
@@ -137,6 +147,7 @@ public sealed class Backfill(NpgsqlDataSource dataSource, TriggerStore triggers,
                 column, JsonEncodedText.Encode(column, RowWriter.Options.Encoder), await types.GetAsync(type, cancellationToken).ConfigureAwait(false), false));
         }
         var relation = new PublishedRelation(definition.Relation, found[0].Schema, found[0].Name, 'f', [.. columns]);
+        relation.Catalog = await tables.GetAsync(definition.Relation, [.. found.Select(column => column.Type)], cancellationToken).ConfigureAwait(false);
         relation.Attach([definition with { Enabled = true }]);
         return (relation, $"{Quote(relation.Schema)}.{Quote(relation.Name)}");
     }

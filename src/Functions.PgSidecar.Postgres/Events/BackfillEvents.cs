@@ -5,19 +5,20 @@ using Npgsql;
 namespace Functions.PgSidecar.Postgres.Events;
 
 /// <summary>Rows that were selected, as events on their way into the inbox.</summary>
-internal sealed class BackfillEvents(EventSource source) : IDisposable
+/// <param name="source">What they are about.</param>
+/// <param name="question">The condition that decides which are stored; null: all.</param>
+internal sealed class BackfillEvents(EventSource source, ConditionQuestion? question) : IDisposable
 {
     private readonly EventWriter writer = new();
     private readonly RowChange change = new();
     private readonly ArrayBufferWriter<byte> tuple = new();
-    private readonly List<InboxEvent> events = [];
-    private PooledWriter payloads = new(1 << 16);
+    private InboxChunk chunk = new();
 
     /// <summary>How many there are.</summary>
-    public int Count => events.Count;
+    public int Count => chunk.Events.Count;
 
     /// <summary>The size of their payloads.</summary>
-    public int Bytes => payloads.Length;
+    public int Bytes => chunk.Buffer.Length;
 
     /// <summary>Takes a row whose values come as text.</summary>
     public void Add(NpgsqlDataReader row, int columns)
@@ -27,32 +28,44 @@ internal sealed class BackfillEvents(EventSource source) : IDisposable
         change.Read(RowOperations.Insert, ref reader);
         var id = Guid.CreateVersion7();
         var (definition, orderBy) = (source.Trigger.Definition, source.Trigger.OrderBy);
-        var payload = writer.Write(payloads, source with { Id = id }, message, change);
-        events.Add(new InboxEvent(
+        var payload = writer.Write(chunk.Buffer, source with { Id = id }, message, change);
+        chunk.Events.Add(new InboxEvent(
             id, source.Transaction.CommittedAt, definition.Id, definition.Name, definition.Function,
             orderBy.Length > 0 ? change.Key(message, orderBy, definition.Id) : null, 0, payload,
-            CapturedContext.WriteCaller(definition.Role, WalDecoder.DefaultRole, null, null), 0));
+            CapturedContext.WriteCaller(definition.Role, WalDecoder.DefaultRole, null, null), 0)
+        {
+            Condition = question,
+            Texts = question is not null ? writer.WriteTexts(chunk.Buffer, source.Relation, message, change) : null,
+        });
+    }
+
+    /// <summary>Takes those out that do not meet the condition.</summary>
+    /// <exception cref="ConditionFailedException">It can't be evaluated for one of them.</exception>
+    public async Task FilterAsync(ConditionFilter conditions, CancellationToken cancellationToken)
+    {
+        await conditions.ApplyAsync(chunk, cancellationToken).ConfigureAwait(false);
+        if (chunk.Events.Find(one => one.Fault is not null).Fault is { } fault)
+            throw new ConditionFailedException(fault.Message.Replace("The trigger's condition", "The condition", StringComparison.Ordinal), null);
     }
 
     /// <summary>The statement that stores them, for whoever claims them.</summary>
     public NpgsqlBatchCommand ToCommand(Guid sidecar)
     {
-        var rows = new InboxRows(events.Count);
-        foreach (var one in events) rows.Add(one, payloads.Written[one.Payload], isClaimed: false);
+        var rows = new InboxRows(Count);
+        foreach (var one in chunk.Events) rows.Add(one, chunk.Slice(one.Payload), isClaimed: false);
         return rows.ToCommand(sidecar, onlyMissing: false);
     }
 
     /// <summary>They are stored: makes room for the next ones.</summary>
     public void Clear()
     {
-        events.Clear();
-        payloads.Dispose();
-        payloads = new PooledWriter(1 << 16);
+        chunk.Dispose();
+        chunk = new InboxChunk();
     }
 
     public void Dispose()
     {
-        payloads.Dispose();
+        chunk.Dispose();
         writer.Dispose();
     }
 }

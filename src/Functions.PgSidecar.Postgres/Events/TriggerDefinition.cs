@@ -41,7 +41,7 @@ public sealed record TriggerDefinition
     /// <summary>An UPDATE fires when one of these changed; empty: whatever changed.</summary>
     public IReadOnlyList<string> Columns { get; init; } = [];
 
-    /// <summary>The function of the database that evaluates its condition, or null.</summary>
+    /// <summary>Its condition, an SQL expression over old and new, or null.</summary>
     public string? Condition { get; init; }
 
     /// <summary>Whether the condition mentions the old row.</summary>
@@ -49,6 +49,12 @@ public sealed record TriggerDefinition
 
     /// <summary>Whether old rows are asked for whole.</summary>
     public bool IncludeOld { get; init; } = true;
+
+    /// <summary>
+    /// The names that the table's columns had when the trigger was made, which <see cref="Columns"/>, <see cref="OrderBy"/> and <see cref="Condition"/> use:
+    /// element n - 1 is the column with the attribute number n, null for one that the WAL does not carry. Empty: not known.
+    /// </summary>
+    public IReadOnlyList<string?> TableColumns { get; init; } = [];
 
     /// <summary>Events that are equal in these columns are delivered one after another; empty: no order.</summary>
     public IReadOnlyList<string> OrderBy { get; init; } = [];

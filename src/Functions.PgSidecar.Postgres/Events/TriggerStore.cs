@@ -9,9 +9,9 @@ public sealed class TriggerStore(NpgsqlDataSource dataSource)
 {
     private const string Columns = """
         id, name, function, relation, operations, coalesce(columns, '{}'),
-        case when condition is not null then format('functions_private.condition_%s_%s', id, version) end, coalesce(order_by, '{}'), batch_size,
+        condition, coalesce(order_by, '{}'), batch_size,
         retries, backoff_ms, max_backoff_ms, timeout_ms, role, enabled, since_lsn, payload,
-        include_old, coalesce(condition ~* '\mold\M', false)
+        include_old, coalesce(condition ~* '\mold\M', false), coalesce(table_columns, '{}')
         """;
 
     /// <summary>Every trigger as it is now, enabled or not.</summary>
@@ -84,7 +84,8 @@ public sealed class TriggerStore(NpgsqlDataSource dataSource)
         Payload = Enum.Parse<PayloadShape>(reader.GetString(16), ignoreCase: true),
         IncludeOld = reader.GetBoolean(17),
         ConditionAsksOld = reader.GetBoolean(18),
-        EndedLsn = reader.IsDBNull(19) ? ulong.MaxValue : (ulong)reader.GetFieldValue<NpgsqlLogSequenceNumber>(19),
+        TableColumns = reader.GetFieldValue<string?[]>(19),
+        EndedLsn = reader.IsDBNull(20) ? ulong.MaxValue : (ulong)reader.GetFieldValue<NpgsqlLogSequenceNumber>(20),
     };
 }
 

@@ -24,8 +24,8 @@ internal sealed class Inbox(NpgsqlDataSource dataSource, Guid sidecar, long epoc
             insert into functions_private.events (id, occurred_at, kind, function, trigger, payload, caller, depth)
             values ($1, $2, 'database', $3, $4, $5, $6, $7) on conflict do nothing
         )
-        insert into functions_private.dead_letters (event_id, occurred_at, kind, function, trigger, trigger_id, payload, caller, depth, attempts, error_code, error_message)
-        values ($1, $2, 'database', $3, $4, $8, $5, $6, $7, 0, $9, $10) on conflict do nothing
+        insert into functions_private.dead_letters (event_id, occurred_at, kind, function, trigger, trigger_id, payload, caller, depth, attempts, error_code, error_message, condition_rows)
+        values ($1, $2, 'database', $3, $4, $8, $5, $6, $7, 0, $9, $10, $11) on conflict do nothing
         """;
 
     private NpgsqlConnection? connection;
@@ -115,7 +115,7 @@ internal sealed class Inbox(NpgsqlDataSource dataSource, Guid sidecar, long epoc
             {
                 if (stored.Fault is { } fault)
                 {
-                    batch.BatchCommands.Add(Bury(stored, chunk.Slice(stored.Payload), fault));
+                    batch.BatchCommands.Add(Bury(stored, chunk, fault));
                     continue;
                 }
                 var taken = reserve(stored);
@@ -128,19 +128,20 @@ internal sealed class Inbox(NpgsqlDataSource dataSource, Guid sidecar, long epoc
         return claimed;
     }
 
-    private static NpgsqlBatchCommand Bury(in InboxEvent stored, ReadOnlyMemory<byte> payload, EventFault fault)
+    private static NpgsqlBatchCommand Bury(in InboxEvent stored, InboxChunk chunk, EventFault fault)
     {
         var command = new NpgsqlBatchCommand(BurySql);
         command.Parameters.Add(new NpgsqlParameter { Value = stored.Id });
         command.Parameters.Add(new NpgsqlParameter { Value = stored.OccurredAt });
         command.Parameters.Add(new NpgsqlParameter { Value = stored.Function });
         command.Parameters.Add(new NpgsqlParameter { Value = stored.Trigger });
-        command.Parameters.Add(new NpgsqlParameter { NpgsqlDbType = NpgsqlDbType.Json, Value = payload });
+        command.Parameters.Add(new NpgsqlParameter { NpgsqlDbType = NpgsqlDbType.Json, Value = chunk.Slice(stored.Payload) });
         command.Parameters.Add(new NpgsqlParameter { NpgsqlDbType = NpgsqlDbType.Json, Value = stored.Caller });
         command.Parameters.Add(new NpgsqlParameter { Value = stored.Depth });
         command.Parameters.Add(new NpgsqlParameter { Value = stored.TriggerId });
         command.Parameters.Add(new NpgsqlParameter { Value = fault.Code });
         command.Parameters.Add(new NpgsqlParameter { Value = fault.Message });
+        command.Parameters.Add(new NpgsqlParameter { NpgsqlDbType = NpgsqlDbType.Json, Value = (object?)stored.ConditionRows(chunk) ?? DBNull.Value });
         return command;
     }
 

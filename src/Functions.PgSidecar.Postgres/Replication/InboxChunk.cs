@@ -10,11 +10,16 @@ internal readonly record struct InboxEvent(
     /// <summary>Where the transaction's commit record is.</summary>
     public ulong CommitLsn => EventId.CommitLsn(Id);
 
-    /// <summary>The function that evaluates the trigger's condition, or null.</summary>
-    public string? Condition { get; init; }
+    /// <summary>The trigger's condition, or null.</summary>
+    public ConditionQuestion? Condition { get; init; }
 
     /// <summary>Old and new row as objects of texts, for the trigger's condition; empty where there is none to ask.</summary>
     public (Range Old, Range New)? Texts { get; init; }
+
+    /// <summary>The rows that its condition was asked about, as a dead letter keeps them; null where there is none.</summary>
+    public string? ConditionRows(InboxChunk chunk) => Condition is { } question && Texts is { } texts
+        ? ConditionRecord.Write(question.Relation, chunk.Slice(texts.Old), chunk.Slice(texts.New))
+        : null;
 
     /// <summary>Why it can't be delivered: it becomes a dead letter at once.</summary>
     public EventFault? Fault { get; init; }

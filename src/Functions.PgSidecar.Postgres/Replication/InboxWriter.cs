@@ -5,6 +5,7 @@ namespace Functions.PgSidecar.Postgres.Replication;
 
 /// <summary>Stores groups of chunks: leaves out what is stored already, asks the conditions, and tells the sink what it may deliver.</summary>
 /// <param name="dataSource">The sidecar's own data source.</param>
+/// <param name="evaluator">Evaluates the conditions of triggers.</param>
 /// <param name="sidecar">This sidecar.</param>
 /// <param name="epoch">Of its leadership.</param>
 /// <param name="storedLsn">Everything that committed up to there is stored.</param>
@@ -12,9 +13,9 @@ namespace Functions.PgSidecar.Postgres.Replication;
 /// <param name="isWary">Does not rely on the database's taking every event for JSON: asks first.</param>
 /// <param name="sink">Who hears of the events.</param>
 internal sealed class InboxWriter(
-    NpgsqlDataSource dataSource, Guid sidecar, long epoch, ulong storedLsn, bool onlyMissing, bool isWary, IFeedSink sink) : IAsyncDisposable
+    NpgsqlDataSource dataSource, ConditionEvaluator evaluator, Guid sidecar, long epoch, ulong storedLsn, bool onlyMissing, bool isWary, IFeedSink sink) : IAsyncDisposable
 {
-    private readonly ConditionFilter conditions = new(dataSource);
+    private readonly ConditionFilter conditions = new(evaluator);
     private readonly PayloadFilter? payloads = isWary ? new(dataSource) : null;
     private readonly Inbox inbox = new(dataSource, sidecar, epoch, onlyMissing);
     private readonly List<Delivery> claimed = [];

@@ -9,7 +9,11 @@ namespace Functions.PgSidecar.Postgres.Replication;
 /// <param name="JsonName">The name as a member of a JSON object.</param>
 /// <param name="Type">How its values are written.</param>
 /// <param name="IsKey">Whether it is part of the replica identity.</param>
-internal readonly record struct PublishedColumn(string Name, JsonEncodedText JsonName, PostgresType Type, bool IsKey);
+internal readonly record struct PublishedColumn(string Name, JsonEncodedText JsonName, PostgresType Type, bool IsKey)
+{
+    /// <summary>pg_type.oid.</summary>
+    public uint TypeOid { get; init; }
+}
 
 /// <summary>A table as the stream describes it; described again, as a new instance, whenever its definition has changed.</summary>
 internal sealed class PublishedRelation(uint oid, string schema, string name, char identity, PublishedColumn[] columns)
@@ -38,13 +42,21 @@ internal sealed class PublishedRelation(uint oid, string schema, string name, ch
     /// <summary>Whether this is the table of the triggers themselves.</summary>
     public bool HoldsTriggers => schema == "functions_private" && name == "triggers";
 
-    /// <summary>Takes the triggers that are on it.</summary>
-    public void Attach(IEnumerable<TriggerDefinition> triggers) => Triggers =
-        [.. triggers.Where(trigger => trigger.Relation == oid).Select(trigger => new RelationTrigger(trigger, Find(trigger.Columns), Find(trigger.OrderBy)))];
+    /// <summary>The table as the catalogue has it now, which may be later than the changes.</summary>
+    public CatalogTable Catalog { get; set; } = CatalogTable.Unknown;
 
-    /// <summary>The columns' places; those that the table does not have (any more) are left out.</summary>
-    private int[] Find(IReadOnlyList<string> names) =>
-        [.. names.Select(wanted => Array.FindIndex(columns, column => column.Name == wanted)).Where(index => index >= 0)];
+    /// <summary>Takes the triggers that are on it.</summary>
+    public void Attach(IEnumerable<TriggerDefinition> triggers) =>
+        Triggers = [.. triggers.Where(trigger => trigger.Relation == oid).Select(Attach)];
+
+    private RelationTrigger Attach(TriggerDefinition trigger)
+    {
+        var places = ColumnPlaces.Find(columns, Catalog, trigger.TableColumns);
+        return new RelationTrigger(trigger, places.Of(trigger.Columns), places.Of(trigger.OrderBy))
+        {
+            Question = trigger.Condition is { } condition ? ConditionQuestion.OfTrigger(this, condition, places) : null,
+        };
+    }
 }
 
 /// <summary>A trigger on a relation, its columns found.</summary>
@@ -53,6 +65,9 @@ internal sealed class PublishedRelation(uint oid, string schema, string name, ch
 /// <param name="OrderBy">The places of what its events are ordered by.</param>
 internal sealed record RelationTrigger(TriggerDefinition Definition, int[] Columns, int[] OrderBy)
 {
+    /// <summary>Its condition, or null.</summary>
+    public ConditionQuestion? Question { get; init; }
+
     /// <summary>Its name, as JSON.</summary>
     public JsonEncodedText JsonName { get; } = JsonEncodedText.Encode(Definition.Name);
 

@@ -1,3 +1,4 @@
+using System.Buffers.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using Functions.PgSidecar.Postgres.Results;
@@ -39,15 +40,17 @@ internal static class RowWriter
         json.WriteEndObject();
     }
 
-    /// <summary>The same, every value as the text PostgreSQL reads.</summary>
+    /// <summary>The same, every value as the text PostgreSQL reads, under the column's place: "0" is the first one's.</summary>
     public static void WriteTexts(Utf8JsonWriter json, PublishedRelation relation, ReadOnlySpan<byte> message, TupleData row, TupleData? fallback)
     {
+        Span<byte> place = stackalloc byte[8];
         json.WriteStartObject();
         for (var i = 0; i < row.Count && i < relation.Columns.Length; i++)
         {
             var source = row.State(i) == ColumnState.Unchanged && fallback is not null ? fallback : row;
             if (source.State(i) != ColumnState.Text) continue;
-            json.WriteString(relation.Columns[i].JsonName, source.Text(message, i));
+            Utf8Formatter.TryFormat(i, place, out var length);
+            json.WriteString(place[..length], source.Text(message, i));
         }
         json.WriteEndObject();
     }

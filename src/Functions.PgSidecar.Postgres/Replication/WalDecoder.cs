@@ -9,7 +9,7 @@ namespace Functions.PgSidecar.Postgres.Replication;
 /// <summary>
 /// Turns the stream's messages into events: follows transactions and table definitions, asks the triggers, writes payloads. One thread at a time.
 /// </summary>
-internal sealed class WalDecoder(TypeCatalog types, byte[] contextKey, ulong lastXid) : IDisposable
+internal sealed class WalDecoder(TypeCatalog types, TableCatalog tables, byte[] contextKey, ulong lastXid) : IDisposable
 {
     /// <summary>The role of events whose writer is a superuser or the installation's owner, and whose trigger names none.</summary>
     public const string DefaultRole = "service_role";
@@ -70,7 +70,9 @@ internal sealed class WalDecoder(TypeCatalog types, byte[] contextKey, ulong las
     public static bool IsDescription(ReadOnlySpan<byte> message) => message[0] == 'R';
 
     /// <summary>Takes the description of a table. Types that are not known yet are looked up.</summary>
-    /// <returns>False: the database does not know one of its types, yet or any more; the values of that one come as texts.</returns>
+    /// <returns>
+    /// False: the catalogue differs, because the transaction is not visible yet or because it has changed since. The values of a type that it does not know come as texts.
+    /// </returns>
     public async Task<bool> DescribeAsync(ReadOnlyMemory<byte> message, CancellationToken cancellationToken)
     {
         var (relation, typeIds) = ReadRelation(message.Span);
@@ -79,7 +81,13 @@ internal sealed class WalDecoder(TypeCatalog types, byte[] contextKey, ulong las
         {
             var type = await types.GetAsync(typeIds[i], cancellationToken).ConfigureAwait(false);
             complete &= type != PostgresType.Unknown;
-            relation.Columns[i] = relation.Columns[i] with { Type = type };
+            relation.Columns[i] = relation.Columns[i] with { Type = type, TypeOid = typeIds[i] };
+        }
+        if (!relation.HoldsTriggers)
+        {
+            relation.Catalog = await tables.GetAsync(relation.Oid, typeIds, cancellationToken).ConfigureAwait(false);
+            // The transaction may have renamed columns itself: the catalogue shows that once the transaction is visible.
+            complete &= ColumnPlaces.AreInOrder(relation.Columns, relation.Catalog.Columns);
         }
         relation.Attach(triggers);
         relations[relation.Oid] = relation;
@@ -268,8 +276,8 @@ internal sealed class WalDecoder(TypeCatalog types, byte[] contextKey, ulong las
                 {
                     Payload = writer.Write(chunk.Buffer, new EventSource(id, transaction, relation, trigger, context), message, change),
                     Fault = fault,
-                    Condition = fault is null ? definition.Condition : null,
-                    Texts = fault is null && definition.Condition is not null ? writer.WriteTexts(chunk.Buffer, relation, message, change) : null,
+                    Condition = fault is null ? trigger.Question : null,
+                    Texts = fault is null && trigger.Question is not null ? writer.WriteTexts(chunk.Buffer, relation, message, change) : null,
                 });
             }
             catch (UnreadableChangeException e)

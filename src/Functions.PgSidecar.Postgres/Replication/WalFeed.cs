@@ -20,8 +20,9 @@ namespace Functions.PgSidecar.Postgres.Replication;
 /// <param name="dataSource">The sidecar's own data source.</param>
 /// <param name="connectionString">The same, as the replication connection needs it.</param>
 /// <param name="sidecar">This sidecar.</param>
+/// <param name="conditions">Evaluates the conditions of triggers.</param>
 /// <param name="time">The clock of the pauses.</param>
-public sealed class WalFeed(NpgsqlDataSource dataSource, string connectionString, Guid sidecar, TimeProvider time)
+public sealed class WalFeed(NpgsqlDataSource dataSource, string connectionString, Guid sidecar, ConditionEvaluator conditions, TimeProvider time)
 {
     /// <summary>What values look like does not depend on what the server, the database or the role prefer.</summary>
     private const string SessionSettings =
@@ -80,7 +81,7 @@ public sealed class WalFeed(NpgsqlDataSource dataSource, string connectionString
         await connection.Open(cancellationToken).ConfigureAwait(false);
         var system = await connection.IdentifySystem(cancellationToken).ConfigureAwait(false);
         using var decoder = new WalDecoder(
-            new TypeCatalog(dataSource), await ContextKey.LoadAsync(dataSource, cancellationToken).ConfigureAwait(false),
+            new TypeCatalog(dataSource), new TableCatalog(dataSource), await ContextKey.LoadAsync(dataSource, cancellationToken).ConfigureAwait(false),
             await NextTransactionAsync(cancellationToken).ConfigureAwait(false));
         decoder.Attach(await triggers.LoadHistoryAsync(cancellationToken).ConfigureAwait(false));
 
@@ -305,7 +306,7 @@ public sealed class WalFeed(NpgsqlDataSource dataSource, string connectionString
         await store.EndFormerInboxesAsync(cancellationToken).ConfigureAwait(false);
         var (epoch, storedLsn) = await store.LeadAsync(sidecar, systemId, cancellationToken).ConfigureAwait(false);
         sink.Leading(epoch);
-        await using var inbox = new InboxWriter(dataSource, sidecar, epoch, storedLsn, isSetBack, isWary, sink);
+        await using var inbox = new InboxWriter(dataSource, conditions, sidecar, epoch, storedLsn, isSetBack, isWary, sink);
         var reader = session.Chunks.Reader;
         var group = new List<InboxChunk>();
         var pace = new Pace(time);

@@ -5,7 +5,13 @@ using Npgsql;
 namespace Functions.PgSidecar.Postgres.Sessions;
 
 /// <summary>A pool of connections for each role that functions may run as, each over a login role that is a member of that one role only.</summary>
-internal sealed class RoleLogins(NpgsqlDataSource owner, ReadOnlyMemory<byte> key, FunctionDatabaseOptions options) : IAsyncDisposable
+/// <param name="owner">The sidecar's own data source.</param>
+/// <param name="key">From which the logins' passwords are derived.</param>
+/// <param name="options">Limits.</param>
+/// <param name="fixedLogin">The login of every pool, for pools that are not of roles; null: the role's.</param>
+/// <param name="moreSettings">Further settings with which sessions start.</param>
+internal sealed class RoleLogins(
+    NpgsqlDataSource owner, ReadOnlyMemory<byte> key, FunctionDatabaseOptions options, string? fixedLogin = null, string moreSettings = "") : IAsyncDisposable
 {
     /// <summary>
     /// What results depend on is fixed as the session starts; the reset of a returned connection goes back to these values. They outrank what
@@ -124,6 +130,7 @@ internal sealed class RoleLogins(NpgsqlDataSource owner, ReadOnlyMemory<byte> ke
         try
         {
             if (pools.TryGetValue(role, out var pool)) return pool;
+            if (fixedLogin is not null) return pools[role] = new Pool(fixedLogin, CreatePool(fixedLogin));
             await using var find = owner.CreateCommand("select login::text from functions_private.roles where role = $1");
             find.Parameters.AddWithValue(NpgsqlTypes.NpgsqlDbType.Text, role);
             var login = await find.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false) as string
@@ -178,7 +185,7 @@ internal sealed class RoleLogins(NpgsqlDataSource owner, ReadOnlyMemory<byte> ke
             Username = login,
             Password = LoginPassword.Derive(key.Span, login),
             ApplicationName = "Functions.PgSidecar " + login,
-            Options = SessionSettings,
+            Options = SessionSettings + moreSettings,
             MaxPoolSize = options.MaxPoolSize,
             MinPoolSize = 0,
             // What a connection's last user left behind (a lock, a LISTEN) goes with its reset before the next use, or with the connection.

@@ -59,7 +59,7 @@ public sealed class InboxWriterTests
     private static async Task<InboxWriter> OpenAsync(TestDatabase database, bool onlyMissing = false)
     {
         var (epoch, stored) = await new ReplicationStore(database.Owner).LeadAsync(Sidecar, "1", CancellationToken.None);
-        return new InboxWriter(database.Owner, Sidecar, epoch, stored, onlyMissing, false, new DeafSink());
+        return new InboxWriter(database.Owner, new ConditionEvaluator(database.Owner, TestDatabase.RoleKey), Sidecar, epoch, stored, onlyMissing, false, new DeafSink());
     }
 
     /// <summary>Events of one transaction, one unless they are given; its end, or null where more of it is to come.</summary>

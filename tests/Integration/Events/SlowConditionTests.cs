@@ -1,5 +1,7 @@
+using System.Text.Json;
 using Functions.PgSidecar.Postgres.Events;
 using Functions.PgSidecar.Postgres.Replication;
+using Functions.PgSidecar.Postgres.Results;
 using Functions.PgSidecar.Testing;
 using Npgsql;
 
@@ -14,10 +16,7 @@ public sealed class SlowConditionTests
     public async Task A_condition_that_is_slow_for_many_events_is_asked_of_fewer()
     {
         await using var database = await TestDatabase.CreateAsync();
-        await database.ExecuteAsync("""
-            create function slow(old jsonb, new jsonb) returns boolean language plpgsql as 'begin return (select true from pg_sleep(0.01)); end'
-            """);
-        await StoreAsync(database, Enumerable.Repeat("{}", 500));
+        await StoreAsync(database, "pg_sleep(0.01) is not null and new.seconds = 0", Enumerable.Repeat(0, 500));
         Assert.Equal(500, await database.ScalarAsync<long>("select count(*) from functions_private.deliveries"));
         Assert.Equal(0, await database.ScalarAsync<long>("select count(*) from functions.dead_letters"));
     }
@@ -26,11 +25,7 @@ public sealed class SlowConditionTests
     public async Task An_event_whose_condition_takes_too_long_by_itself_is_a_dead_letter_and_costs_no_other()
     {
         await using var database = await TestDatabase.CreateAsync();
-        await database.ExecuteAsync("""
-            create function slow(old jsonb, new jsonb) returns boolean language plpgsql as
-                'begin return (select true from pg_sleep(case when new ? ''slow'' then 600 else 0 end)); end'
-            """);
-        await StoreAsync(database, [.. Enumerable.Repeat("{}", 5), """{"slow":"1"}""", .. Enumerable.Repeat("{}", 5)]);
+        await StoreAsync(database, "pg_sleep(new.seconds) is not null", [0, 0, 0, 0, 0, 600, 0, 0, 0, 0, 0]);
         Assert.Equal(10, await database.ScalarAsync<long>("select count(*) from functions_private.deliveries"));
         Assert.Equal("CONDITION_FAILED", await database.ScalarAsync<string>("select string_agg(error_code, ',') from functions.dead_letters"));
         Assert.Contains("1 s", await database.ScalarAsync<string>("select error_message from functions.dead_letters"), StringComparison.Ordinal);
@@ -41,10 +36,7 @@ public sealed class SlowConditionTests
     {
         Assert.SkipWhen(Environment.GetEnvironmentVariable("PGFN_TEST_DATABASE_URL") is { Length: > 0 }, "Its processes may not be this machine's.");
         await using var database = await TestDatabase.CreateAsync();
-        await database.ExecuteAsync("""
-            create function slow(old jsonb, new jsonb) returns boolean language plpgsql as 'begin return (select true from pg_sleep(600)); end'
-            """);
-        var storing = StoreAsync(database, ["{}"], patience: 10);
+        var storing = StoreAsync(database, "pg_sleep(new.seconds) is not null", [600], patience: 10);
         var backend = 0;
         await Eventually.HoldsAsync(async () => (backend = await database.ScalarAsync<int>(
             "select pid from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'")) > 0);
@@ -64,6 +56,7 @@ public sealed class SlowConditionTests
     {
         await using var database = await TestDatabase.CreateAsync();
         await using var impatient = Impatient(database);
+        await using var evaluator = new ConditionEvaluator(impatient, TestDatabase.RoleKey);
         await database.ExecuteAsync("""
             create table items (id int primary key);
             insert into items select generate_series(1, 200);
@@ -72,7 +65,7 @@ public sealed class SlowConditionTests
                 values ('items', 'noting', 'items'::regclass, '{INSERT}', pg_current_wal_lsn());
             """);
         await database.ExecuteAsync("select functions.backfill('items', 'pg_sleep(0.02) is not null')");
-        var result = await new Backfill(impatient, new TriggerStore(database.Owner), Sidecar).RunNextAsync(CancellationToken.None);
+        var result = await new Backfill(impatient, new TriggerStore(database.Owner), evaluator, Sidecar).RunNextAsync(CancellationToken.None);
         Assert.Equal((200, null), (result!.Rows, result.Error));
         Assert.Equal(200, await database.ScalarAsync<long>("select count(*) from functions_private.deliveries"));
     }
@@ -86,21 +79,29 @@ public sealed class SlowConditionTests
         kill.WaitForExit();
     }
 
-    /// <summary>Stores one transaction's events, each with what its new row is.</summary>
-    private static async Task StoreAsync(TestDatabase database, IEnumerable<string> rows, int patience = 1)
+    /// <summary>Stores one transaction's events, each with what its new row has in the column seconds.</summary>
+    private static async Task StoreAsync(TestDatabase database, string condition, IEnumerable<int> rows, int patience = 1)
     {
         await using var impatient = Impatient(database, patience);
+        await using var evaluator = new ConditionEvaluator(impatient, TestDatabase.RoleKey);
         var (epoch, stored) = await new ReplicationStore(database.Owner).LeadAsync(Sidecar, "1", CancellationToken.None);
-        await using var inbox = new InboxWriter(impatient, Sidecar, epoch, stored, false, false, new DeafSink());
+        await using var inbox = new InboxWriter(impatient, evaluator, Sidecar, epoch, stored, false, false, new DeafSink());
         using var chunk = new InboxChunk();
-        foreach (var row in rows)
+        var relation = new PublishedRelation(1, "public", "t", 'f', [new PublishedColumn("seconds", JsonEncodedText.Encode("seconds"), PostgresType.Unknown, false)])
+        {
+            Catalog = new CatalogTable(10, ["seconds"], ["integer"]),
+        };
+        var question = ConditionQuestion.OfTrigger(relation, condition, ColumnPlaces.Find(relation.Columns, relation.Catalog, ["seconds"]));
+        foreach (var seconds in rows)
         {
             var start = chunk.Buffer.Length;
-            chunk.Buffer.Advance(System.Text.Encoding.UTF8.GetBytes(row, chunk.Buffer.GetSpan(row.Length)));
+            var row = System.Text.Encoding.UTF8.GetBytes($$"""{"0":"{{seconds}}"}""");
+            row.CopyTo(chunk.Buffer.GetSpan(row.Length));
+            chunk.Buffer.Advance(row.Length);
             var text = start..chunk.Buffer.Length;
             chunk.Events.Add(new InboxEvent(Guid.CreateVersion7(), DateTime.UtcNow, 1, "t", "f", null, 0, text, """{"role":"service_role"}""", 0)
             {
-                Condition = "slow",
+                Condition = question,
                 Texts = (text, text),
             });
         }

@@ -1,0 +1,103 @@
+namespace Functions.PgSidecar.Postgres.Replication;
+
+/// <summary>
+/// Where the columns that a trigger names are in the rows of the stream. A trigger means columns (attribute numbers) by the names of its own time; the stream
+/// gives names of the time of the change, in the order of the attribute numbers; the catalogue has those of now. Nothing gives the numbers of then, so
+/// the three are aligned: equal names first, and by their order where a column was renamed.
+/// </summary>
+internal sealed class ColumnPlaces
+{
+    private const int Renamed = 4;
+    private const int NameOfAnother = 12;
+    private const int LiveColumnMissing = 6;
+    private const int ColumnNotInCatalogue = 5;
+
+    private readonly Dictionary<string, int> places = new(StringComparer.Ordinal);
+
+    private ColumnPlaces(int count) => Names = new string?[count];
+
+    /// <summary>For each place in the row the name that the trigger knows the column by; null: it does not know the column.</summary>
+    public string?[] Names { get; }
+
+    /// <summary>Finds them.</summary>
+    /// <param name="columns">The row's columns, as the stream describes them.</param>
+    /// <param name="now">The table as it is now.</param>
+    /// <param name="then">The names that the trigger was made with, by attribute number; empty: not known, then names are all there is.</param>
+    public static ColumnPlaces Find(IReadOnlyList<PublishedColumn> columns, CatalogTable now, IReadOnlyList<string?> then)
+    {
+        var found = new ColumnPlaces(columns.Count);
+        var numbers = then.Count == 0 ? [] : Align(columns, now.Columns, then);
+        for (var place = 0; place < numbers.Length; place++)
+        {
+            if (numbers[place] > 0 && numbers[place] <= then.Count && then[numbers[place] - 1] is { } name) found.Add(name, place);
+        }
+        // A column that was dropped and made again under its name is taken for the same one; one that was added since has its own name.
+        for (var place = 0; place < columns.Count; place++)
+        {
+            if (found.Names[place] is null) found.Add(columns[place].Name, place);
+        }
+        return found;
+    }
+
+    /// <summary>Whether the catalogue has all of a row's columns, in their order; it may have others, which the WAL does not carry.</summary>
+    public static bool AreInOrder(IReadOnlyList<PublishedColumn> columns, IReadOnlyList<string?> now)
+    {
+        var place = 0;
+        foreach (var name in now)
+        {
+            if (place < columns.Count && columns[place].Name == name) place++;
+        }
+        return place == columns.Count;
+    }
+
+    /// <summary>The places of columns; those that the row does not have are left out.</summary>
+    public int[] Of(IReadOnlyList<string> names) => [.. names.Where(places.ContainsKey).Select(name => places[name])];
+
+    private void Add(string name, int place)
+    {
+        if (places.TryAdd(name, place)) Names[place] = name;
+    }
+
+    /// <summary>For each column of the row its attribute number, 0 for none: the cheapest assignment that keeps the order.</summary>
+    private static int[] Align(IReadOnlyList<PublishedColumn> columns, IReadOnlyList<string?> now, IReadOnlyList<string?> then)
+    {
+        var count = Math.Max(now.Count, then.Count);
+        var known = now.Concat(then).OfType<string>().ToHashSet(StringComparer.Ordinal);
+        string? Now(int number) => number <= now.Count ? now[number - 1] : null;
+        string? Then(int number) => number <= then.Count ? then[number - 1] : null;
+        int CostOfName(int place, int number)
+        {
+            var name = columns[place].Name;
+            return name == Now(number) || name == Then(number) ? 0 : known.Contains(name) ? NameOfAnother : Renamed;
+        }
+
+        var costs = new int[columns.Count + 1, count + 1];
+        for (var place = 0; place <= columns.Count; place++)
+        {
+            for (var number = 0; number <= count; number++)
+            {
+                if (place == 0 && number == 0) continue;
+                var cost = int.MaxValue;
+                if (place > 0 && number > 0) cost = costs[place - 1, number - 1] + CostOfName(place - 1, number);
+                if (number > 0) cost = Math.Min(cost, costs[place, number - 1] + CostOfAbsence(number));
+                if (place > 0) cost = Math.Min(cost, costs[place - 1, number] + ColumnNotInCatalogue);
+                costs[place, number] = cost;
+            }
+        }
+
+        var numbers = new int[columns.Count];
+        for (int place = columns.Count, number = count; place > 0 || number > 0;)
+        {
+            if (place > 0 && number > 0 && costs[place, number] == costs[place - 1, number - 1] + CostOfName(place - 1, number))
+                numbers[--place] = number--;
+            else if (number > 0 && costs[place, number] == costs[place, number - 1] + CostOfAbsence(number))
+                number--;
+            else
+                place--;
+        }
+        return numbers;
+
+        // What was there when the trigger was made and is there now was there in between.
+        int CostOfAbsence(int number) => Now(number) is not null && Then(number) is not null ? LiveColumnMissing : 0;
+    }
+}

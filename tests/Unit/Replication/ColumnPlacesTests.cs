@@ -1,0 +1,36 @@
+using System.Text.Json;
+using Functions.PgSidecar.Postgres.Replication;
+using Functions.PgSidecar.Postgres.Results;
+
+namespace Functions.PgSidecar.Tests.Unit.Replication;
+
+/// <summary>Which column of a row a trigger means: names of the trigger's time, of the change's, and of now. A dash is a column that was dropped.</summary>
+public sealed class ColumnPlacesTests
+{
+    [Theory]
+    [InlineData("nothing happened", "id total", "id total", "id total", "id total")]
+    [InlineData("renamed, read before", "id total", "id amount", "id total", "id total")]
+    [InlineData("renamed, read after", "id total", "id amount", "id amount", "id total")]
+    [InlineData("renamed twice, read in between", "id total", "id sum", "id amount", "id total")]
+    [InlineData("renamed, and the catalogue does not show it yet", "id total", "id total", "id amount", "id total")]
+    [InlineData("two names swapped", "a b", "b a", "b a", "a b")]
+    [InlineData("two names swapped, read before", "a b", "b a", "a b", "a b")]
+    [InlineData("a column before it was dropped", "x id total", "- id amount", "id amount", "id total")]
+    [InlineData("a column before it is dropped later", "x id total", "- id amount", "x id total", "x id total")]
+    [InlineData("a column was added", "id total", "id total note", "id total note", "id total note")]
+    [InlineData("a column was added and is not visible yet", "id total", "id total", "id total note", "id total note")]
+    [InlineData("a column was added, read before", "id total", "id amount note", "id amount", "id total")]
+    [InlineData("dropped and made again", "id total", "id - total", "id total", "id total")]
+    [InlineData("the name of a dropped column, given to another", "id total note", "id - total", "id total", "id note")]
+    [InlineData("dropped, and the catalogue does not show it yet", "id total note", "id total note", "id note", "id note")]
+    [InlineData("nothing known of the trigger's time", "", "id amount", "id amount", "id amount")]
+    [InlineData("the table is gone", "id total", "", "id total", "id total")]
+    public void Columns_are_found_by_number_though_their_names_change(string what, string then, string now, string row, string expected)
+    {
+        var columns = Names(row).Select(name => new PublishedColumn(name!, JsonEncodedText.Encode(name!), PostgresType.Unknown, false)).ToList();
+        var places = ColumnPlaces.Find(columns, new CatalogTable(1, Names(now), []), Names(then));
+        Assert.True(expected == string.Join(' ', places.Names.Select(name => name ?? "-")), $"{what}: {string.Join(' ', places.Names)}");
+    }
+
+    private static string?[] Names(string names) => [.. names.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(name => name == "-" ? null : name)];
+}
