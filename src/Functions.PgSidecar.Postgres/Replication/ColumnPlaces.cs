@@ -7,10 +7,11 @@ namespace Functions.PgSidecar.Postgres.Replication;
 /// </summary>
 internal sealed class ColumnPlaces
 {
+    // Which columns there are outweighs what they are called: a table may have swapped names since.
     private const int Renamed = 4;
     private const int NameOfAnother = 12;
-    private const int LiveColumnMissing = 6;
-    private const int ColumnNotInCatalogue = 5;
+    private const int LiveColumnMissing = 40;
+    private const int ColumnNotInCatalogue = 40;
 
     private readonly Dictionary<string, int> places = new(StringComparer.Ordinal);
 

@@ -15,6 +15,7 @@ public sealed class ColumnPlacesTests
     [InlineData("renamed, and the catalogue does not show it yet", "id total", "id total", "id amount", "id total")]
     [InlineData("two names swapped", "a b", "b a", "b a", "a b")]
     [InlineData("two names swapped, read before", "a b", "b a", "a b", "a b")]
+    [InlineData("renamed, then two names swapped, read in between", "id total other", "id other amount", "id amount other", "id total other")]
     [InlineData("a column before it was dropped", "x id total", "- id amount", "id amount", "id total")]
     [InlineData("a column before it is dropped later", "x id total", "- id amount", "x id total", "x id total")]
     [InlineData("a column was added", "id total", "id total note", "id total note", "id total note")]
