@@ -9,8 +9,8 @@ from functions_private.triggers t join functions_private.functions f on f.name =
 left join functions_private.bindings b on b.trigger_id = t.id left join pg_class c on c.oid = t.relation
 join functions_private.trigger_problems() p on p.id = t.id
 cross join lateral (
-    select array_agg(coalesce(a.attname::text, n.name) order by n.place) filter (where n.option = 'columns') as columns,
-           array_agg(coalesce(a.attname::text, n.name) order by n.place) filter (where n.option = 'order_by') as order_by
+    select array_agg(coalesce(a.attname::text collate "default", n.name) order by n.place) filter (where n.option = 'columns') as columns,
+           array_agg(coalesce(a.attname::text collate "default", n.name) order by n.place) filter (where n.option = 'order_by') as order_by
     from (select 'columns' as option, c.name, c.place from unnest(t.columns) with ordinality c (name, place)
           union all select 'order_by', o.name, o.place from unnest(t.order_by) with ordinality o (name, place)) n
     left join pg_attribute a on a.attrelid = t.relation and a.attnum = array_position(t.table_columns, n.name) and not a.attisdropped) present;
