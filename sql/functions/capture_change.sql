@@ -1,5 +1,5 @@
 -- functions_private.capture_change(): the row trigger of tables and partitions whose updates and deletes are not published, because they could fail. Writes
--- the change into the WAL as a message: {xid, op, relation, schema, table, columns: [[name, type]], old, new} under an HMAC, the rows as the texts of
+-- the change into the WAL as a message: {xid, op, relation, schema, table, columns: [[name, type, whether it is published, attribute number in the root]], old, new} under an HMAC, the rows as the texts of
 -- composite values. The names are the root's, as those of published changes are.
 -- format(), not a cast: a cast from the table's type to text may be a function of the table's owner. What can't be written must not fail the
 -- statement: it becomes a message that says so, and a dead letter.
@@ -26,8 +26,9 @@ begin
         payload := json_build_object('xid', pg_current_xact_id()::text, 'op', left(tg_op, 1), 'relation', root::bigint,
             'schema', n.nspname, 'table', c.relname,
             'columns', (select json_agg(json_build_array(a.attname, a.atttypid::bigint,
-                            a.attgenerated = '' or a.attgenerated = 's' and current_setting('server_version_num')::integer >= 180000) order by a.attnum)
-                        from pg_attribute a where a.attrelid = tg_relid and a.attnum > 0 and not a.attisdropped),
+                            a.attgenerated = '' or a.attgenerated = 's' and current_setting('server_version_num')::integer >= 180000, r.attnum) order by a.attnum)
+                        from pg_attribute a join pg_attribute r on r.attrelid = root and r.attname = a.attname
+                        where a.attrelid = tg_relid and a.attnum > 0 and not a.attisdropped),
             'old', format('%s', old), 'new', case when tg_op = 'UPDATE' then format('%s', new) end)::text
         from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = root;
         if octet_length(payload) > 256 * 1024 * 1024 then

@@ -27,7 +27,7 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
     left join lateral (select x.oid as named from pg_class x join pg_namespace s on s.oid = x.relnamespace
         where s.nspname = b.schema_name and x.relname = b.table_name and x.relkind in ('r', 'p')) n on true
     left join lateral (select o as missing from unnest(t.columns || t.order_by) o
-        where not exists (select from pg_attribute a where a.attrelid = t.relation and a.attname = o and not a.attisdropped) limit 1) m on true
+        where not exists (select from pg_attribute a where a.attrelid = t.relation and (a.attnum = array_position(t.table_columns, o) or a.attname = o) and not a.attisdropped) limit 1) m on true
     left join lateral (select g.by_way_of from gaps g where g.relation = t.relation limit 1) g on true
     left join lateral (select p.* from plans p where p.root = t.relation limit 1) p on true
 $$;

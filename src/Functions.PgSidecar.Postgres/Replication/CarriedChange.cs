@@ -33,17 +33,22 @@ internal sealed class CarriedChange
     /// <summary>The columns of the rows; their types are set once they have been looked up.</summary>
     public PublishedColumn[] Columns { get; private set; } = [];
 
-    /// <summary>The types' oids.</summary>
-    public uint[] TypeIds { get; private set; } = [];
-
     /// <summary>The rows, as the server's message of a published change has them.</summary>
     public byte[] Tuples { get; private set; } = [];
 
     /// <summary>Why the rows are not there, or null.</summary>
     public string? Error { get; private set; }
 
+    /// <summary>The oid of the table, the root of a partitioned one.</summary>
+    public uint Oid => relation;
+
     /// <summary>The table, the root of a partitioned one. Old rows are whole.</summary>
     public PublishedRelation ToRelation() => new(relation, schema, table, 'f', Columns);
+
+    /// <summary>Whether a table that an earlier change described is the same, with the same columns.</summary>
+    public bool IsOf(PublishedRelation described) =>
+        described.Schema == schema && described.Name == table
+        && described.Columns.Select(column => (column.Name, column.TypeOid, column.Number)).SequenceEqual(Columns.Select(column => (column.Name, column.TypeOid, column.Number)));
 
     /// <summary>Reads a message, if the database signed it for this transaction.</summary>
     /// <returns>Null for a message that somebody else wrote.</returns>
@@ -66,7 +71,7 @@ internal sealed class CarriedChange
         }
         catch (InvalidDataException e)
         {
-            (change.Error, change.Columns, change.TypeIds) = (e.Message, [], []);
+            (change.Error, change.Columns) = (e.Message, []);
         }
         return change;
     }
@@ -75,11 +80,13 @@ internal sealed class CarriedChange
     {
         schema = root.GetProperty("schema"u8).GetString()!;
         table = root.GetProperty("table"u8).GetString()!;
-        var all = root.GetProperty("columns"u8).EnumerateArray().Select(column => (Name: column[0].GetString()!, Type: column[1].GetUInt32(), IsPublished: column[2].GetBoolean())).ToArray();
+        var all = root.GetProperty("columns"u8).EnumerateArray().Select(column => (
+            Name: column[0].GetString()!, Type: column[1].GetUInt32(), IsPublished: column[2].GetBoolean(),
+            Number: column.GetArrayLength() > 3 ? column[3].GetInt32() : 0)).ToArray(); // changes of former versions have no numbers
         var published = all.Select(column => column.IsPublished).ToArray();
         var columns = all.Where(column => column.IsPublished).ToArray();
-        Columns = [.. columns.Select(column => new PublishedColumn(column.Name, JsonEncodedText.Encode(column.Name, RowWriter.Options.Encoder), PostgresType.Unknown, true))];
-        TypeIds = [.. columns.Select(column => column.Type)];
+        Columns = [.. columns.Select(column =>
+            new PublishedColumn(column.Name, JsonEncodedText.Encode(column.Name, RowWriter.Options.Encoder), PostgresType.Unknown, true) { TypeOid = column.Type, Number = column.Number })];
         var buffer = new ArrayBufferWriter<byte>();
         Write(buffer, 'O', root.GetProperty("old"u8).GetString()!, published);
         if (Operation == RowOperations.Update) Write(buffer, 'N', root.GetProperty("new"u8).GetString()!, published);

@@ -2,8 +2,8 @@ namespace Functions.PgSidecar.Postgres.Replication;
 
 /// <summary>
 /// Where the columns that a trigger names are in the rows of the stream. A trigger means columns (attribute numbers) by the names of its own time; the stream
-/// gives names of the time of the change, in the order of the attribute numbers; the catalogue has those of now. Nothing gives the numbers of then, so
-/// the three are aligned: equal names first, and by their order where a column was renamed.
+/// gives names of the time of the change, in the order of the attribute numbers; the catalogue has those of now. The stream does not give the numbers, so
+/// the three are aligned: equal names first, and by their order where a column was renamed. A change that came as a message has the numbers.
 /// </summary>
 internal sealed class ColumnPlaces
 {
@@ -27,7 +27,7 @@ internal sealed class ColumnPlaces
     public static ColumnPlaces Find(IReadOnlyList<PublishedColumn> columns, CatalogTable now, IReadOnlyList<string?> then)
     {
         var found = new ColumnPlaces(columns.Count);
-        var numbers = then.Count == 0 ? [] : Align(columns, now.Columns, then);
+        var numbers = then.Count == 0 ? [] : columns.All(column => column.Number > 0) ? [.. columns.Select(column => column.Number)] : Align(columns, now.Columns, then);
         for (var place = 0; place < numbers.Length; place++)
         {
             if (numbers[place] > 0 && numbers[place] <= then.Count && then[numbers[place] - 1] is { } name) found.Add(name, place);

@@ -7,9 +7,9 @@ namespace Functions.PgSidecar.Postgres.Replication;
 
 /// <summary>
 /// The rows that a condition was asked about, as a dead letter keeps them, so that it can be asked again:
-/// <c>{"columns":[["name",type's oid]],"old":{texts},"new":{texts}}</c>, with null for a row that there is not.
+/// <c>{"columns":[["name",type's oid,number or 0]],"old":{texts},"new":{texts}}</c>, with null for a row that there is not.
 /// </summary>
-internal sealed record ConditionRecord(IReadOnlyList<(string Name, uint Type)> Columns, ReadOnlyMemory<byte> Old, ReadOnlyMemory<byte> New)
+internal sealed record ConditionRecord(IReadOnlyList<(string Name, uint Type, int Number)> Columns, ReadOnlyMemory<byte> Old, ReadOnlyMemory<byte> New)
 {
     public static string Write(PublishedRelation relation, ReadOnlyMemory<byte> old, ReadOnlyMemory<byte> @new)
     {
@@ -22,6 +22,7 @@ internal sealed record ConditionRecord(IReadOnlyList<(string Name, uint Type)> C
             json.WriteStartArray();
             json.WriteStringValue(column.JsonName);
             json.WriteNumberValue(column.TypeOid);
+            json.WriteNumberValue(column.Number);
             json.WriteEndArray();
         }
         json.WriteEndArray();
@@ -39,7 +40,7 @@ internal sealed record ConditionRecord(IReadOnlyList<(string Name, uint Type)> C
         using var document = JsonDocument.Parse(text);
         var root = document.RootElement;
         return new ConditionRecord(
-            [.. root.GetProperty("columns").EnumerateArray().Select(column => (column[0].GetString()!, column[1].GetUInt32()))],
+            [.. root.GetProperty("columns").EnumerateArray().Select(column => (column[0].GetString()!, column[1].GetUInt32(), column[2].GetInt32()))],
             Row(root.GetProperty("old")), Row(root.GetProperty("new")));
     }
 
@@ -47,7 +48,11 @@ internal sealed record ConditionRecord(IReadOnlyList<(string Name, uint Type)> C
     public async Task<PublishedRelation> DescribeAsync(uint table, TableCatalog tables, CancellationToken cancellationToken)
     {
         var columns = Columns.Select(column =>
-            new PublishedColumn(column.Name, JsonEncodedText.Encode(column.Name, RowWriter.Options.Encoder), PostgresType.Unknown, false) { TypeOid = column.Type });
+            new PublishedColumn(column.Name, JsonEncodedText.Encode(column.Name, RowWriter.Options.Encoder), PostgresType.Unknown, false)
+            {
+                TypeOid = column.Type,
+                Number = column.Number,
+            });
         return new PublishedRelation(table, "", "", 'f', [.. columns])
         {
             Catalog = await tables.GetAsync(table, [.. Columns.Select(column => column.Type)], cancellationToken).ConfigureAwait(false),

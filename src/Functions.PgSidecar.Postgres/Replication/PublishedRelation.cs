@@ -13,6 +13,9 @@ internal readonly record struct PublishedColumn(string Name, JsonEncodedText Jso
 {
     /// <summary>pg_type.oid.</summary>
     public uint TypeOid { get; init; }
+
+    /// <summary>pg_attribute.attnum of the trigger's table, where the change says so; 0: not known.</summary>
+    public int Number { get; init; }
 }
 
 /// <summary>A table as the stream describes it; described again, as a new instance, whenever its definition has changed.</summary>

@@ -17,6 +17,9 @@ internal sealed class WalDecoder(TypeCatalog types, TableCatalog tables, byte[] 
     private static readonly DateTime PostgresEpoch = new(2000, 1, 1, 0, 0, 0, DateTimeKind.Utc);
 
     private readonly Dictionary<uint, PublishedRelation> relations = [];
+
+    /// <summary>The tables of the current transaction's changes that came as messages.</summary>
+    private readonly Dictionary<uint, PublishedRelation> carriedRelations = [];
     private readonly RowChange change = new();
     private readonly PartitionIdentities partitions = new();
     private readonly EventWriter writer = new();
@@ -105,17 +108,26 @@ internal sealed class WalDecoder(TypeCatalog types, TableCatalog tables, byte[] 
         return carried is not null;
     }
 
-    /// <summary>Looks up the types of the change that <see cref="ReadCarried"/> has read.</summary>
-    /// <returns>False: the database does not know one of them, yet or any more.</returns>
-    public async Task<bool> DescribeCarriedAsync(CancellationToken cancellationToken)
+    /// <summary>Looks up the table and the types of the change that <see cref="ReadCarried"/> has read, once for all changes of a transaction that are alike.</summary>
+    /// <param name="isVisible">Whether the transaction is visible: what is not there now will not be.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <returns>False: the database does not know the table or one of the types, yet or any more.</returns>
+    public async Task<bool> DescribeCarriedAsync(bool isVisible, CancellationToken cancellationToken)
     {
+        if (carriedRelations.TryGetValue(carried!.Oid, out var relation) && carried.IsOf(relation)) return true;
         var complete = true;
-        for (var i = 0; i < carried!.Columns.Length; i++)
+        for (var i = 0; i < carried.Columns.Length; i++)
         {
-            var type = await types.GetAsync(carried.TypeIds[i], cancellationToken).ConfigureAwait(false);
+            var type = await types.GetAsync(carried.Columns[i].TypeOid, cancellationToken).ConfigureAwait(false);
             complete &= type != PostgresType.Unknown;
             carried.Columns[i] = carried.Columns[i] with { Type = type };
         }
+        relation = carried.ToRelation();
+        relation.Catalog = await tables.GetAsync(relation.Oid, [.. carried.Columns.Select(column => column.TypeOid)], cancellationToken).ConfigureAwait(false);
+        complete &= relation.Catalog.Owner != 0;
+        if (!complete && !isVisible) return false;
+        relation.Attach(triggers);
+        carriedRelations[relation.Oid] = relation;
         return complete;
     }
 
@@ -128,6 +140,7 @@ internal sealed class WalDecoder(TypeCatalog types, TableCatalog tables, byte[] 
         {
             case (byte)'B':
                 Begin(ref reader);
+                carriedRelations.Clear();
                 chunk.BeginTransaction();
                 break;
             case (byte)'C':
@@ -229,8 +242,7 @@ internal sealed class WalDecoder(TypeCatalog types, TableCatalog tables, byte[] 
     private void Fire(CarriedChange from, InboxChunk chunk)
     {
         ordinal++;
-        var relation = from.ToRelation();
-        relation.Attach(triggers);
+        var relation = carriedRelations[from.Oid];
         if (relation.Triggers.Count == 0) return;
         var reader = new WalMessageReader(from.Tuples);
         if (from.Error is null) change.Read(from.Operation, ref reader);

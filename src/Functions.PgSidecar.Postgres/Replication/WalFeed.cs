@@ -272,9 +272,9 @@ public sealed class WalFeed(NpgsqlDataSource dataSource, string connectionString
     /// <summary>The same for a change that a row trigger carries: its types.</summary>
     private async Task DescribeCarriedAsync(WalDecoder decoder, CancellationToken cancellationToken)
     {
-        if (await decoder.DescribeCarriedAsync(cancellationToken).ConfigureAwait(false)) return;
+        if (await decoder.DescribeCarriedAsync(isVisible: false, cancellationToken).ConfigureAwait(false)) return;
         await BecomesVisibleAsync(decoder.Transaction, cancellationToken).ConfigureAwait(false);
-        await decoder.DescribeCarriedAsync(cancellationToken).ConfigureAwait(false);
+        await decoder.DescribeCarriedAsync(isVisible: true, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Waits until all that was read is on disk, and the server knows.</summary>

@@ -31,7 +31,7 @@ public sealed class ConditionRightsTests
     [InlineData("a cast to json, reached by the whole row", "create type app.e as enum ('a'); create function app.j(app.e) returns json language plpgsql as 'begin perform app.evil(); return null; end'; create cast (app.e as json) with function app.j(app.e); create table app.t (x app.e)", "to_jsonb(new) is not null", "a")]
     [InlineData("a polymorphic function", "create function app.any(anyelement) returns boolean language sql as 'select app.evil()'; create table app.t (x text)", "app.any(new.x)", "a")]
     [InlineData("an immutable function of constants", "create function app.one(int) returns boolean immutable language plpgsql as 'begin return app.evil(); end'; create table app.t (x text)", "app.one(1)", "a")]
-    [InlineData("a security-definer function of its own rights only", "create table app.t (x text)", "app.evil()", "a")]
+    [InlineData("a function that the condition names", "create table app.t (x text)", "app.evil()", "a")]
     public async Task Code_that_is_reached_runs_without_rights(string how, string script, string condition, string value)
     {
         await using var stage = await ConditionStage.CreateAsync();
@@ -188,6 +188,11 @@ public sealed class ConditionRightsTests
             """));
         Assert.Equal("parse_without_rights", await stage.Database.ScalarAsync<string>(
             "select string_agg(p.proname, ',') from pg_proc p where p.proowner = 'pgfn_conditions'::regrole"));
+        Assert.Equal("pgfn_conditions", await stage.Database.ScalarAsync<string>("""
+            select string_agg(distinct r.rolname, ',') from pg_proc p cross join aclexplode(p.proacl) a left join pg_roles r on r.oid = a.grantee
+            where p.oid = 'functions_private.parse_without_rights(text)'::regprocedure
+            """));
+        Assert.Equal(0, await stage.Database.ScalarAsync<long>("select count(*) from pg_roles r where not r.rolsuper and r.rolname <> 'pgfn_conditions' and has_function_privilege(r.oid, 'functions_private.parse_without_rights(text)', 'execute')"));
         Assert.False(await stage.Database.ScalarAsync<bool>("select has_schema_privilege('pgfn_conditions', 'functions_private', 'usage') or has_schema_privilege('pgfn_conditions', 'functions_private', 'create')"));
     }
 }

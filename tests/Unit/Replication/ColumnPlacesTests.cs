@@ -33,5 +33,17 @@ public sealed class ColumnPlacesTests
         Assert.True(expected == string.Join(' ', places.Names.Select(name => name ?? "-")), $"{what}: {string.Join(' ', places.Names)}");
     }
 
+    /// <summary>A partition may have its columns in another order than the root, whose numbers count.</summary>
+    [Fact]
+    public void Columns_that_come_with_their_numbers_are_found_by_them()
+    {
+        List<PublishedColumn> columns = [Numbered("amount", 3), Numbered("id", 1), Numbered("note", 2)];
+        var places = ColumnPlaces.Find(columns, new CatalogTable(1, Names("id note amount"), []), Names("id text total"));
+        Assert.Equal("total id text", string.Join(' ', places.Names));
+        Assert.Equal([0, 2], places.Of(["total", "text"]));
+    }
+
+    private static PublishedColumn Numbered(string name, int number) => new(name, JsonEncodedText.Encode(name), PostgresType.Unknown, false) { Number = number };
+
     private static string?[] Names(string names) => [.. names.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(name => name == "-" ? null : name)];
 }
