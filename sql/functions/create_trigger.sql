@@ -80,6 +80,11 @@ begin
             create_trigger.function
             using hint = 'To have it run as one role for all changes, an application''s own login''s too: the option role, of the trigger or of the function.';
     end if;
+    if options ->> 'role' is not null and not has_schema_privilege((options ->> 'role')::name, (select c.relnamespace from pg_class c where c.oid = "table"), 'usage') then
+        raise notice 'Role % has no USAGE on the schema of %: the function can''t ask for its rows.', options -> 'role', "table"
+            using hint = format('grant usage on schema %I to %I; and what the function does with its tables.',
+                (select c.relnamespace::regnamespace::text from pg_class c where c.oid = "table"), options ->> 'role');
+    end if;
     if options ->> 'start' = 'backfill' then
         perform functions.backfill(trigger);
     end if;

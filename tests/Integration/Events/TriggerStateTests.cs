@@ -85,6 +85,26 @@ public sealed class TriggerStateTests
         }
     }
 
+    [Fact]
+    public async Task A_role_that_may_not_use_the_tables_schema_is_noticed()
+    {
+        await using var database = await TestDatabase.CreateAsync();
+        try
+        {
+            await database.ExecuteAsync("select functions.deploy('f', 'x'); create schema closed; create table closed.orders (id int primary key)");
+            await using var connection = await database.Owner.OpenConnectionAsync();
+            var notices = new List<string>();
+            connection.Notice += (_, notice) => notices.Add(notice.Notice.MessageText);
+            await using var create = new NpgsqlCommand("select functions.create_trigger('t', 'f', 'closed.orders', '{INSERT}', '{\"role\": \"anon\"}')", connection);
+            await create.ExecuteNonQueryAsync();
+            Assert.Contains("Role \"anon\" has no USAGE on the schema of closed.orders: the function can't ask for its rows.", notices);
+        }
+        finally
+        {
+            await DropSlotAsync(database);
+        }
+    }
+
     [Theory]
     [InlineData("'INSERT'", "operations is an array: write '{INSERT}', not 'INSERT'")]
     [InlineData("'insert or update'", "operations is an array: write '{INSERT,UPDATE}', not 'insert or update'")]
