@@ -17,6 +17,7 @@ begin
     if not found then
         return false;
     end if;
+    delete from functions_private.attempts a where a.version = complete_version.id;
 
     if not ok and was.status = 'ready' then
         -- Another build of the engine could not load it. The version stays what it was for the sidecars that can.

@@ -1,5 +1,5 @@
 -- functions.restrict_builtins() -> the functions taken back from PUBLIC
--- PostgreSQL lets every role take session-level advisory locks, create large objects, send notifications and write messages into the WAL. The
+-- PostgreSQL lets every role take advisory locks (of its session or its transaction: both fill the one lock table that all share), create large objects, send notifications and write messages into the WAL. The
 -- sidecar refuses these in functions' statements; a superuser may take them back altogether. Opt-in, because it is so for every role of the
 -- database: whatever else uses one of these needs a grant afterwards. Undo: grant execute on function ... to public.
 create or replace function functions.restrict_builtins() returns setof text

@@ -132,9 +132,13 @@ internal static class Sidecar
 
     private static void AddBindings(IServiceCollection services, SidecarOptions options, MasterKey key)
     {
-        var database = new FunctionDatabaseOptions { MaxPoolSize = options.Limits.ConnectionsPerRole };
+        var database = new FunctionDatabaseOptions
+        {
+            MaxPoolSize = options.Limits.ConnectionsPerRole, ConnectionsPerFunction = options.Limits.ConnectionsPerFunction,
+        };
         services.AddSingleton(provider => new FunctionDatabase(
-            provider.GetRequiredService<NpgsqlDataSource>(), key.Derive("pgfn role logins v1"), database, provider.GetRequiredService<TimeProvider>()));
+            provider.GetRequiredService<NpgsqlDataSource>(), key.Derive("pgfn role logins v1"), database, provider.GetRequiredService<TimeProvider>(),
+            provider.GetRequiredService<ILogger<FunctionDatabase>>()));
         services.AddSingleton(provider => new OutboundHttp(options.Http, provider.GetRequiredService<TimeProvider>()));
         services.AddHostedService<LoginGuard>();
         services.AddSingleton<IBinding, DbBinding>();

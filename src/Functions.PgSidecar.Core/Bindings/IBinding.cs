@@ -38,6 +38,9 @@ internal enum OutsideTrouble
     /// <summary>Another transaction was in the way, this time.</summary>
     Contention,
 
+    /// <summary>All database connections of the caller's role were in use.</summary>
+    ConnectionsInUse,
+
     /// <summary>The server can't be reached, or takes no work.</summary>
     ServerAway,
 }

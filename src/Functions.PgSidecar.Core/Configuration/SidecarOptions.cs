@@ -202,6 +202,7 @@ internal sealed record SidecarOptions
             ModuleThreads = reader.Number("PGFN_MODULE_THREADS", defaults.ModuleThreads, 1, 1024),
             GuardPages = reader.Flag("PGFN_GUARD_PAGES", defaults.GuardPages),
             ConnectionsPerRole = reader.Number("PGFN_DB_POOL_SIZE", defaults.ConnectionsPerRole, 1, 1000),
+            ConnectionsPerFunction = reader.Number("PGFN_DB_CONNECTIONS_PER_FUNCTION", defaults.ConnectionsPerFunction, 1, 1000),
             ShutdownTimeout = reader.Duration("PGFN_SHUTDOWN_TIMEOUT", defaults.ShutdownTimeout, TimeSpan.Zero, TimeSpan.FromMinutes(10)),
         };
     }
@@ -236,6 +237,9 @@ internal sealed record LimitsOptions
 
     /// <summary><c>PGFN_DB_POOL_SIZE</c>: connections at most for each privilege level of functions. Default: 20.</summary>
     public int ConnectionsPerRole { get; init; } = 20;
+
+    /// <summary><c>PGFN_DB_CONNECTIONS_PER_FUNCTION</c>: how many of those one function may hold. Default (0): half, rounded up.</summary>
+    public int ConnectionsPerFunction { get; init; }
 
     /// <summary><c>PGFN_SHUTDOWN_TIMEOUT</c>: how long a stop waits for what is running. Default: 30 seconds.</summary>
     public TimeSpan ShutdownTimeout { get; init; } = TimeSpan.FromSeconds(30);

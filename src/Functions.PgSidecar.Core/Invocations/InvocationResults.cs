@@ -25,6 +25,11 @@ internal static class InvocationResults
             RunOutcome.Threw when trouble == OutsideTrouble.Contention => Failure(
                 InvocationOutcome.HostError, 503, "DATABASE_UNAVAILABLE",
                 $"Another transaction was in the way; try again. {function.Redactor.Redact(Message(run.Error))}", retryAfter: 1),
+            RunOutcome.Threw when trouble == OutsideTrouble.ConnectionsInUse => Failure(
+                InvocationOutcome.HostError, 503, "DATABASE_BUSY", function.Redactor.Redact(Message(run.Error)), retryAfter: 1),
+            // The function itself holds too many: its failure, and worth another try all the same.
+            RunOutcome.Threw when run.Error?.Code == SqlErrorCodes.ConnectionsInUse => Failure(
+                InvocationOutcome.Threw, 503, "DATABASE_BUSY", function.Redactor.Redact(Message(run.Error)), retryAfter: 1),
             RunOutcome.Threw when run.Error?.Code == SqlErrorCodes.RoleNotGranted => Failure(
                 InvocationOutcome.Threw, 403, "FORBIDDEN", function.Redactor.Redact(Message(run.Error))),
             RunOutcome.Threw => Failure(InvocationOutcome.Threw, 500, "FUNCTION_ERROR", function.Redactor.Redact(Message(run.Error))),

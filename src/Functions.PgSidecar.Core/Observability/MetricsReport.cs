@@ -3,6 +3,7 @@ using System.Text;
 using Functions.PgSidecar.Core.Events;
 using Functions.PgSidecar.Core.Invocations;
 using Functions.PgSidecar.Core.Registry;
+using Functions.PgSidecar.Postgres.Data;
 using Functions.PgSidecar.Sandbox.JavaScript;
 using Functions.PgSidecar.Sandbox.Wasi;
 
@@ -10,7 +11,7 @@ namespace Functions.PgSidecar.Core.Observability;
 
 /// <summary>Everything that is measured, in Prometheus' text format 0.0.4. Names of functions are plain identifiers and need no escaping.</summary>
 internal sealed class MetricsReport(
-    InvocationMetrics metrics, InvocationLog log, Invoker invoker, JavaScriptEngine engine, WasmEngine modules, ProgramCache programs, EventMetrics events)
+    InvocationMetrics metrics, InvocationLog log, Invoker invoker, JavaScriptEngine engine, WasmEngine modules, ProgramCache programs, EventMetrics events, FunctionDatabase database)
 {
     /// <summary>The report of this moment.</summary>
     public string Write()
@@ -32,6 +33,7 @@ internal sealed class MetricsReport(
         text.Append(CultureInfo.InvariantCulture, $"functions_program_load_seconds_total {programs.LoadTime.TotalSeconds}\n");
         Single(text, "functions_log_lines_dropped_total", "counter", "Log lines that could not be kept.", log.DroppedLines);
         Single(text, "functions_log_invocations_dropped_total", "counter", "Invocation records that could not be kept.", log.DroppedRecords);
+        Single(text, "functions_database_abandoned_backends", "gauge", "PostgreSQL processes that still run a statement which neither its timeout nor a cancel has ended.", database.AbandonedBackendCount);
         WriteEvents(text);
         return text.ToString();
     }

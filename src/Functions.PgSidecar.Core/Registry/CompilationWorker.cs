@@ -61,14 +61,31 @@ internal sealed class CompilationWorker(
         }
     }
 
+    /// <inheritdoc/>
+    public override async Task StopAsync(CancellationToken cancellationToken)
+    {
+        await base.StopAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            // What was not finished in time is not to blame for the end of this process.
+            await store.ReleaseAsync(identity.Id, CancellationToken.None).ConfigureAwait(false);
+        }
+        catch (Npgsql.NpgsqlException e)
+        {
+            RegistryLog.NotReleased(logger, e.Message);
+        }
+    }
+
     private async Task CompilePendingAsync(CancellationToken stoppingToken)
     {
         while (true)
         {
-            var pending = await store.ClaimPendingAsync(identity.Id, BatchSize, Lease, stoppingToken).ConfigureAwait(false);
-            if (pending.Count == 0)
+            var claims = await store.ClaimPendingAsync(identity.Id, BatchSize, Lease, stoppingToken).ConfigureAwait(false);
+            foreach (var version in claims.GivenUp)
+                RegistryLog.GivenUp(logger, version.Function, version.Version, RegistryStore.MaxAttempts);
+            if (claims.Claimed.Count == 0)
                 return;
-            await Task.WhenAll(pending.Select(version => CompileAsync(version, stoppingToken))).ConfigureAwait(false);
+            await Task.WhenAll(claims.Claimed.Select(version => CompileAsync(version, stoppingToken))).ConfigureAwait(false);
         }
     }
 

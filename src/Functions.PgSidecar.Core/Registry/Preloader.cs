@@ -1,4 +1,5 @@
 using System.Text;
+using Functions.PgSidecar.Postgres.Registry;
 using Functions.PgSidecar.Sandbox.JavaScript;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -9,7 +10,9 @@ namespace Functions.PgSidecar.Core.Registry;
 /// Before the sidecar serves: loads the functions and the first of their programs, and lets the engine run once, so that the first
 /// caller after a start waits for neither. What can't be loaded now is loaded when it is called.
 /// </summary>
-internal sealed class Preloader(FunctionCatalog catalog, ProgramCache programs, JavaScriptEngine engine, ILogger<Preloader> logger) : IHostedService
+internal sealed class Preloader(
+    FunctionCatalog catalog, ProgramCache programs, RegistryStore store, SidecarIdentity identity, JavaScriptEngine engine, ILogger<Preloader> logger)
+    : IHostedService
 {
     /// <summary>Programs loaded ahead; each takes some 4 MB of memory shared by its instances.</summary>
     private const int MaxPrograms = 64;
@@ -25,8 +28,15 @@ internal sealed class Preloader(FunctionCatalog catalog, ProgramCache programs, 
         try
         {
             await RehearseAsync().ConfigureAwait(false);
+            var suspects = await store.SuspectsAsync(identity.Id, patience.Token).ConfigureAwait(false);
             foreach (var function in (await catalog.PreloadAsync(patience.Token).ConfigureAwait(false)).Take(MaxPrograms))
-                await PreloadAsync(function, patience.Token).ConfigureAwait(false);
+            {
+                // A program that ends the process must not do so at every start.
+                if (suspects.Contains(function.VersionId))
+                    RegistryLog.NotPreloaded(logger, function.Name, function.Version);
+                else
+                    await PreloadAsync(function, patience.Token).ConfigureAwait(false);
+            }
         }
         catch (Exception e) when (!cancellationToken.IsCancellationRequested)
         {

@@ -16,6 +16,7 @@ internal sealed class ProgramCache : IDisposable
 
     private readonly Compiler compiler;
     private readonly RegistryStore store;
+    private readonly SidecarIdentity identity;
     private readonly ILogger<ProgramCache> logger;
     private readonly ITimer trimming;
     private readonly Lock gate = new();
@@ -33,16 +34,18 @@ internal sealed class ProgramCache : IDisposable
     /// <summary>How long that took, from the question to the database until they could run.</summary>
     public TimeSpan LoadTime => new(Interlocked.Read(ref loadTicks));
 
-    public ProgramCache(Compiler compiler, RegistryStore store, TimeProvider time, ILogger<ProgramCache> logger)
+    public ProgramCache(Compiler compiler, RegistryStore store, SidecarIdentity identity, TimeProvider time, ILogger<ProgramCache> logger)
     {
         this.compiler = compiler;
         this.store = store;
+        this.identity = identity;
         this.logger = logger;
         trimming = time.CreateTimer(static cache => ((ProgramCache)cache!).TrimInstances(), this, TrimInterval, TrimInterval);
     }
 
     /// <summary>A program, loaded where it is not there yet.</summary>
-    /// <exception cref="SidecarException">PGFN2503: the registry can't be read; PGFN2404: the version is gone; PGFN2422: it does not compile.</exception>
+    /// <exception cref="SidecarException">PGFN2503: the registry can't be read; PGFN2404: the version is gone; PGFN2422: it does not compile;
+    /// PGFN2424: sidecars ended while they loaded it.</exception>
     public async ValueTask<ProgramLease> AcquireAsync(string function, Guid version, CancellationToken cancellationToken)
     {
         while (true)
@@ -114,20 +117,54 @@ internal sealed class ProgramCache : IDisposable
     private async Task<SharedProgram> LoadAsync(string function, Guid version)
     {
         var began = Stopwatch.GetTimestamp();
-        var artifact = await ReadAsync(version).ConfigureAwait(false)
-            ?? throw new SidecarException("PGFN2404", 404, $"The version of function '{function}' that was called is gone.");
+        var (found, lost) = await BeginAsync(version).ConfigureAwait(false);
+        var artifact = found ?? throw new SidecarException("PGFN2404", 404, $"The version of function '{function}' that was called is gone.");
+        if (lost >= RegistryStore.MaxAttempts)
+        {
+            throw new SidecarException(
+                "PGFN2424", 500,
+                $"Version {artifact.Version} of function '{function}' is not loaded again: {lost} times a sidecar ended while it loaded it. "
+                + $"Deploy a corrected version, or select functions.retry_version('{function}', {artifact.Version});");
+        }
+        var worked = false;
+        try
+        {
+            var program = await LoadAsync(artifact, began).ConfigureAwait(false);
+            worked = true;
+            return program;
+        }
+        finally
+        {
+            _ = EndAsync(artifact, worked);
+        }
+    }
+
+    private async Task<SharedProgram> LoadAsync(VersionArtifact artifact, long began)
+    {
         if (TryRead(artifact) is { } stored)
         {
             Interlocked.Increment(ref loads);
             Interlocked.Add(ref loadTicks, Stopwatch.GetElapsedTime(began).Ticks);
             return new SharedProgram(stored);
         }
-        RegistryLog.Recompiling(logger, function, artifact.Version);
+        RegistryLog.Recompiling(logger, artifact.Function, artifact.Version);
         var (program, outcome) = await compiler.CompileAsync(artifact).ConfigureAwait(false);
         if (program is null)
-            throw new SidecarException("PGFN2422", 500, $"Version {artifact.Version} of function '{function}' does not compile with this engine: {outcome.Error?.Message}");
+            throw new SidecarException("PGFN2422", 500, $"Version {artifact.Version} of function '{artifact.Function}' does not compile with this engine: {outcome.Error?.Message}");
         await StoreAsync(artifact, outcome).ConfigureAwait(false);
         return new SharedProgram(program);
+    }
+
+    private async Task EndAsync(VersionArtifact artifact, bool worked)
+    {
+        try
+        {
+            await store.EndLoadAsync(artifact.Id, identity.Id, worked, CancellationToken.None).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is Npgsql.NpgsqlException or ObjectDisposedException)
+        {
+            RegistryLog.LoadNotEnded(logger, artifact.Function, artifact.Version, e.Message);
+        }
     }
 
     /// <summary>The stored program; <see langword="null"/> where there is none, or none that this engine can use.</summary>
@@ -157,11 +194,11 @@ internal sealed class ProgramCache : IDisposable
         }
     }
 
-    private async Task<VersionArtifact?> ReadAsync(Guid version)
+    private async Task<(VersionArtifact? Version, int LostAttempts)> BeginAsync(Guid version)
     {
         try
         {
-            return await store.LoadArtifactAsync(version, CancellationToken.None).ConfigureAwait(false);
+            return await store.BeginLoadAsync(version, identity.Id, CancellationToken.None).ConfigureAwait(false);
         }
         catch (Npgsql.NpgsqlException e)
         {

@@ -38,6 +38,21 @@ internal static partial class RegistryLog
     [LoggerMessage(4011, LogLevel.Warning, "Function '{Function}' version {Version} runs, but could not be stored: {Reason}")]
     public static partial void NotStored(ILogger logger, string function, int version, string reason);
 
+    [LoggerMessage(4021, LogLevel.Error, "Function '{Function}' version {Version} is not compiled again: {Attempts} times a sidecar ended while it compiled it. "
+        + "Deploy a corrected version, or select functions.retry_version(...)")]
+    public static partial void GivenUp(ILogger logger, string function, int version, int attempts);
+
+    [LoggerMessage(4022, LogLevel.Warning, "Function '{Function}' version {Version} is not loaded ahead: a sidecar has begun to load it and not finished. It is "
+        + "loaded when it is called")]
+    public static partial void NotPreloaded(ILogger logger, string function, int version);
+
+    [LoggerMessage(4023, LogLevel.Warning, "The end of the load of function '{Function}' version {Version} could not be recorded: should this process be killed, it "
+        + "counts as a load that ended it: {Reason}")]
+    public static partial void LoadNotEnded(ILogger logger, string function, int version, string reason);
+
+    [LoggerMessage(4024, LogLevel.Warning, "What this sidecar has not finished compiling could not be given back; it counts as an attempt: {Reason}")]
+    public static partial void NotReleased(ILogger logger, string reason);
+
     /// <summary>What a caller is told when the registry can't be read.</summary>
     public static SidecarException Unreadable(Exception cause) =>
         new("PGFN2503", 503, "The database that holds the functions can't be reached just now; try again.", cause);

@@ -1,6 +1,8 @@
 using System.Buffers;
 using Functions.PgSidecar.Postgres.Results;
 using Functions.PgSidecar.Postgres.Sessions;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 using Npgsql;
 
 namespace Functions.PgSidecar.Postgres.Data;
@@ -26,6 +28,8 @@ public sealed class FunctionDatabase : IAsyncDisposable
     private readonly FunctionDatabaseOptions options;
     private readonly TimeProvider time;
     private readonly RoleLogins logins;
+    private readonly RoleConnections connections;
+    private readonly AbandonedBackends abandoned;
     private readonly TypeCatalog catalog;
     private readonly SemaphoreSlim definitions = new(0, 1);
     private StatementRunner? runner;
@@ -35,15 +39,22 @@ public sealed class FunctionDatabase : IAsyncDisposable
     /// <param name="key">From which the login roles' passwords are derived; the same for all sidecars of a PostgreSQL cluster. At least 16 bytes.</param>
     /// <param name="options">Limits and sizes; the defaults when null.</param>
     /// <param name="time">The clock of deadlines; the system's when null.</param>
-    public FunctionDatabase(NpgsqlDataSource owner, ReadOnlyMemory<byte> key, FunctionDatabaseOptions? options = null, TimeProvider? time = null)
+    /// <param name="logger">Where backends that can't be stopped are logged.</param>
+    public FunctionDatabase(
+        NpgsqlDataSource owner, ReadOnlyMemory<byte> key, FunctionDatabaseOptions? options = null, TimeProvider? time = null, ILogger<FunctionDatabase>? logger = null)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(key.Length, 16, nameof(key));
         this.owner = owner;
         this.options = options ?? new FunctionDatabaseOptions();
         this.time = time ?? TimeProvider.System;
         logins = new RoleLogins(owner, key, this.options);
+        abandoned = new AbandonedBackends(owner, logins, this.time, (ILogger?)logger ?? NullLogger.Instance);
+        connections = new RoleConnections(logins, abandoned, this.options, this.time);
         catalog = new TypeCatalog(owner);
     }
+
+    /// <summary>Server processes that still run a statement which neither its timeout nor a cancel has ended.</summary>
+    public int AbandonedBackendCount => abandoned.Count;
 
     /// <summary>Runs one statement in a transaction of its own and writes its result.</summary>
     public Task QueryAsync(
@@ -68,13 +79,12 @@ public sealed class FunctionDatabase : IAsyncDisposable
     public async Task<FunctionTransaction> BeginAsync(CallerContext caller, DateTimeOffset deadline, CancellationToken cancellationToken)
     {
         using var limit = new StatementDeadline(deadline, time, cancellationToken);
-        NpgsqlConnection? connection = null;
         return await GuardAsync(
             caller.Role, limit,
             async () =>
             {
                 var statements = await RunnerAsync(limit.Token).ConfigureAwait(false);
-                connection = await logins.ConnectAsync(caller.Role, limit.Token).ConfigureAwait(false);
+                var connection = await connections.ConnectAsync(caller, limit.Token).ConfigureAwait(false);
                 try
                 {
                     return await FunctionTransaction.BeginAsync(this, connection, statements, caller, limit, time).ConfigureAwait(false);
@@ -100,6 +110,7 @@ public sealed class FunctionDatabase : IAsyncDisposable
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
+        await abandoned.DisposeAsync().ConfigureAwait(false);
         await logins.DisposeAsync().ConfigureAwait(false);
         definitions.Dispose();
     }
@@ -179,8 +190,8 @@ public sealed class FunctionDatabase : IAsyncDisposable
             async () =>
             {
                 var statementRunner = await RunnerAsync(limit.Token).ConfigureAwait(false);
-                await using var connection = await logins.ConnectAsync(caller.Role, limit.Token).ConfigureAwait(false);
-                await statementRunner.RunAsync(connection, caller, statements, shape, json, limit).ConfigureAwait(false);
+                await using var connection = await connections.ConnectAsync(caller, limit.Token).ConfigureAwait(false);
+                await statementRunner.RunAsync(connection.Connection, caller, statements, shape, json, limit).ConfigureAwait(false);
                 if (caller.IsService && statements.Any(static statement => statement.MayAlterRoles)) RanDefinition();
                 return true;
             }).ConfigureAwait(false);

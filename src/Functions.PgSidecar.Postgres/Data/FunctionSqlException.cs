@@ -112,6 +112,9 @@ public static class SqlErrorCodes
     /// <summary>The text of the statement or script is longer than the limit.</summary>
     public const string TextTooLong = "PGFN5007";
 
-    /// <summary>The database can't be reached, or all connections stayed in use.</summary>
+    /// <summary>The database can't be reached.</summary>
     public const string Unavailable = "PGFN0503";
+
+    /// <summary>All connections of the role, or all that one function may hold, stayed in use.</summary>
+    public const string ConnectionsInUse = "PGFN0504";
 }

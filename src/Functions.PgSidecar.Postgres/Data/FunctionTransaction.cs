@@ -11,7 +11,7 @@ namespace Functions.PgSidecar.Postgres.Data;
 public sealed class FunctionTransaction : IAsyncDisposable
 {
     private readonly FunctionDatabase database;
-    private readonly NpgsqlConnection connection;
+    private readonly RoleConnection connection;
     private readonly StatementRunner runner;
     private readonly CallerContext caller;
     private readonly DateTimeOffset deadline;
@@ -21,7 +21,7 @@ public sealed class FunctionTransaction : IAsyncDisposable
     private bool mayHaveAlteredRoles;
 
     private FunctionTransaction(
-        FunctionDatabase database, NpgsqlConnection connection, StatementRunner runner, CallerContext caller, DateTimeOffset deadline, TimeProvider time)
+        FunctionDatabase database, RoleConnection connection, StatementRunner runner, CallerContext caller, DateTimeOffset deadline, TimeProvider time)
     {
         this.database = database;
         this.connection = connection;
@@ -48,7 +48,7 @@ public sealed class FunctionTransaction : IAsyncDisposable
             {
                 if (state == State.Failed) throw new FunctionSqlException("25P02", "current transaction is aborted: an earlier statement failed");
                 state = State.Failed; // until the opposite is known
-                await runner.RunAsync(connection, prepared, json, limit).ConfigureAwait(false);
+                await runner.RunAsync(connection.Connection, prepared, json, limit).ConfigureAwait(false);
                 state = State.Open;
                 mayHaveAlteredRoles |= prepared.MayAlterRoles;
             },
@@ -86,9 +86,9 @@ public sealed class FunctionTransaction : IAsyncDisposable
     }
 
     internal static async Task<FunctionTransaction> BeginAsync(
-        FunctionDatabase database, NpgsqlConnection connection, StatementRunner runner, CallerContext caller, StatementDeadline limit, TimeProvider time)
+        FunctionDatabase database, RoleConnection connection, StatementRunner runner, CallerContext caller, StatementDeadline limit, TimeProvider time)
     {
-        await using var batch = new NpgsqlBatch(connection) { Timeout = 0 };
+        await using var batch = new NpgsqlBatch(connection.Connection) { Timeout = 0 };
         var reset = SessionReset.AddTo(batch);
         batch.BatchCommands.Add(new NpgsqlBatchCommand("begin"));
         runner.AddContext(batch, reset, caller, limit);
@@ -124,7 +124,7 @@ public sealed class FunctionTransaction : IAsyncDisposable
         state = State.Ended;
         try
         {
-            await using var end = new NpgsqlCommand(command, connection) { CommandTimeout = 0 };
+            await using var end = new NpgsqlCommand(command, connection.Connection) { CommandTimeout = 0 };
             await end.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
         }
         finally

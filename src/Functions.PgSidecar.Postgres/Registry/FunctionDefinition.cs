@@ -44,6 +44,11 @@ public sealed record VersionArtifact(
     byte[]? Snapshot,
     string? InfoJson);
 
+/// <summary>What a sidecar that asked for work was given.</summary>
+/// <param name="Claimed">To compile.</param>
+/// <param name="GivenUp">Versions that have become failed: sidecars ended while they compiled them.</param>
+public sealed record VersionClaims(IReadOnlyList<VersionArtifact> Claimed, IReadOnlyList<VersionArtifact> GivenUp);
+
 /// <summary>How a version's compilation went.</summary>
 /// <param name="Engine">The build of the engine that compiled it.</param>
 /// <param name="Snapshot">The snapshot to keep; null when it failed.</param>

@@ -23,6 +23,14 @@ public sealed class RegistryStore(NpgsqlDataSource dataSource)
         from functions_private.functions f
         """;
 
+    private const string ArtifactSql = """
+        select id, function, version, language, source, module, source_hash, options::text, engine, snapshot, info::text
+        from functions_private.versions where id = $1
+        """;
+
+    /// <summary>How many attempts at a version may end with the end of a sidecar; the routines of functions_private know the same number.</summary>
+    public const int MaxAttempts = 3;
+
     /// <summary>The function's definition; null when no such function is deployed.</summary>
     public async Task<FunctionDefinition?> LoadAsync(string name, CancellationToken cancellationToken)
     {
@@ -61,38 +69,81 @@ public sealed class RegistryStore(NpgsqlDataSource dataSource)
     /// <summary>A version's source and snapshot; null when it was dropped.</summary>
     public async Task<VersionArtifact?> LoadArtifactAsync(Guid version, CancellationToken cancellationToken)
     {
-        await using var command = dataSource.CreateCommand("""
-            select id, function, version, language, source, module, source_hash, options::text, engine, snapshot, info::text
-            from functions_private.versions where id = $1
-            """);
+        await using var command = dataSource.CreateCommand(ArtifactSql);
         command.Parameters.AddWithValue(version);
         await using var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
         return await reader.ReadAsync(cancellationToken).ConfigureAwait(false) ? ReadArtifact(reader) : null;
     }
 
     /// <summary>
-    /// Takes pending versions to compile, oldest first, so that no other sidecar compiles them before <paramref name="lease"/> has passed.
-    /// A sidecar that dies with one simply lets its lease run out.
+    /// Reads a version that is about to be loaded, after writing down that this sidecar begins to: a load that ends the process leaves that behind. Call
+    /// <see cref="EndLoadAsync"/> when it has ended in any other way.
     /// </summary>
-    public async Task<IReadOnlyList<VersionArtifact>> ClaimPendingAsync(
-        Guid sidecar, int limit, TimeSpan lease, CancellationToken cancellationToken)
+    /// <returns>The version, null when it was dropped; and at how many loads of it a sidecar ended. At <see cref="MaxAttempts"/> it must not be loaded.</returns>
+    public async Task<(VersionArtifact? Version, int LostAttempts)> BeginLoadAsync(Guid version, Guid sidecar, CancellationToken cancellationToken)
+    {
+        await using var batch = dataSource.CreateBatch();
+        // What is written outlives this process at once; only the server's own crash could lose it.
+        batch.BatchCommands.Add(new NpgsqlBatchCommand("select set_config('synchronous_commit', 'off', true)"));
+        batch.BatchCommands.Add(new NpgsqlBatchCommand("select functions_private.begin_load($1, $2)") { Parameters = { new() { Value = version }, new() { Value = sidecar } } });
+        batch.BatchCommands.Add(new NpgsqlBatchCommand(ArtifactSql) { Parameters = { new() { Value = version } } });
+        await using var reader = await batch.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+        await reader.NextResultAsync(cancellationToken).ConfigureAwait(false);
+        await reader.ReadAsync(cancellationToken).ConfigureAwait(false);
+        var lost = reader.GetInt32(0);
+        await reader.NextResultAsync(cancellationToken).ConfigureAwait(false);
+        return (await reader.ReadAsync(cancellationToken).ConfigureAwait(false) ? ReadArtifact(reader) : null, lost);
+    }
+
+    /// <summary>Removes what <see cref="BeginLoadAsync"/> wrote down. A load that worked clears the version of earlier attempts, too.</summary>
+    public async Task EndLoadAsync(Guid version, Guid sidecar, bool worked, CancellationToken cancellationToken)
+    {
+        await using var batch = dataSource.CreateBatch();
+        batch.BatchCommands.Add(new NpgsqlBatchCommand("select set_config('synchronous_commit', 'off', true)"));
+        batch.BatchCommands.Add(new NpgsqlBatchCommand("delete from functions_private.attempts where version = $1 and ($3 or sidecar = $2)")
+        {
+            Parameters = { new() { Value = version }, new() { Value = sidecar }, new() { Value = worked } },
+        });
+        await batch.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>The versions at which another sidecar has begun something that it has not ended: it may have died of it.</summary>
+    public async Task<IReadOnlySet<Guid>> SuspectsAsync(Guid sidecar, CancellationToken cancellationToken)
+    {
+        await using var command = dataSource.CreateCommand("select distinct version from functions_private.attempts where sidecar <> $1");
+        command.Parameters.AddWithValue(sidecar);
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+        var versions = new HashSet<Guid>();
+        while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false)) versions.Add(reader.GetGuid(0));
+        return versions;
+    }
+
+    /// <summary>
+    /// Takes pending versions to compile, so that no other sidecar compiles them before <paramref name="lease"/> has passed or this one is gone. Each taking
+    /// counts as an attempt that ends with <see cref="CompleteVersionAsync"/> or <see cref="ReleaseAsync"/>; a version with three attempts that did not end
+    /// is given up instead.
+    /// </summary>
+    public async Task<VersionClaims> ClaimPendingAsync(Guid sidecar, int limit, TimeSpan lease, CancellationToken cancellationToken)
     {
         await using var command = dataSource.CreateCommand("""
-            update functions_private.versions v
-            set claimed_by = $1, claimed_until = now() + $2
-            from (select p.id from functions_private.versions p
-                  where p.status = 'pending' and (p.claimed_until is null or p.claimed_until < now())
-                  order by p.created_at limit $3 for update skip locked) claim
-            where v.id = claim.id
-            returning v.id, v.function, v.version, v.language, v.source, v.module, v.source_hash, v.options::text, v.engine, null::bytea, v.info::text
+            select c.given_up, v.id, v.function, v.version, v.language, v.source, v.module, v.source_hash, v.options::text, v.engine, null::bytea, v.info::text
+            from functions_private.claim_versions($1, $2, $3) c join functions_private.versions v on v.id = c.id
             """);
         command.Parameters.AddWithValue(sidecar);
-        command.Parameters.AddWithValue(lease);
         command.Parameters.AddWithValue(limit);
+        command.Parameters.AddWithValue(lease);
         await using var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
-        var claimed = new List<VersionArtifact>();
-        while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false)) claimed.Add(ReadArtifact(reader));
-        return claimed;
+        List<VersionArtifact> claimed = [], givenUp = [];
+        while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false)) (reader.GetBoolean(0) ? givenUp : claimed).Add(ReadArtifact(reader, 1));
+        return new VersionClaims(claimed, givenUp);
+    }
+
+    /// <summary>Gives back what this sidecar has begun and will not end, at an orderly stop: its attempts do not count.</summary>
+    public async Task ReleaseAsync(Guid sidecar, CancellationToken cancellationToken)
+    {
+        await using var command = dataSource.CreateCommand("select functions_private.release_versions($1)");
+        command.Parameters.AddWithValue(sidecar);
+        await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>
@@ -140,10 +191,10 @@ public sealed class RegistryStore(NpgsqlDataSource dataSource)
     private static IEnumerable<(string Key, T Value)> Pairs<T>(NpgsqlDataReader reader, int ordinal) =>
         reader.GetFieldValue<string[]>(ordinal).Zip(reader.GetFieldValue<T[]>(ordinal + 1));
 
-    private static VersionArtifact ReadArtifact(NpgsqlDataReader reader) => new(
-        reader.GetGuid(0), reader.GetString(1), reader.GetInt32(2), reader.GetString(3), OptionalText(reader, 4), OptionalBytes(reader, 5),
-        reader.GetFieldValue<byte[]>(6), FunctionOptions.Parse(reader.GetString(7)), OptionalText(reader, 8), OptionalBytes(reader, 9),
-        OptionalText(reader, 10));
+    private static VersionArtifact ReadArtifact(NpgsqlDataReader reader, int first = 0) => new(
+        reader.GetGuid(first), reader.GetString(first + 1), reader.GetInt32(first + 2), reader.GetString(first + 3), OptionalText(reader, first + 4),
+        OptionalBytes(reader, first + 5), reader.GetFieldValue<byte[]>(first + 6), FunctionOptions.Parse(reader.GetString(first + 7)),
+        OptionalText(reader, first + 8), OptionalBytes(reader, first + 9), OptionalText(reader, first + 10));
 
     private static string? ErrorJson(CompilationError? error)
     {

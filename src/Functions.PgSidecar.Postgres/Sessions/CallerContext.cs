@@ -9,6 +9,9 @@ public sealed record CallerContext(string Role, string? Subject, string ClaimsJs
     /// <summary>The role that bypasses policies, and may run DDL where it was given the right to.</summary>
     public const string ServiceRole = "service_role";
 
+    /// <summary>The function that sends the statements: its connections are counted together.</summary>
+    public string Function { get; init; } = "";
+
     /// <summary>How many functions stand between the first cause and this one; what it writes fires functions one deeper.</summary>
     public int Depth { get; init; }
 

@@ -8,19 +8,25 @@ internal readonly record struct StatementShape(StatementKind Kind, string Comman
     private static readonly FrozenDictionary<string, StatementKind> Kinds = MakeKinds();
 
     /// <summary>
-    /// Built-in functions that users' statements may not call: they outlast the statement (session locks, settings, the sequence of random()), reach beyond the caller's
-    /// rows (large objects, other backends, notifications, messages in the WAL), or run SQL of their own past the gate (query_to_xml, ts_stat).
+    /// Built-in functions that users' statements may not call: they outlast the statement (session locks, settings, the sequence of random()), take what all
+    /// share (advisory locks of either kind fill the server's one lock table, without which nobody can do anything), reach beyond the caller's
+    /// rows (large objects, other backends, notifications, messages in the WAL), or run SQL of their own past the gate (query_to_xml, ts_stat, and
+    /// of the extensions that come with PostgreSQL tablefunc, xml2 and dblink). The service role may use them: its tokens belong to servers, whose code may coordinate itself by advisory locks.
     /// Not the boundary, which is the role; PostgreSQL grants these to everyone, and only a superuser could take them back.
     /// </summary>
     private static readonly FrozenSet<string> RefusedFunctions = ((string[])
     [
         "set_config", "setseed",
         "pg_advisory_lock", "pg_advisory_lock_shared", "pg_try_advisory_lock", "pg_try_advisory_lock_shared",
+        "pg_advisory_xact_lock", "pg_advisory_xact_lock_shared", "pg_try_advisory_xact_lock", "pg_try_advisory_xact_lock_shared",
+        "pg_advisory_unlock", "pg_advisory_unlock_shared", "pg_advisory_unlock_all",
         "lo_create", "lo_creat", "lo_open", "lo_put", "lo_get", "lo_from_bytea", "lo_import", "lo_export", "lo_unlink", "lo_truncate",
         "lo_truncate64", "loread", "lowrite", "lo_lseek", "lo_lseek64", "lo_tell", "lo_tell64", "lo_close",
         "pg_notify", "pg_logical_emit_message", "pg_terminate_backend", "pg_cancel_backend", "pg_log_backend_memory_contexts", "pg_export_snapshot",
         "query_to_xml", "query_to_xmlschema", "query_to_xml_and_xmlschema", "cursor_to_xml", "cursor_to_xmlschema", "ts_stat", "ts_rewrite",
-        "dblink", "dblink_exec", "dblink_connect", "dblink_connect_u", "dblink_send_query", "dblink_open",
+        "crosstab", "crosstab2", "crosstab3", "crosstab4", "connectby", "xpath_table",
+        "dblink", "dblink_exec", "dblink_connect", "dblink_connect_u", "dblink_send_query", "dblink_open", "dblink_fetch", "dblink_close",
+        "dblink_get_result", "dblink_build_sql_insert", "dblink_build_sql_update", "dblink_build_sql_delete", "dblink_get_pkey",
     ]).ToFrozenSet(StringComparer.OrdinalIgnoreCase);
 
     /// <summary>Reads one statement that the lexer found complete.</summary>

@@ -60,12 +60,25 @@ public sealed class AttackTests
     [InlineData("select pg_catalog . /* */ \"set_config\" ('functions.context', '', false)")]
     [InlineData("select Pg_Advisory_Lock(1)")]
     [InlineData("select pg_try_advisory_lock(1)")]
+    [InlineData("select count(pg_advisory_xact_lock_shared(g)) from generate_series(1, 24000) g")]
+    [InlineData("select pg_advisory_xact_lock(1, 2)")]
+    [InlineData("select pg_catalog.pg_try_advisory_xact_lock(1)")]
+    [InlineData("select \"pg_try_advisory_xact_lock_shared\"(1)")]
+    [InlineData("select pg_advisory_lock_shared(1)")]
+    [InlineData("select pg_advisory_unlock_all()")]
     [InlineData("select lo_create(0)")]
     [InlineData("select pg_notify('functions_changed', 'x')")]
     [InlineData("select pg_logical_emit_message(true, 'functions', 'x')")]
     [InlineData("select pg_terminate_backend(1)")]
     [InlineData("select query_to_xml('select pg_advisory_lock(1)', true, true, '')")]
     [InlineData("select * from ts_stat('select 1')")]
+    [InlineData("select ts_rewrite('a'::tsquery, 'select pg_advisory_xact_lock(1)')")]
+    [InlineData("select cursor_to_xml('c', 1, true, true, '')")]
+    [InlineData("select * from crosstab('select pg_advisory_xact_lock(1)') as t (a text)")]
+    [InlineData("select * from public.crosstab3('select 1')")]
+    [InlineData("select * from connectby('(select 1) s', 'a', 'b', '1', 0) as t (a text, b text, level int)")]
+    [InlineData("select * from xpath_table('a', 'b', '(select 1) s', '/x', 'true') as t (a int)")]
+    [InlineData("select * from dblink('', 'select 1') as t (a int)")]
     [InlineData("select U&\"set\\005Fconfig\"('role', 'none', false)")]
     [InlineData("update pg_settings set setting = '0' where name = 'statement_timeout'")]
     [InlineData("update only pg_catalog.\"pg_settings\" set setting = 'none' where name = 'role'")]
@@ -262,7 +275,11 @@ public sealed class AttackTests
 
         await session.Database.ExecuteAsync("select functions.restrict_builtins()");
 
-        foreach (var call in (string[])["lo_create(0)", "pg_advisory_lock(1)", "pg_notify('x', '')", "pg_logical_emit_message(true, 'x', 'y')"])
+        foreach (var call in (string[])
+        [
+            "lo_create(0)", "pg_advisory_lock(1)", "pg_advisory_xact_lock(1)", "pg_advisory_xact_lock_shared(1, 2)", "pg_try_advisory_xact_lock(1)",
+            "pg_try_advisory_lock_shared(1)", "pg_try_advisory_xact_lock_shared(1)", "pg_notify('x', '')", "pg_logical_emit_message(true, 'x', 'y')",
+        ])
             Assert.Equal("42501", (await session.FailsAsync(Anonymous, $"select run($$select {call}$$)")).Code);
     }
 

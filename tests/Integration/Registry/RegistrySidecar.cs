@@ -26,9 +26,10 @@ internal sealed class RegistrySidecar : IAsyncDisposable
         var time = TimeProvider.System;
         Store = new RegistryStore(owner);
         var compiler = new Compiler([new JavaScriptLanguage(Engine), new WasmLanguage(Modules)], Seal);
-        Programs = new ProgramCache(compiler, Store, time, NullLogger<ProgramCache>.Instance) { MaxBytes = cacheBytes };
+        var identity = new SidecarIdentity(Guid.NewGuid());
+        Programs = new ProgramCache(compiler, Store, identity, time, NullLogger<ProgramCache>.Instance) { MaxBytes = cacheBytes };
         Catalog = new FunctionCatalog(Store, new DeployedFunctionFactory(secrets), Programs, time, NullLogger<FunctionCatalog>.Instance);
-        Compilation = new CompilationWorker(compiler, Store, Programs, new SidecarIdentity(Guid.NewGuid()), time, new CompiledLog(Compiled));
+        Compilation = new CompilationWorker(compiler, Store, Programs, identity, time, new CompiledLog(Compiled));
         ApiKeys = new ApiKeyCatalog(new ApiKeyStore(owner), time);
         worker = new RegistryWorker(
             Catalog, ApiKeys, Compilation, new ChangeListener(listening, NullLogger<ChangeListener>.Instance, time), time, NullLogger<RegistryWorker>.Instance);

@@ -104,7 +104,7 @@ public sealed class RegistryWorkersTests
         await using var database = await TestDatabase.CreateAsync();
         await DeployAsync(database, "f", 1);
         var store = new Postgres.Registry.RegistryStore(database.Owner);
-        Assert.Single(await store.ClaimPendingAsync(Guid.NewGuid(), 4, TimeSpan.FromHours(1), CancellationToken.None));
+        Assert.Single((await store.ClaimPendingAsync(Guid.NewGuid(), 4, TimeSpan.FromHours(1), CancellationToken.None)).Claimed);
         await using var sidecar = await RegistrySidecar.StartAsync(database);
         // Deployed later and ready: the one before it was left to its owner.
         await DeployAsync(database, "later", 1);

@@ -64,7 +64,7 @@ internal sealed class DbSession(FunctionDatabase database, Invocation invocation
         catch (FunctionSqlException e)
         {
             if (e.IsUnavailable)
-                troubles[e.Code] = OutsideTrouble.ServerAway;
+                troubles[e.Code] = e.Code == SqlErrorCodes.ConnectionsInUse ? OutsideTrouble.ConnectionsInUse : OutsideTrouble.ServerAway;
             else if (e.IsContention)
                 troubles.TryAdd(e.Code, OutsideTrouble.Contention);
             operation.Fail(DbErrors.Describe(e, invocation.Caller.Writer));
@@ -118,6 +118,7 @@ internal sealed class DbSession(FunctionDatabase database, Invocation invocation
     private CallerContext Caller => caller ??= new CallerContext(
         invocation.Caller.Role, invocation.Caller.Subject, Encoding.UTF8.GetString(invocation.Caller.ClaimsJson.Span))
     {
+        Function = invocation.Function.Name,
         Depth = invocation.Depth,
     };
 

@@ -1,0 +1,37 @@
+using System.Data;
+using Npgsql;
+
+namespace Functions.PgSidecar.Postgres.Sessions;
+
+/// <summary>A connection that a function holds. Disposing of it gives the connection back, and with it the function's place among the role's users.</summary>
+internal sealed class RoleConnection(NpgsqlConnection connection, ConnectionGate gate, ConnectionGate.Share share, AbandonedBackends abandoned, string role)
+    : IAsyncDisposable
+{
+    private readonly int backend = connection.ProcessID;
+    private readonly string login = connection.UserName!;
+    private bool isDisposed;
+
+    /// <summary>The connection itself.</summary>
+    public NpgsqlConnection Connection { get; } = connection;
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        if (isDisposed) return;
+        isDisposed = true;
+        var wasBroken = IsBroken;
+        try
+        {
+            await Connection.DisposeAsync().ConfigureAwait(false);
+        }
+        finally
+        {
+            // A connection breaks when the server is gone, and when it does not answer a cancel. In the second case the statement runs on in a backend
+            // that nobody reads from: its place stays taken until it has ended.
+            if (wasBroken || IsBroken) abandoned.Add(new AbandonedBackend(role, login, backend, gate, share));
+            else gate.Leave(share);
+        }
+    }
+
+    private bool IsBroken => (Connection.FullState & ConnectionState.Broken) != 0;
+}

@@ -1,0 +1,157 @@
+using Functions.PgSidecar.Core;
+using Functions.PgSidecar.Postgres.Registry;
+using Functions.PgSidecar.Testing;
+
+namespace Functions.PgSidecar.Tests.Integration.Registry;
+
+/// <summary>A version whose compilation or load ends the process is tried three times, never before other versions, and then given up with the reason.</summary>
+public sealed class AttemptTests
+{
+    private static readonly TimeSpan Lease = TimeSpan.FromMinutes(6);
+
+    [Fact]
+    public async Task A_version_at_which_three_sidecars_died_is_given_up_until_it_is_retried()
+    {
+        await using var database = await TestDatabase.CreateAsync();
+        var store = new RegistryStore(database.Owner);
+        await DeployAsync(database, "poison");
+        for (var i = 0; i < RegistryStore.MaxAttempts; i++)
+        {
+            Assert.Equal("poison", Assert.Single((await ClaimAsync(store)).Claimed).Function);
+            await LetSidecarsDieAsync(database);
+        }
+
+        var claims = await ClaimAsync(store);
+
+        Assert.Empty(claims.Claimed);
+        Assert.Equal(("poison", 1), claims.GivenUp.Select(version => (version.Function, version.Version)).Single());
+        Assert.Equal(
+            "failed: The sidecar ended 3 times while it compiled version 1 of \"poison\"; it is not tried again. Deploy a corrected version, or have this one tried again: "
+            + "select functions.retry_version('poison', 1);",
+            await database.ScalarAsync<string>("select status || ': ' || error from functions.versions"));
+        Assert.Empty((await ClaimAsync(store)).GivenUp);
+
+        await database.ExecuteAsync("select functions.retry_version('poison', 1)");
+        await using var sidecar = await RegistrySidecar.StartAsync(database);
+        await database.ExecuteAsync("call functions.wait_ready('poison')");
+        Assert.Equal(0, await database.ScalarAsync<long>("select count(*) from functions_private.attempts"));
+    }
+
+    [Fact]
+    public async Task A_suspect_is_compiled_after_all_other_versions_and_alone()
+    {
+        await using var database = await TestDatabase.CreateAsync();
+        var store = new RegistryStore(database.Owner);
+        // All four were under way when the sidecar died: any of them may have been the reason.
+        foreach (var name in (string[])["a", "b", "poison"]) await DeployAsync(database, name);
+        Assert.Equal(3, (await ClaimAsync(store)).Claimed.Count);
+        await LetSidecarsDieAsync(database);
+        await DeployAsync(database, "newer");
+
+        Assert.Equal("newer", Assert.Single((await ClaimAsync(store)).Claimed).Function);
+        var suspect = Assert.Single((await ClaimAsync(store)).Claimed);
+        Assert.Equal("a", suspect.Function);
+        await store.CompleteVersionAsync(suspect.Id, new CompilationOutcome("engine", [1], null, 1, null), CancellationToken.None);
+        Assert.Equal("b", Assert.Single((await ClaimAsync(store)).Claimed).Function);
+        await LetSidecarsDieAsync(database);
+        // Fewer attempts first.
+        Assert.Equal("poison", Assert.Single((await ClaimAsync(store)).Claimed).Function);
+    }
+
+    [Fact]
+    public async Task A_version_is_claimed_again_when_its_sidecar_is_gone_although_the_lease_goes_on()
+    {
+        await using var database = await TestDatabase.CreateAsync();
+        var store = new RegistryStore(database.Owner);
+        await DeployAsync(database, "f");
+        var alive = Guid.NewGuid();
+        await new SidecarStore(database.Owner).HeartbeatAsync(alive, "engine", "host", CancellationToken.None);
+        Assert.Single((await store.ClaimPendingAsync(alive, 4, Lease, CancellationToken.None)).Claimed);
+        await database.ExecuteAsync("update functions_private.attempts set began_at = now() - interval '1 minute'");
+        Assert.Empty((await ClaimAsync(store)).Claimed);
+
+        await database.ExecuteAsync("update functions_private.sidecars set seen_at = now() - interval '16 seconds'");
+        Assert.Single((await ClaimAsync(store)).Claimed);
+    }
+
+    [Fact]
+    public async Task An_orderly_stop_gives_its_attempts_back()
+    {
+        await using var database = await TestDatabase.CreateAsync();
+        var store = new RegistryStore(database.Owner);
+        await DeployAsync(database, "f");
+        for (var i = 0; i < 5; i++)
+        {
+            var sidecar = Guid.NewGuid();
+            Assert.Single((await store.ClaimPendingAsync(sidecar, 4, Lease, CancellationToken.None)).Claimed);
+            await store.ReleaseAsync(sidecar, CancellationToken.None);
+        }
+        Assert.Equal(0, await database.ScalarAsync<long>("select count(*) from functions_private.attempts"));
+    }
+
+    [Fact]
+    public async Task A_program_at_whose_load_three_sidecars_died_is_not_loaded_until_it_is_retried()
+    {
+        await using var database = await TestDatabase.CreateAsync();
+        var store = new RegistryStore(database.Owner);
+        await using (var first = await RegistrySidecar.StartAsync(database))
+        {
+            await DeployAsync(database, "f");
+            await database.ExecuteAsync("call functions.wait_ready('f')");
+        }
+        var version = await database.VersionAsync("f");
+        for (var i = 0; i < RegistryStore.MaxAttempts; i++)
+        {
+            Assert.Equal(i, (await store.BeginLoadAsync(version, Guid.NewGuid(), CancellationToken.None)).LostAttempts);
+            Assert.Contains(version, await store.SuspectsAsync(Guid.NewGuid(), CancellationToken.None));
+            await LetSidecarsDieAsync(database);
+        }
+
+        await using var sidecar = await RegistrySidecar.StartAsync(database);
+        var refused = await Assert.ThrowsAsync<SidecarException>(() => sidecar.Programs.AcquireAsync("f", version, CancellationToken.None).AsTask());
+        Assert.Equal("PGFN2424", refused.Code);
+        Assert.Contains("3 times a sidecar ended while it loaded it", refused.Message);
+
+        await database.ExecuteAsync("select functions.retry_version('f')");
+        (await sidecar.Programs.AcquireAsync("f", version, CancellationToken.None)).Dispose();
+        await Eventually.HoldsAsync(async () => await database.ScalarAsync<long>("select count(*) from functions_private.attempts") == 0);
+    }
+
+    [Fact]
+    public async Task Loads_that_work_clear_a_version_of_attempts_that_did_not()
+    {
+        await using var database = await TestDatabase.CreateAsync();
+        var store = new RegistryStore(database.Owner);
+        await DeployAsync(database, "f");
+        var version = await database.VersionAsync("f");
+        await store.BeginLoadAsync(version, Guid.NewGuid(), CancellationToken.None);
+        await LetSidecarsDieAsync(database);
+        var sidecar = Guid.NewGuid();
+
+        Assert.Equal(1, (await store.BeginLoadAsync(version, sidecar, CancellationToken.None)).LostAttempts);
+        await store.EndLoadAsync(version, sidecar, worked: false, CancellationToken.None);
+        Assert.Equal(1, (await store.BeginLoadAsync(version, sidecar, CancellationToken.None)).LostAttempts);
+        await store.EndLoadAsync(version, sidecar, worked: true, CancellationToken.None);
+        Assert.Equal(0, (await store.BeginLoadAsync(version, sidecar, CancellationToken.None)).LostAttempts);
+    }
+
+    [Fact]
+    public async Task Loads_of_running_sidecars_at_the_same_time_are_no_failed_attempts()
+    {
+        await using var database = await TestDatabase.CreateAsync();
+        var store = new RegistryStore(database.Owner);
+        await DeployAsync(database, "f");
+        var version = await database.VersionAsync("f");
+        for (var i = 0; i < 5; i++)
+            Assert.Equal(0, (await store.BeginLoadAsync(version, Guid.NewGuid(), CancellationToken.None)).LostAttempts);
+    }
+
+    private static Task DeployAsync(TestDatabase database, string function) =>
+        database.ExecuteAsync($"select functions.deploy('{function}', 'export const handler = () => 1')");
+
+    private static Task<VersionClaims> ClaimAsync(RegistryStore store) => store.ClaimPendingAsync(Guid.NewGuid(), 4, Lease, CancellationToken.None);
+
+    /// <summary>As if the sidecars that have begun something had been killed a minute ago.</summary>
+    private static Task LetSidecarsDieAsync(TestDatabase database) =>
+        database.ExecuteAsync("update functions_private.attempts set began_at = began_at - interval '1 minute'");
+}
