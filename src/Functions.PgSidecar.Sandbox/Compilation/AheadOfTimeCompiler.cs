@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Globalization;
 using System.Runtime.InteropServices;
 using Functions.PgSidecar.Sandbox.Runtime;
 using Functions.PgSidecar.Sandbox.Wasm;
@@ -46,9 +45,6 @@ public sealed class AheadOfTimeCompiler(string crossgenPath)
     /// <summary>How long crossgen2 may take for one image; the largest that people deploy take a tenth of it.</summary>
     public TimeSpan TimeLimit { get; init; } = TimeSpan.FromSeconds(60);
 
-    /// <summary>The most that crossgen2 may allocate, in bytes.</summary>
-    private const long MemoryLimit = 2L << 30;
-
     private async Task<byte[]> CompileAsync(byte[] assembly, string engineId, CancellationToken cancellationToken)
     {
         var workFolder = Directory.CreateTempSubdirectory("pgfn-compile-");
@@ -80,18 +76,9 @@ public sealed class AheadOfTimeCompiler(string crossgenPath)
         ];
         foreach (var argument in arguments)
             start.ArgumentList.Add(argument);
-        Confine(start.Environment);
         using var process = Process.Start(start) ?? throw new InvalidOperationException($"{crossgenPath} did not start.");
         using var timer = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         timer.CancelAfter(TimeLimit);
-        try
-        {
-            process.PriorityClass = ProcessPriorityClass.Idle; // what is served comes first
-        }
-        catch (Exception e) when (e is InvalidOperationException or System.ComponentModel.Win32Exception)
-        {
-            // It has ended already, or the machine allows no other priority.
-        }
         try
         {
             var messages = process.StandardOutput.ReadToEndAsync(timer.Token);
@@ -106,18 +93,6 @@ public sealed class AheadOfTimeCompiler(string crossgenPath)
             cancellationToken.ThrowIfCancellationRequested();
             throw new WasmFormatException($"the module takes longer to compile than {TimeLimit.TotalSeconds} s", 0);
         }
-    }
-
-    /// <summary>
-    /// The compiler reads code that a hostile module determines: of this process's environment, which holds keys and passwords, it gets the search path and the folder
-    /// for temporary files only, and a limit for its memory.
-    /// </summary>
-    private static void Confine(IDictionary<string, string?> environment)
-    {
-        foreach (var name in environment.Keys.Where(name => name is not ("PATH" or "TMPDIR")).ToList())
-            environment.Remove(name);
-        environment["DOTNET_GCHeapHardLimit"] = MemoryLimit.ToString("x", CultureInfo.InvariantCulture);
-        environment["DOTNET_EnableDiagnostics"] = "0";
     }
 
     /// <summary>Packages do not keep the run bit.</summary>
