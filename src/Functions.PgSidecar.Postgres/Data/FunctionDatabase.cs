@@ -80,7 +80,7 @@ public sealed class FunctionDatabase : IAsyncDisposable
     {
         using var limit = new StatementDeadline(deadline, time, cancellationToken);
         return await GuardAsync(
-            caller.Role, limit,
+            caller.Role, logins.ServerStart(caller.Role), limit,
             async () =>
             {
                 var statements = await RunnerAsync(limit.Token).ConfigureAwait(false);
@@ -130,10 +130,28 @@ public sealed class FunctionDatabase : IAsyncDisposable
     }
 
     /// <summary>
+    /// Runs an operation and translates what can go wrong around it. Where its session was ended although the server that started at
+    /// <paramref name="serverStart"/> goes on, that is no trouble of the server that passes: a statement can end its own session, and the guard of the
+    /// logins ends sessions that alter a role. Repeated without counting, such a statement would be repeated for ever.
+    /// </summary>
+    internal async Task<T> GuardAsync<T>(string role, string? serverStart, StatementDeadline limit, Func<Task<T>> operation)
+    {
+        try
+        {
+            return await TranslateAsync(role, limit, operation).ConfigureAwait(false);
+        }
+        catch (FunctionSqlException lost) when (lost.IsSessionLost && serverStart is not null)
+        {
+            if (await logins.HasServerStayedAsync(role, serverStart, limit.Token).ConfigureAwait(false)) throw FunctionSqlException.SessionEnded(lost);
+            throw;
+        }
+    }
+
+    /// <summary>
     /// Runs an operation and translates what can go wrong around the statements themselves. It runs again, on another connection, where the one it
     /// got can't be cleaned of what its last user left: what one caller has done shall not cost the next one an error.
     /// </summary>
-    internal async Task<T> GuardAsync<T>(string role, StatementDeadline limit, Func<Task<T>> operation)
+    private async Task<T> TranslateAsync<T>(string role, StatementDeadline limit, Func<Task<T>> operation)
     {
         try
         {
@@ -169,7 +187,7 @@ public sealed class FunctionDatabase : IAsyncDisposable
         {
             // The other idle connections are as dead as this one: none of them shall cost a caller an error of its own.
             logins.Forget(role);
-            throw Unavailable("The database can't be reached at the moment.", exception);
+            throw Unavailable("The database can't be reached at the moment.", exception, isSessionLost: true);
         }
         finally
         {
@@ -177,8 +195,8 @@ public sealed class FunctionDatabase : IAsyncDisposable
         }
     }
 
-    private static FunctionSqlException Unavailable(string message, NpgsqlException cause) =>
-        new(SqlErrorCodes.Unavailable, message, "Try again later.", cause) { IsUnavailable = true };
+    private static FunctionSqlException Unavailable(string message, NpgsqlException cause, bool isSessionLost = false) =>
+        new(SqlErrorCodes.Unavailable, message, "Try again later.", cause) { IsUnavailable = true, IsSessionLost = isSessionLost };
 
     private async Task RunAsync(
         CallerContext caller, IReadOnlyList<PreparedStatement> statements, ResultShape shape, DateTimeOffset deadline, IBufferWriter<byte> json,
@@ -186,7 +204,7 @@ public sealed class FunctionDatabase : IAsyncDisposable
     {
         using var limit = new StatementDeadline(deadline, time, cancellationToken);
         await GuardAsync(
-            caller.Role, limit,
+            caller.Role, logins.ServerStart(caller.Role), limit,
             async () =>
             {
                 var statementRunner = await RunnerAsync(limit.Token).ConfigureAwait(false);

@@ -60,6 +60,17 @@ public sealed class FunctionSqlException : Exception
     /// </summary>
     public bool IsContention { get; init; }
 
+    /// <summary>The session ended during the statement: because the server stops, or for itself alone.</summary>
+    internal bool IsSessionLost { get; init; }
+
+    /// <summary>The error of a session that was ended although the server goes on.</summary>
+    internal static FunctionSqlException SessionEnded(FunctionSqlException lost) => new(
+        SqlErrorCodes.SessionEnded, "The statement's session was ended, although the server goes on.",
+        "The sidecar ends sessions that alter a role. Otherwise the statement or an administrator ended it: see PostgreSQL's log.", lost)
+    {
+        StatementIndex = lost.StatementIndex,
+    };
+
     /// <param name="error">The server's error.</param>
     /// <param name="position">Where in the function's text.</param>
     /// <param name="statementIndex">Of a batch or script.</param>
@@ -75,6 +86,7 @@ public sealed class FunctionSqlException : Exception
         Constraint = error.ConstraintName,
         StatementIndex = statementIndex,
         IsUnavailable = ServerTrouble.IsAway(error.SqlState) && !ServerTrouble.IsRaisedByCode(error),
+        IsSessionLost = error.SqlState == PostgresErrorCodes.AdminShutdown && !ServerTrouble.IsRaisedByCode(error),
         IsContention = !inTransaction && ServerTrouble.IsContention(error.SqlState) && !ServerTrouble.IsRaisedByCode(error),
     };
 
@@ -117,4 +129,7 @@ public static class SqlErrorCodes
 
     /// <summary>All connections of the role, or all that one function may hold, stayed in use.</summary>
     public const string ConnectionsInUse = "PGFN0504";
+
+    /// <summary>The statement's session was ended, and the server was not.</summary>
+    public const string SessionEnded = "PGFN5008";
 }

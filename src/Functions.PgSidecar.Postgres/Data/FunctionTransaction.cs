@@ -102,7 +102,7 @@ public sealed class FunctionTransaction : IAsyncDisposable
     {
         using var limit = new StatementDeadline(deadline, time, cancellationToken);
         await database.GuardAsync(
-            caller.Role, limit,
+            caller.Role, connection.ServerStart, limit,
             async () =>
             {
                 await turn.WaitAsync(limit.Token).ConfigureAwait(false);

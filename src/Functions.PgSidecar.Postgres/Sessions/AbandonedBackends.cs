@@ -11,7 +11,7 @@ internal readonly record struct AbandonedBackend(string Role, string Login, int 
 
 /// <summary>
 /// Looks after server processes whose connection broke while a statement ran. Most are gone already. One that computes without looking for interrupts
-/// (the logarithm of a number with thousands of digits) ends at neither its timeout nor a cancel; it is terminated, which it notices as soon as it looks
+/// (an XPath expression, in libxml2) ends at neither its timeout nor a cancel; it is terminated, which it notices as soon as it looks
 /// again. Until then it counts among the connections of its function: otherwise one caller could fill the server with them.
 /// </summary>
 internal sealed class AbandonedBackends(NpgsqlDataSource owner, RoleLogins logins, TimeProvider time, ILogger logger) : IAsyncDisposable

@@ -4,7 +4,7 @@ using Npgsql;
 namespace Functions.PgSidecar.Postgres.Sessions;
 
 /// <summary>A connection that a function holds. Disposing of it gives the connection back, and with it the function's place among the role's users.</summary>
-internal sealed class RoleConnection(NpgsqlConnection connection, ConnectionGate gate, ConnectionGate.Share share, AbandonedBackends abandoned, string role)
+internal sealed class RoleConnection(NpgsqlConnection connection, ConnectionGate gate, ConnectionGate.Share share, AbandonedBackends abandoned, string role, string? serverStart)
     : IAsyncDisposable
 {
     private readonly int backend = connection.ProcessID;
@@ -13,6 +13,9 @@ internal sealed class RoleConnection(NpgsqlConnection connection, ConnectionGate
 
     /// <summary>The connection itself.</summary>
     public NpgsqlConnection Connection { get; } = connection;
+
+    /// <summary>When the server started that the connection leads to.</summary>
+    public string? ServerStart { get; } = serverStart;
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()

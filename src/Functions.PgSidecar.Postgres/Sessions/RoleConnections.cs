@@ -19,7 +19,7 @@ internal sealed class RoleConnections(RoleLogins logins, AbandonedBackends aband
         try
         {
             var connection = await logins.ConnectAsync(caller.Role, cancellationToken).ConfigureAwait(false);
-            return new RoleConnection(connection, gate, share, abandoned, caller.Role);
+            return new RoleConnection(connection, gate, share, abandoned, caller.Role, logins.ServerStart(caller.Role));
         }
         catch
         {

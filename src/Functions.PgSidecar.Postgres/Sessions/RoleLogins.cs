@@ -24,14 +24,27 @@ internal sealed class RoleLogins(
     private readonly ConcurrentDictionary<string, Pool> pools = new(StringComparer.Ordinal);
     private readonly SemaphoreSlim adding = new(1);
 
-    private sealed class Pool(string login, NpgsqlDataSource source)
+    private sealed class Pool
     {
+        public Pool(string login, string connectionString, Func<Pool, NpgsqlDataSource> build)
+        {
+            Login = login;
+            ConnectionString = connectionString;
+            Source = build(this);
+        }
+
         /// <summary>Whether code has run over one of its connections since its password was set last.</summary>
         public volatile bool IsUsed;
 
-        public string Login => login;
+        public string Login { get; }
 
-        public NpgsqlDataSource Source => source;
+        /// <summary>Holds the password.</summary>
+        public string ConnectionString { get; }
+
+        public NpgsqlDataSource Source { get; }
+
+        /// <summary>When the server started, as the session that was opened last saw it.</summary>
+        public volatile string? ServerStart;
     }
 
     /// <summary>
@@ -44,7 +57,8 @@ internal sealed class RoleLogins(
           join pg_catalog.pg_roles r on r.oid operator(pg_catalog.=) s.setrole
           left join pg_catalog.pg_database d on d.oid operator(pg_catalog.=) s.setdatabase
           where r.rolname operator(pg_catalog.=) $1::pg_catalog.name
-            and coalesce(d.datname operator(pg_catalog.=) pg_catalog.current_database(), true))
+            and coalesce(d.datname operator(pg_catalog.=) pg_catalog.current_database(), true)),
+          pg_catalog.pg_postmaster_start_time()::pg_catalog.text
         """;
 
     /// <summary>A connection over the role's login, which is repaired when it does not let the sidecar in, or has settings of its own.</summary>
@@ -69,6 +83,30 @@ internal sealed class RoleLogins(
                     SqlErrorCodes.Unavailable, $"Login {pool.Login}, which functions' statements come over, is refused: {exception.MessageText}",
                     "See pg_hba.conf, the privilege CONNECT on the database, and the server's log.", exception) { IsUnavailable = true };
             }
+        }
+    }
+
+    /// <summary>When the server started that the role's latest session is on; null before the first one.</summary>
+    public string? ServerStart(string role) => pools.TryGetValue(role, out var pool) ? pool.ServerStart : null;
+
+    /// <summary>
+    /// Whether the server is still the one that started at <paramref name="serverStart"/> and accepts new sessions: then a session that was lost was ended by
+    /// itself, and not by a shutdown. A server that shuts down refuses new sessions before it ends those that it has.
+    /// </summary>
+    public async Task<bool> HasServerStayedAsync(string role, string serverStart, CancellationToken cancellationToken)
+    {
+        if (!pools.TryGetValue(role, out var pool)) return false;
+        try
+        {
+            // Not from the pool: only a new session shows that the server still accepts any.
+            await using var probe = new NpgsqlConnection(new NpgsqlConnectionStringBuilder(pool.ConnectionString) { Pooling = false }.ConnectionString);
+            await probe.OpenAsync(cancellationToken).ConfigureAwait(false);
+            await using var start = new NpgsqlCommand("select pg_catalog.pg_postmaster_start_time()::pg_catalog.text", probe);
+            return await start.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false) as string == serverStart;
+        }
+        catch (Exception e) when (e is NpgsqlException or OperationCanceledException)
+        {
+            return false;
         }
     }
 
@@ -130,14 +168,14 @@ internal sealed class RoleLogins(
         try
         {
             if (pools.TryGetValue(role, out var pool)) return pool;
-            if (fixedLogin is not null) return pools[role] = new Pool(fixedLogin, CreatePool(fixedLogin));
+            if (fixedLogin is not null) return pools[role] = CreatePool(fixedLogin);
             await using var find = owner.CreateCommand("select login::text from functions_private.roles where role = $1");
             find.Parameters.AddWithValue(NpgsqlTypes.NpgsqlDbType.Text, role);
             var login = await find.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false) as string
                 ?? throw new FunctionSqlException(
                     SqlErrorCodes.RoleNotGranted, $"Functions may not run as role \"{role}\".",
                     $"The database's owner can allow it: select functions.grant_role('{role.Replace("'", "''", StringComparison.Ordinal)}');");
-            return pools[role] = new Pool(login, CreatePool(login));
+            return pools[role] = CreatePool(login);
         }
         finally
         {
@@ -178,7 +216,7 @@ internal sealed class RoleLogins(
     private static bool IsPasswordRefused(Exception refused) =>
         refused is PostgresException { SqlState: PostgresErrorCodes.InvalidPassword or PostgresErrorCodes.InvalidAuthorizationSpecification };
 
-    private NpgsqlDataSource CreatePool(string login)
+    private Pool CreatePool(string login)
     {
         var settings = new NpgsqlConnectionStringBuilder(owner.ConnectionString)
         {
@@ -203,17 +241,22 @@ internal sealed class RoleLogins(
             // Nothing stays prepared: one caller could replace what the next one executes by name.
             MaxAutoPrepare = 0,
         };
-        var builder = new NpgsqlDataSourceBuilder(settings.ConnectionString);
+        return new Pool(login, settings.ConnectionString, CreateSource);
+    }
+
+    private NpgsqlDataSource CreateSource(Pool pool)
+    {
+        var builder = new NpgsqlDataSourceBuilder(pool.ConnectionString);
         builder.ConfigureTypeLoading(loading => loading.EnableTypeLoading(false)); // values travel as text
         builder.UsePhysicalConnectionInitializer(
             connection => throw new NotSupportedException("Connections are opened asynchronously."),
-            connection => BeginSessionAsync(connection, login));
+            connection => BeginSessionAsync(connection, pool));
         return builder.Build();
     }
 
-    private async Task BeginSessionAsync(NpgsqlConnection connection, string login)
+    private async Task BeginSessionAsync(NpgsqlConnection connection, Pool pool)
     {
-        await EnsureOwnNoSettingsAsync(connection, login).ConfigureAwait(false);
+        pool.ServerStart = await EnsureOwnNoSettingsAsync(connection, pool.Login).ConfigureAwait(false);
         await using var register = owner.CreateCommand("""
             insert into functions_private.login_sessions (pid, started_at)
             select a.pid, a.backend_start from pg_catalog.pg_stat_activity a where a.pid = $1 and a.backend_start is not null
@@ -223,13 +266,16 @@ internal sealed class RoleLogins(
         await register.ExecuteNonQueryAsync().ConfigureAwait(false);
     }
 
-    private async Task EnsureOwnNoSettingsAsync(NpgsqlConnection connection, string login)
+    /// <returns>When the server started.</returns>
+    private async Task<string> EnsureOwnNoSettingsAsync(NpgsqlConnection connection, string login)
     {
         await using var command = new NpgsqlCommand(HasSettingsSql, connection)
         {
             CommandTimeout = (int)Math.Ceiling(options.ConnectTimeout.TotalSeconds), Parameters = { new() { Value = login } },
         };
-        if (await command.ExecuteScalarAsync().ConfigureAwait(false) is true) throw new LoginSettingsException();
+        await using var reader = await command.ExecuteReaderAsync().ConfigureAwait(false);
+        await reader.ReadAsync().ConfigureAwait(false);
+        return reader.GetBoolean(0) ? throw new LoginSettingsException() : reader.GetString(1);
     }
 
     private async Task<List<string>> LoginsAsync(CancellationToken cancellationToken)

@@ -59,7 +59,8 @@ public sealed class LoginTests
 
         Assert.Contains("altering a role", Assert.Single(await stage.GuardAsync()).Text, StringComparison.Ordinal);
 
-        await Assert.ThrowsAsync<FunctionSqlException>(() => transaction.CommitAsync(CancellationToken.None));
+        var ended = await Assert.ThrowsAsync<FunctionSqlException>(() => transaction.CommitAsync(CancellationToken.None));
+        Assert.Equal((SqlErrorCodes.SessionEnded, false), (ended.Code, ended.IsUnavailable)); // else an event would be retried for ever
         Assert.True(await RefusedAsync(stage, "known"));
     }
 
@@ -171,6 +172,23 @@ public sealed class LoginTests
         await session.QueryAsync(Service, "do $$ begin perform 1; end $$");
 
         await waiting.WaitAsync(TimeSpan.FromMinutes(1));
+    }
+
+    [Theory]
+    [InlineData("select pg_terminate_backend(pg_backend_pid())", "PGFN5008", false)] // what it does to itself
+    [InlineData("do $$ begin raise sqlstate '57P01'; end $$", "57P01", false)]
+    public async Task A_session_that_ends_alone_is_no_trouble_of_the_server(string statement, string code, bool isUnavailable)
+    {
+        await using var stage = await Stage.CreateAsync();
+        await stage.BackendAsync();
+
+        var single = await stage.Session.FailsAsync(stage.Caller, "select run($1)", statement);
+        Assert.Equal((code, isUnavailable), (single.Code, single.IsUnavailable));
+
+        await using var transaction = await stage.Session.Functions.BeginAsync(stage.Caller, Soon, CancellationToken.None);
+        var inTransaction = await Assert.ThrowsAsync<FunctionSqlException>(() => transaction.QueryAsync(
+            new FunctionStatement("select run($1)", [statement]), new ArrayBufferWriter<byte>(), CancellationToken.None));
+        Assert.Equal((code, isUnavailable), (inTransaction.Code, inTransaction.IsUnavailable));
     }
 
     private static async Task<bool> RefusedAsync(Stage stage, string password)

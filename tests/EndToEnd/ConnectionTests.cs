@@ -1,0 +1,33 @@
+using System.Net;
+using System.Text.Json.Nodes;
+using Functions.PgSidecar.Testing;
+
+namespace Functions.PgSidecar.Tests.EndToEnd;
+
+/// <summary>What callers see where a function holds all the database connections that it may.</summary>
+public sealed class ConnectionTests
+{
+    [Fact]
+    public async Task A_function_that_holds_its_share_is_answered_503_with_the_limits_name_and_other_functions_go_on()
+    {
+        await using var database = await TestDatabase.CreateAsync();
+        await using var sidecar = await SidecarProcess.StartAsync(database.ConnectionString, ("PGFN_DB_POOL_SIZE", "2"), ("PGFN_DB_CONNECTIONS_PER_FUNCTION", "1"));
+        await database.ExecuteAsync("""
+            select functions.deploy('hog', 'export const handler = () => db.transaction(() => db.query(''select 1''))');
+            select functions.deploy('neighbour', 'export const handler = () => db.query(''select 1 as one'')');
+            """);
+        await database.ExecuteAsync("call functions.wait_ready('hog')");
+        await database.ExecuteAsync("call functions.wait_ready('neighbour')");
+        using var http = new HttpClient { BaseAddress = sidecar.Url };
+
+        var waiting = http.PostAsync("/functions/v1/invoke/hog", null);
+        using var neighbour = await http.PostAsync("/functions/v1/invoke/neighbour", null);
+        using var refused = await waiting;
+
+        Assert.Equal(HttpStatusCode.OK, neighbour.StatusCode);
+        Assert.Equal((HttpStatusCode.ServiceUnavailable, "1"), (refused.StatusCode, refused.Headers.RetryAfter?.ToString()));
+        var problem = JsonNode.Parse(await refused.Content.ReadAsStringAsync())!;
+        Assert.Equal("DATABASE_BUSY", (string?)problem["code"]);
+        Assert.Contains("Function hog holds 1 connections as role anon", (string?)problem["message"], StringComparison.Ordinal);
+    }
+}
