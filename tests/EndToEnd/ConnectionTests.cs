@@ -13,8 +13,8 @@ public sealed class ConnectionTests
         await using var database = await TestDatabase.CreateAsync();
         await using var sidecar = await SidecarProcess.StartAsync(database.ConnectionString, ("PGFN_DB_POOL_SIZE", "2"), ("PGFN_DB_CONNECTIONS_PER_FUNCTION", "1"));
         await database.ExecuteAsync("""
-            select functions.deploy('hog', 'export const handler = () => db.transaction(() => db.query(''select 1''))');
-            select functions.deploy('neighbour', 'export const handler = () => db.query(''select 1 as one'')');
+            select functions.deploy('hog', 'export const handler = () => db.transaction(() => db.query(''select 1''))', options => '{"verify_jwt": false}');
+            select functions.deploy('neighbour', 'export const handler = () => db.query(''select 1 as one'')', options => '{"verify_jwt": false}');
             """);
         await database.ExecuteAsync("call functions.wait_ready('hog')");
         await database.ExecuteAsync("call functions.wait_ready('neighbour')");

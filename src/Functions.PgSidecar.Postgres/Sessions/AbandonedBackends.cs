@@ -31,6 +31,7 @@ internal sealed class AbandonedBackends(NpgsqlDataSource owner, RoleLogins login
     private const string TerminateSql = "select pg_catalog.pg_terminate_backend(a.pid) " + FindSql;
 
     private readonly CancellationTokenSource stopping = new();
+    private bool isDisposed;
     private int count;
 
     /// <summary>Backends that still run.</summary>
@@ -42,6 +43,7 @@ internal sealed class AbandonedBackends(NpgsqlDataSource owner, RoleLogins login
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
+        if (Interlocked.Exchange(ref isDisposed, true)) return;
         await stopping.CancelAsync().ConfigureAwait(false);
         stopping.Dispose();
     }
@@ -50,9 +52,10 @@ internal sealed class AbandonedBackends(NpgsqlDataSource owner, RoleLogins login
     {
         var since = time.GetTimestamp();
         var isCounted = false;
-        var stopped = stopping.Token;
+        var stopped = CancellationToken.None;
         try
         {
+            stopped = stopping.Token;
             while (await RunsAsync(backend, time.GetElapsedTime(since), stopped).ConfigureAwait(false))
             {
                 if (!isCounted)
@@ -65,7 +68,7 @@ internal sealed class AbandonedBackends(NpgsqlDataSource owner, RoleLogins login
             }
             if (isCounted) SessionsLog.AbandonedEnded(logger, backend.ProcessId, backend.Share.Function, time.GetElapsedTime(since));
         }
-        catch (OperationCanceledException) when (stopped.IsCancellationRequested)
+        catch (Exception e) when (e is ObjectDisposedException || (e is OperationCanceledException && stopped.IsCancellationRequested))
         {
             // The sidecar ends, and with it what is counted.
         }

@@ -44,12 +44,12 @@ public sealed class OutageTests(SidecarFixture sidecar)
     [Fact]
     public async Task An_event_whose_statement_ends_its_own_session_becomes_a_dead_letter()
     {
-        await using var stage = await FaultStage.CreateAsync("export const handler = () => db.query('select leave()');", """{"retries": 1, "backoff_ms": 1}""");
+        await using var stage = await FaultStage.CreateAsync("export const handler = () => db.query('select leave()');", """{"retries": 1, "backoff_ms": 10}""");
         await stage.ExecuteAsync("create function leave() returns bool language plpgsql as $$ begin return pg_terminate_backend(pg_backend_pid()); end $$");
 
         await stage.InsertAsync(1, 1);
 
-        await stage.UntilAsync("exists (select from functions.dead_letters where error like '%session was ended%')");
+        await stage.UntilAsync("exists (select from functions.dead_letters where error_message like '%session was ended%')");
     }
 
     [Fact]
