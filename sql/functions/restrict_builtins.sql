@@ -1,7 +1,12 @@
 -- functions.restrict_builtins() -> the functions taken back from PUBLIC
--- PostgreSQL lets every role take advisory locks (of its session or its transaction: both fill the one lock table that all share), create large objects, send notifications and write messages into the WAL. The
--- sidecar refuses these in functions' statements; a superuser may take them back altogether. Opt-in, because it is so for every role of the
--- database: whatever else uses one of these needs a grant afterwards. Undo: grant execute on function ... to public.
+-- PostgreSQL lets every role take advisory locks (of a session or a transaction: both fill the lock table that all sessions share), create large
+-- objects, send notifications and write messages into the WAL. Extensions add functions that execute a text as SQL, which the sidecar's gate does not
+-- read. The gate refuses the known ones in functions' statements; a superuser may take them back from everyone, which also holds for SQL that the gate
+-- does not see.
+-- A function of an extension counts as one that executes a text when it takes text and returns rows, or when an argument is named sql, query, command,
+-- source_sql, relname or the like. Call this again after an extension was installed.
+-- Opt-in, because it applies to every role of the database: whatever else uses one of these needs a grant afterwards. Undo: grant execute on
+-- function ... to public.
 create or replace function functions.restrict_builtins() returns setof text
 language plpgsql set search_path = pg_catalog, functions, pg_temp as $$
 declare
@@ -12,17 +17,24 @@ begin
     end if;
     for builtin in
         select p.oid from pg_proc p
-        where p.pronamespace = 'pg_catalog'::regnamespace
+        where (p.pronamespace = 'pg_catalog'::regnamespace
           and (p.proname ~ '^pg_(try_)?advisory_(xact_)?lock' or p.proname ~ '^lo_' or p.proname in
-               ('loread', 'lowrite', 'pg_notify', 'pg_logical_emit_message', 'pg_terminate_backend', 'pg_cancel_backend', 'pg_export_snapshot'))
+               ('loread', 'lowrite', 'pg_notify', 'pg_logical_emit_message', 'pg_terminate_backend', 'pg_cancel_backend', 'pg_export_snapshot',
+                'query_to_xml', 'query_to_xmlschema', 'query_to_xml_and_xmlschema', 'cursor_to_xml', 'cursor_to_xmlschema', 'ts_stat')
+               or (p.proname = 'ts_rewrite' and p.pronargs = 2))
+            or (exists (select from pg_depend d where d.classid = 'pg_proc'::regclass and d.objid = p.oid and d.refclassid = 'pg_extension'::regclass and d.deptype = 'e')
+                and p.prokind in ('f', 'p') and p.prorettype <> 'trigger'::regtype
+                and (p.proname ~ '^dblink'
+                     or (p.proargtypes::oid[] && array['text', 'varchar']::regtype[]::oid[]
+                         and (p.proretset or p.prorettype = 'record'::regtype or p.proargnames && array['sql', 'query', 'command', 'statement', 'source_sql', 'relname'])))))
           and has_function_privilege('public', p.oid, 'execute')
         order by p.proname, p.oid
     loop
-        execute format('revoke execute on function %s from public', builtin);
+        execute format('revoke execute on routine %s from public', builtin);
         return next builtin::text;
     end loop;
 end
 $$;
 comment on function functions.restrict_builtins() is
-    'For a superuser: takes advisory locks, large objects, notifications and backend signals back from PUBLIC, in this database. Opt-in.';
+    'For a superuser: takes advisory locks, large objects, notifications, backend signals and functions that execute SQL text back from PUBLIC, in this database. Opt-in.';
 revoke all on function functions.restrict_builtins() from public;

@@ -45,7 +45,7 @@ public sealed class OutageTests(SidecarFixture sidecar)
     public async Task An_event_whose_statement_ends_its_own_session_becomes_a_dead_letter()
     {
         await using var stage = await FaultStage.CreateAsync("export const handler = () => db.query('select leave()');", """{"retries": 1, "backoff_ms": 10}""");
-        await stage.ExecuteAsync("create function leave() returns bool language plpgsql as $$ begin return pg_terminate_backend(pg_backend_pid()); end $$");
+        await stage.ExecuteAsync("create function leave() returns bool language plpgsql as $$ begin perform set_config('role', 'none', true); return pg_terminate_backend(pg_backend_pid()); end $$");
 
         await stage.InsertAsync(1, 1);
 

@@ -283,5 +283,31 @@ public sealed class AttackTests
             Assert.Equal("42501", (await session.FailsAsync(Anonymous, $"select run($$select {call}$$)")).Code);
     }
 
+    [Theory]
+    [InlineData("select * from crosstab('select 1, 2, 3') as t (a int, b int)")]
+    [InlineData("select * from connectby('t', 'a', 'b', '1', 0) as t (a text, b text, level int)")]
+    [InlineData("select * from xpath_table('a', 'b', 't', '/x', 'true') as t (a int)")]
+    [InlineData("select dblink_exec('select 1')")]
+    [InlineData("select * from dblink('select 1') as t (a int)")]
+    [InlineData("select installed_later('select 1')")]
+    [InlineData("select query_to_xml('select 1', true, true, '')")]
+    [InlineData("select ts_rewrite('a'::tsquery, 'select 1')")]
+    public async Task A_superuser_can_take_back_what_executes_a_text_from_extensions_too(string call)
+    {
+        await using var session = await CreateCarelessAsync();
+        await session.Database.ExecuteAsync("""
+            create extension tablefunc; create extension xml2; create extension dblink; create extension pg_trgm;
+            create function installed_later(query text) returns int language plpgsql as $$ begin execute query; return 1; end $$;
+            alter extension tablefunc add function installed_later(text);
+            """);
+
+        await session.Database.ExecuteAsync("select functions.restrict_builtins()");
+
+        var refused = await session.FailsAsync(Anonymous, "select run($1)", call);
+        Assert.Equal("42501", refused.Code);
+        Assert.Contains("permission denied for function", refused.Message, StringComparison.Ordinal);
+        await session.QueryAsync(Anonymous, "select run('select similarity(''a'', ''b''), ts_rewrite(''a''::tsquery, ''a'', ''b'')')");
+    }
+
     private static NpgsqlDataSource UnusedDataSource { get; } = NpgsqlDataSource.Create("Host=127.0.0.1;Port=1");
 }

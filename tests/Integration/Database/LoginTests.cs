@@ -182,12 +182,12 @@ public sealed class LoginTests
         await using var stage = await Stage.CreateAsync();
         await stage.BackendAsync();
 
-        var single = await stage.Session.FailsAsync(stage.Caller, "select run($1)", statement);
+        var single = await stage.Session.FailsAsync(stage.Caller, "select run('reset role'), run($1)", statement);
         Assert.Equal((code, isUnavailable), (single.Code, single.IsUnavailable));
 
         await using var transaction = await stage.Session.Functions.BeginAsync(stage.Caller, Soon, CancellationToken.None);
         var inTransaction = await Assert.ThrowsAsync<FunctionSqlException>(() => transaction.QueryAsync(
-            new FunctionStatement("select run($1)", [statement]), new ArrayBufferWriter<byte>(), CancellationToken.None));
+            new FunctionStatement("select run('reset role'), run($1)", [statement]), new ArrayBufferWriter<byte>(), CancellationToken.None));
         Assert.Equal((code, isUnavailable), (inTransaction.Code, inTransaction.IsUnavailable));
     }
 
