@@ -19,6 +19,7 @@ using Functions.PgSidecar.Postgres.Registry;
 using Functions.PgSidecar.Postgres.Replication;
 using Functions.PgSidecar.Sandbox.Compilation;
 using Functions.PgSidecar.Sandbox.JavaScript;
+using Functions.PgSidecar.Sandbox.Programs;
 using Functions.PgSidecar.Sandbox.Wasi;
 using Npgsql;
 
@@ -81,8 +82,11 @@ internal static class Sidecar
         services.AddSingleton(options.Limits);
         services.AddSingleton(new SidecarIdentity(Guid.CreateVersion7()));
         var guardPages = options.Limits.GuardPages && options.Limits.Concurrency <= CompilationOptions.GuardedInstances;
-        services.AddSingleton(_ => JavaScriptEngine.Load(JavaScriptEngine.DefaultDirectory, options.Limits.SandboxThreads, guardPages));
-        services.AddSingleton(_ => new WasmEngine(options.Limits.ModuleThreads, ModuleCompilerCommand()));
+        GuestClock.Resolution = options.Limits.TimerResolution;
+        var memory = new MemoryBudget(options.Limits.MemoryBytes);
+        services.AddSingleton(memory);
+        services.AddSingleton(_ => JavaScriptEngine.Load(JavaScriptEngine.DefaultDirectory, options.Limits.SandboxThreads, guardPages, memory));
+        services.AddSingleton(_ => new WasmEngine(options.Limits.ModuleThreads, ModuleCompilerCommand(), memory));
     }
 
     /// <summary>This executable, by whatever it was started, as a compiler of modules.</summary>

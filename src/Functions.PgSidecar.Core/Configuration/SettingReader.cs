@@ -99,15 +99,15 @@ internal sealed class SettingReader(IConfiguration configuration)
         return fallback;
     }
 
-    /// <summary>A time: <c>500ms</c>, <c>30s</c>, <c>5m</c>, <c>1h</c>; a bare number is seconds.</summary>
+    /// <summary>A time: <c>100us</c>, <c>500ms</c>, <c>30s</c>, <c>5m</c>, <c>1h</c>; a bare number is seconds.</summary>
     public TimeSpan Duration(string name, TimeSpan fallback, TimeSpan minimum, TimeSpan maximum)
     {
         if (Text(name) is not { } text)
             return fallback;
-        if (Scaled(text, [("MS", 0.001), ("S", 1), ("M", 60), ("H", 3600), ("", 1)]) is { } seconds
+        if (Scaled(text, [("US", 0.000_001), ("MS", 0.001), ("S", 1), ("M", 60), ("H", 3600), ("", 1)]) is { } seconds
             && seconds >= minimum.TotalSeconds && seconds <= maximum.TotalSeconds)
-            return TimeSpan.FromSeconds(seconds);
-        Fail(name, $"'{text}' is not a time from {minimum.TotalSeconds:0}s to {maximum.TotalSeconds:0}s (500ms, 30s, 5m).");
+            return TimeSpan.FromTicks((long)Math.Round(seconds * TimeSpan.TicksPerSecond));
+        Fail(name, $"'{text}' is not a time from {minimum.TotalSeconds:0.######}s to {maximum.TotalSeconds:0.######}s (100us, 500ms, 30s, 5m).");
         return fallback;
     }
 

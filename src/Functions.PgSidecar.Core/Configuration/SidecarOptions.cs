@@ -3,6 +3,7 @@ using Functions.PgSidecar.Core.Auth.Keys;
 using Functions.PgSidecar.Core.Auth.Management;
 using Functions.PgSidecar.Core.Bindings.Http;
 using Functions.PgSidecar.Core.Secrets;
+using Functions.PgSidecar.Sandbox.Programs;
 using Functions.PgSidecar.Sandbox.Wasi;
 using Microsoft.Extensions.Configuration;
 
@@ -197,6 +198,10 @@ internal sealed record SidecarOptions
             Concurrency = reader.Number("PGFN_MAX_CONCURRENCY", defaults.Concurrency, 1, 100_000),
             QueueLimit = reader.Number("PGFN_QUEUE_LIMIT", defaults.QueueLimit, 0, 1_000_000),
             MaxBodyBytes = reader.Size("PGFN_MAX_BODY_SIZE", defaults.MaxBodyBytes, 1024, 1L << 30),
+            LogBytesPerInvocation = reader.Size("PGFN_LOG_INVOCATION_SIZE", defaults.LogBytesPerInvocation, 1024, 64 << 20),
+            LogBytesPerMinute = reader.Size("PGFN_LOG_FUNCTION_RATE", defaults.LogBytesPerMinute, 1024, 1L << 30),
+            MemoryBytes = reader.Size("PGFN_MEMORY_LIMIT", defaults.MemoryBytes, 64 << 20, 1L << 44),
+            TimerResolution = reader.Duration("PGFN_TIMER_RESOLUTION", defaults.TimerResolution, TimeSpan.FromMicroseconds(1), TimeSpan.FromMilliseconds(100)),
             LogRetentionDays = reader.Number("PGFN_LOG_RETENTION_DAYS", defaults.LogRetentionDays, 1, 3650),
             SandboxThreads = reader.Number("PGFN_SANDBOX_THREADS", defaults.SandboxThreads, 1, 1024),
             ModuleThreads = reader.Number("PGFN_MODULE_THREADS", defaults.ModuleThreads, 1, 1024),
@@ -219,6 +224,20 @@ internal sealed record LimitsOptions
 
     /// <summary><c>PGFN_MAX_BODY_SIZE</c>: the largest request body in bytes; more is answered 413. Default: 10 MB.</summary>
     public long MaxBodyBytes { get; init; } = 10 << 20;
+
+    /// <summary><c>PGFN_MEMORY_LIMIT</c>: memory of all invocations together, in bytes: of their instances, idle ones included, and of the bodies and
+    /// results that the sidecar holds for them. Default: half of what the process may use, by the machine or its cgroup.</summary>
+    public long MemoryBytes { get; init; } = Math.Max(64L << 20, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 2);
+
+    /// <summary><c>PGFN_LOG_INVOCATION_SIZE</c>: what one invocation may log, in bytes of UTF-8. Default: 256 KB.</summary>
+    public long LogBytesPerInvocation { get; init; } = 256 << 10;
+
+    /// <summary><c>PGFN_LOG_FUNCTION_RATE</c>: what one function may log a minute, in this sidecar, in bytes of UTF-8; as much at once after a quiet
+    /// minute. Default: 4 MB.</summary>
+    public long LogBytesPerMinute { get; init; } = 4 << 20;
+
+    /// <summary><c>PGFN_TIMER_RESOLUTION</c>: how finely functions can tell the time. Default: 100 microseconds.</summary>
+    public TimeSpan TimerResolution { get; init; } = GuestClock.DefaultResolution;
 
     /// <summary><c>PGFN_LOG_RETENTION_DAYS</c>: how long invocations and log lines are kept. Default: 7.</summary>
     public int LogRetentionDays { get; init; } = 7;

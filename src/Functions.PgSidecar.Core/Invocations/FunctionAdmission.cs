@@ -1,3 +1,4 @@
+using Functions.PgSidecar.Core.Observability;
 using Functions.PgSidecar.Postgres.Registry;
 
 namespace Functions.PgSidecar.Core.Invocations;
@@ -21,6 +22,9 @@ internal sealed class FunctionAdmission(TimeProvider time)
 
     /// <summary>Outgoing requests a second.</summary>
     public RateLimit OutboundRate { get; } = new(time);
+
+    /// <summary>What it may log.</summary>
+    public LogAllowance Logs { get; } = new(time);
 
     /// <summary>Takes the limits of a newly loaded definition.</summary>
     public void Apply(FunctionOptions newOptions)

@@ -6,7 +6,7 @@ using Functions.PgSidecar.Sandbox.JavaScript;
 namespace Functions.PgSidecar.Core.Invocations;
 
 /// <summary>The outside world of one invocation: routes what its guest asks for to the bindings, its log and its answer.</summary>
-internal sealed class InvocationHost(Invocation invocation, IReadOnlyDictionary<string, IBinding> bindings, InvocationLog log)
+internal sealed class InvocationHost(Invocation invocation, IReadOnlyDictionary<string, IBinding> bindings, InvocationLogWriter log)
     : IGuestHost, IAsyncDisposable
 {
     /// <summary>How the head ends of an answer whose body follows in operations.</summary>
@@ -15,7 +15,6 @@ internal sealed class InvocationHost(Invocation invocation, IReadOnlyDictionary<
     private readonly Dictionary<string, IBindingSession> sessions = new(2, StringComparer.Ordinal);
     private readonly TaskCompletionSource<InvocationResult> answer = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private ResponseStream? stream;
-    private int lines;
 
     /// <summary>The guest's answer, or why there is none.</summary>
     public Task<InvocationResult> Answer => answer.Task;
@@ -40,14 +39,10 @@ internal sealed class InvocationHost(Invocation invocation, IReadOnlyDictionary<
     }
 
     /// <inheritdoc/>
-    public void Log(GuestLogLevel level, string message)
-    {
-        lines++;
-        if (lines <= LogLine.MaxLines)
-            log.Line(invocation, lines, level, message);
-        else if (lines == LogLine.MaxLines + 1)
-            log.Line(invocation, lines, GuestLogLevel.Warn, LogLine.TooMany);
-    }
+    public void Log(GuestLogLevel level, string message) => log.Write(level, message);
+
+    /// <summary>Logs the error that ended the run.</summary>
+    public void LogFailure(string message) => log.WriteLast(message);
 
     /// <inheritdoc/>
     public void Respond(ReadOnlyMemory<byte> head, ReadOnlyMemory<byte> body)

@@ -43,6 +43,9 @@ internal enum Rejection
     /// <summary>The sidecar's queue is full: 503.</summary>
     SidecarBusy,
 
+    /// <summary>All invocations together have as much memory as the sidecar allows: 503.</summary>
+    MemoryExhausted,
+
     /// <summary>The sidecar is shutting down: 503.</summary>
     ShuttingDown,
 }

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Functions.PgSidecar.Core.Bindings;
+using Functions.PgSidecar.Core.Observability;
 using Functions.PgSidecar.Core.Registry;
 using Functions.PgSidecar.Postgres.Data;
 using Functions.PgSidecar.Sandbox.JavaScript;
@@ -21,22 +22,26 @@ internal static class InvocationResults
             RunOutcome.Succeeded => new InvocationResult(InvocationOutcome.Succeeded, default, default),
             RunOutcome.Threw when trouble == OutsideTrouble.ServerAway => Failure(
                 InvocationOutcome.HostError, 503, "DATABASE_UNAVAILABLE",
-                $"The database can't be reached, or takes no work just now; try again. {function.Redactor.Redact(Message(run.Error))}", retryAfter: 1) with { IsDatabaseAway = true },
+                $"The database can't be reached, or takes no work just now; try again. {LogLine.Shorten(function.Redactor.Redact(Message(run.Error)))}", retryAfter: 1) with { IsDatabaseAway = true },
             RunOutcome.Threw when trouble == OutsideTrouble.Contention => Failure(
                 InvocationOutcome.HostError, 503, "DATABASE_UNAVAILABLE",
-                $"Another transaction was in the way; try again. {function.Redactor.Redact(Message(run.Error))}", retryAfter: 1),
+                $"Another transaction was in the way; try again. {LogLine.Shorten(function.Redactor.Redact(Message(run.Error)))}", retryAfter: 1),
             RunOutcome.Threw when trouble == OutsideTrouble.ConnectionsInUse => Failure(
-                InvocationOutcome.HostError, 503, "DATABASE_BUSY", function.Redactor.Redact(Message(run.Error)), retryAfter: 1),
+                InvocationOutcome.HostError, 503, "DATABASE_BUSY", LogLine.Shorten(function.Redactor.Redact(Message(run.Error))), retryAfter: 1),
             // The function itself holds too many: its failure, and worth another try all the same.
             RunOutcome.Threw when run.Error?.Code == SqlErrorCodes.ConnectionsInUse => Failure(
-                InvocationOutcome.Threw, 503, "DATABASE_BUSY", function.Redactor.Redact(Message(run.Error)), retryAfter: 1),
+                InvocationOutcome.Threw, 503, "DATABASE_BUSY", LogLine.Shorten(function.Redactor.Redact(Message(run.Error))), retryAfter: 1),
             RunOutcome.Threw when run.Error?.Code == SqlErrorCodes.RoleNotGranted => Failure(
-                InvocationOutcome.Threw, 403, "FORBIDDEN", function.Redactor.Redact(Message(run.Error))),
-            RunOutcome.Threw => Failure(InvocationOutcome.Threw, 500, "FUNCTION_ERROR", function.Redactor.Redact(Message(run.Error))),
+                InvocationOutcome.Threw, 403, "FORBIDDEN", LogLine.Shorten(function.Redactor.Redact(Message(run.Error)))),
+            RunOutcome.Threw => Failure(InvocationOutcome.Threw, 500, "FUNCTION_ERROR", LogLine.Shorten(function.Redactor.Redact(Message(run.Error)))),
             RunOutcome.TimedOut => Failure(
                 InvocationOutcome.TimedOut, 504, "TIMEOUT", $"The function ran longer than its limit of {Milliseconds(options.Timeout)} ms (timeout_ms)."),
             RunOutcome.OutOfMemory => Failure(
                 InvocationOutcome.OutOfMemory, 507, "OUT_OF_MEMORY", $"The function needed more than its limit of {options.MemoryMb} MB of memory (memory_mb)."),
+            RunOutcome.OutOfSharedMemory => Failure(
+                InvocationOutcome.OutOfMemory, 507, "SIDECAR_OUT_OF_MEMORY",
+                "The function needed more memory while all functions together have as much as this sidecar allows (PGFN_MEMORY_LIMIT); its own limit (memory_mb) was not reached.",
+                retryAfter: 1),
             RunOutcome.OutOfCpu => Failure(
                 InvocationOutcome.OutOfFuel, 504, "CPU_LIMIT", $"The function used more than its limit of {Milliseconds(options.Cpu ?? options.Timeout)} ms of CPU time (cpu_ms)."),
             RunOutcome.OutOfFuel => Failure(
@@ -54,6 +59,8 @@ internal static class InvocationResults
             InvocationOutcome.Rejected, 429, "RATE_LIMIT_ERROR", $"The function is called more often than {function.Options.RateLimit} times a second (rate_limit).", retryAfter: 1),
         Rejection.FunctionBusy => Failure(
             InvocationOutcome.Rejected, 503, "FUNCTION_BUSY", "As many invocations of the function run and wait as it allows (concurrency, queue_limit).", retryAfter: 1),
+        Rejection.MemoryExhausted => Failure(
+            InvocationOutcome.Rejected, 503, "MEMORY_EXHAUSTED", "All functions together have as much memory as this sidecar allows (PGFN_MEMORY_LIMIT).", retryAfter: 1),
         Rejection.ShuttingDown => Failure(
             InvocationOutcome.Rejected, 503, "SHUTTING_DOWN", "This sidecar is shutting down.", retryAfter: 1),
         _ => Failure(

@@ -3,6 +3,7 @@ using Functions.PgSidecar.Core.Configuration;
 using Functions.PgSidecar.Core.Observability;
 using Functions.PgSidecar.Core.Registry;
 using Functions.PgSidecar.Sandbox.JavaScript;
+using Functions.PgSidecar.Sandbox.Programs;
 using Microsoft.Extensions.Logging;
 
 namespace Functions.PgSidecar.Core.Invocations;
@@ -17,7 +18,9 @@ internal sealed class Invoker
     private readonly Dictionary<string, IBinding> bindings;
     private readonly InvocationLog log;
     private readonly InvocationMetrics metrics;
+    private readonly LimitsOptions limits;
     private readonly ConcurrencyGate gate;
+    private readonly MemoryBudget memory;
     private readonly InFlight inFlight;
     private readonly TimeProvider time;
     private readonly ILogger<Invoker> logger;
@@ -28,6 +31,7 @@ internal sealed class Invoker
         InvocationLog log,
         InvocationMetrics metrics,
         LimitsOptions limits,
+        MemoryBudget memory,
         InFlight inFlight,
         TimeProvider time,
         ILogger<Invoker> logger)
@@ -36,6 +40,8 @@ internal sealed class Invoker
         this.bindings = bindings.ToDictionary(binding => binding.Name, StringComparer.Ordinal);
         this.log = log;
         this.metrics = metrics;
+        this.limits = limits;
+        this.memory = memory;
         this.inFlight = inFlight;
         this.time = time;
         this.logger = logger;
@@ -102,16 +108,32 @@ internal sealed class Invoker
             return Rejection.RateLimited;
         if (!await function.Admission.Gate.EnterAsync(function.Options.Timeout, abandon).ConfigureAwait(false))
             return Rejection.FunctionBusy;
-        var admitted = false;
+        var rejection = Rejection.SidecarBusy;
         try
         {
-            admitted = await gate.EnterAsync(function.Options.Timeout, abandon).ConfigureAwait(false);
-            return admitted ? Rejection.None : Rejection.SidecarBusy;
+            return rejection = await AdmitToSidecarAsync(function, abandon).ConfigureAwait(false);
         }
         finally
         {
-            if (!admitted)
+            if (rejection != Rejection.None)
                 function.Admission.Gate.Leave();
+        }
+    }
+
+    private async ValueTask<Rejection> AdmitToSidecarAsync(DeployedFunction function, CancellationToken abandon)
+    {
+        if (!await gate.EnterAsync(function.Options.Timeout, abandon).ConfigureAwait(false))
+            return Rejection.SidecarBusy;
+        var hasRoom = false;
+        try
+        {
+            hasRoom = await memory.WaitForRoomAsync(function.Options.Timeout, abandon).ConfigureAwait(false);
+            return hasRoom ? Rejection.None : Rejection.MemoryExhausted;
+        }
+        finally
+        {
+            if (!hasRoom)
+                gate.Leave();
         }
     }
 
@@ -126,9 +148,10 @@ internal sealed class Invoker
         entry.Running = true;
         var invocation = entry.Invocation;
         var options = invocation.Function.Options;
-        var host = new InvocationHost(invocation, bindings, log);
+        var host = new InvocationHost(invocation, bindings, new InvocationLogWriter(invocation, log, this.limits));
         var limits = new GuestLimits(invocation.Timeout ?? options.Timeout, (long)options.MemoryMb << 20, options.Cpu, options.Fuel);
         var request = new RunRequest(invocation.Envelope, invocation.Body, limits, invocation.BodyStream is not null);
+        memory.Take(invocation.Body.Length);
         var run = program.Program.RunAsync(request, host, abandon);
         _ = FinishAsync(entry, program, host, run);
         return host.Answer;
@@ -145,7 +168,7 @@ internal sealed class Invoker
             var outcome = InvocationResults.From(result, function, host.Explain(result.Error?.Code));
             host.Fail(outcome);
             if (result.Error is { } error)
-                host.Log(GuestLogLevel.Error, InvocationResults.Uncaught(error));
+                host.LogFailure(InvocationResults.Uncaught(error));
             log.Record(entry.Close(outcome, result));
             metrics.Record(function.Name, outcome, entry.Elapsed, result.MemoryPeakBytes);
             await host.DisposeAsync().ConfigureAwait(false);
@@ -157,6 +180,7 @@ internal sealed class Invoker
         }
         finally
         {
+            memory.Return(entry.Invocation.Body.Length);
             program.Dispose();
             Leave(function);
             inFlight.Leave();

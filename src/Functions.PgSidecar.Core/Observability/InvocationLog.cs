@@ -22,18 +22,35 @@ internal sealed class InvocationLog(TimeProvider time) : IDisposable
     private List<InvocationRecord> records = [];
     private long characters;
     private long droppedLines;
+    private long cutLines;
+    private long cutBytes;
     private long droppedRecords;
 
     /// <summary>Lines dropped since the start.</summary>
     public long DroppedLines => Interlocked.Read(ref droppedLines);
 
+    /// <summary>Lines dropped by the limits of functions and invocations since the start.</summary>
+    public long CutLines => Interlocked.Read(ref cutLines);
+
+    /// <summary>The bytes of those lines.</summary>
+    public long CutBytes => Interlocked.Read(ref cutBytes);
+
     /// <summary>Records dropped since the start.</summary>
     public long DroppedRecords => Interlocked.Read(ref droppedRecords);
 
-    /// <summary>A line of a function.</summary>
-    public void Line(Invocation invocation, int sequence, GuestLogLevel level, string message)
+    /// <summary>A message as it is stored: without the function's secrets, and cut to length.</summary>
+    public static string Prepare(Invocation invocation, string message) => LogLine.Shorten(invocation.Function.Redactor.Redact(message));
+
+    /// <summary>A line that a limit drops.</summary>
+    public void Cut(int bytes)
     {
-        var text = LogLine.Shorten(invocation.Function.Redactor.Redact(message));
+        Interlocked.Increment(ref cutLines);
+        Interlocked.Add(ref cutBytes, bytes);
+    }
+
+    /// <summary>A line of a function, as <see cref="Prepare"/> gives it.</summary>
+    public void Line(Invocation invocation, int sequence, GuestLogLevel level, string text)
+    {
         var line = new LogRecord(
             invocation.Id, invocation.Function.Name, sequence, LogLine.Name(level), invocation.Function.LogSource, text, time.GetUtcNow());
         lock (gate)

@@ -5,13 +5,15 @@ using Functions.PgSidecar.Core.Invocations;
 using Functions.PgSidecar.Core.Registry;
 using Functions.PgSidecar.Postgres.Data;
 using Functions.PgSidecar.Sandbox.JavaScript;
+using Functions.PgSidecar.Sandbox.Programs;
 using Functions.PgSidecar.Sandbox.Wasi;
 
 namespace Functions.PgSidecar.Core.Observability;
 
 /// <summary>Everything that is measured, in Prometheus' text format 0.0.4. Names of functions are plain identifiers and need no escaping.</summary>
 internal sealed class MetricsReport(
-    InvocationMetrics metrics, InvocationLog log, Invoker invoker, JavaScriptEngine engine, WasmEngine modules, ProgramCache programs, EventMetrics events, FunctionDatabase database)
+    InvocationMetrics metrics, InvocationLog log, Invoker invoker, JavaScriptEngine engine, WasmEngine modules, ProgramCache programs, EventMetrics events,
+    FunctionDatabase database, MemoryBudget memory)
 {
     /// <summary>The report of this moment.</summary>
     public string Write()
@@ -23,6 +25,8 @@ internal sealed class MetricsReport(
         Header(text, "functions_memory_bytes", "gauge", "Memory peak of the last invocation.");
         foreach (var (name, function) in functions)
             text.Append(CultureInfo.InvariantCulture, $"functions_memory_bytes{{function=\"{name}\"}} {function.MemoryPeak}\n");
+        Single(text, "functions_sandbox_memory_bytes", "gauge", "Memory of all invocations together: instances, idle ones included, bodies and results.", memory.Used);
+        Single(text, "functions_sandbox_memory_limit_bytes", "gauge", "The most that may be (PGFN_MEMORY_LIMIT).", memory.Limit);
         Single(text, "functions_running", "gauge", "Invocations that run now.", invoker.Running);
         Single(text, "functions_waiting", "gauge", "Invocations that wait for admission now.", invoker.Waiting);
         Single(text, "functions_sandbox_threads", "gauge", "Threads that run functions in JavaScript.", engine.ThreadCount);
@@ -32,6 +36,8 @@ internal sealed class MetricsReport(
         Header(text, "functions_program_load_seconds_total", "counter", "Time that took.");
         text.Append(CultureInfo.InvariantCulture, $"functions_program_load_seconds_total {programs.LoadTime.TotalSeconds}\n");
         Single(text, "functions_log_lines_dropped_total", "counter", "Log lines that could not be kept.", log.DroppedLines);
+        Single(text, "functions_log_lines_cut_total", "counter", "Log lines dropped by the limits of an invocation or a function.", log.CutLines);
+        Single(text, "functions_log_bytes_cut_total", "counter", "The bytes of those lines.", log.CutBytes);
         Single(text, "functions_log_invocations_dropped_total", "counter", "Invocation records that could not be kept.", log.DroppedRecords);
         Single(text, "functions_database_abandoned_backends", "gauge", "PostgreSQL processes that still run a statement which neither its timeout nor a cancel has ended.", database.AbandonedBackendCount);
         WriteEvents(text);

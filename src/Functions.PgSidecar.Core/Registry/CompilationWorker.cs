@@ -100,6 +100,8 @@ internal sealed class CompilationWorker(
             RegistryLog.CompileFailed(logger, version.Function, version.Version, error.Message);
         else
             RegistryLog.Compiled(logger, version.Function, version.Version, outcome.CompiledMs);
+        if (outcome.InfoJson?.Contains("\"warnings\":", StringComparison.Ordinal) == true)
+            RegistryLog.DrewValues(logger, version.Function, version.Version);
     }
 
     /// <summary>Tells the registry, however long it is away: given up, the version would wait for its lease to run out.</summary>

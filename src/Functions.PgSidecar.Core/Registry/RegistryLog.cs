@@ -53,6 +53,9 @@ internal static partial class RegistryLog
     [LoggerMessage(4024, LogLevel.Warning, "What this sidecar has not finished compiling could not be given back; it counts as an attempt: {Reason}")]
     public static partial void NotReleased(ILogger logger, string reason);
 
+    [LoggerMessage(4012, LogLevel.Warning, "Function '{Function}' version {Version} drew values while its module loaded, which are the same in every invocation; functions.versions.info says which")]
+    public static partial void DrewValues(ILogger logger, string function, int version);
+
     /// <summary>What a caller is told when the registry can't be read.</summary>
     public static SidecarException Unreadable(Exception cause) =>
         new("PGFN2503", 503, "The database that holds the functions can't be reached just now; try again.", cause);

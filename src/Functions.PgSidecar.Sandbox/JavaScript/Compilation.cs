@@ -18,6 +18,7 @@ internal sealed partial class Compilation(JavaScriptProgram start, string fileNa
     private readonly StringBuilder log = new();
     private InterruptReason? stop;
     private QuickJs? guest;
+    private VolatileValue drawn;
 
     public Task<(InstanceSnapshot Snapshot, byte[] Info)> Completion => completion.Task;
 
@@ -26,7 +27,14 @@ internal sealed partial class Compilation(JavaScriptProgram start, string fileNa
     /// <summary>What the prelude noted of them would be in the snapshot, and so in every run's log.</summary>
     public bool TracksRejections => false;
 
-    public double ElapsedMilliseconds => 0;
+    public double ElapsedMilliseconds
+    {
+        get
+        {
+            OnVolatile(VolatileValue.Elapsed);
+            return 0;
+        }
+    }
 
     public void Execute(SandboxThread thread)
     {
@@ -96,6 +104,8 @@ internal sealed partial class Compilation(JavaScriptProgram start, string fileNa
     {
     }
 
+    public void OnVolatile(VolatileValue value) => drawn |= value;
+
     /// <summary>What the top level logs matters only where it fails.</summary>
     public void OnLog(GuestLogLevel level, string message)
     {
@@ -107,6 +117,7 @@ internal sealed partial class Compilation(JavaScriptProgram start, string fileNa
     {
         instance.Begin(this);
         instance.Reseed();
+        var randomState = instance.RandomState;
         var promise = instance.Eval(Encoding.UTF8.GetBytes(source), fileName, module: true);
         instance.RunJobs();
         if (!instance.TryGetSettled(promise, out var module))
@@ -117,8 +128,10 @@ internal sealed partial class Compilation(JavaScriptProgram start, string fileNa
         instance.Release(description);
         instance.Release(promise);
         instance.RunJobs();
+        if (instance.RandomState != randomState)
+            OnVolatile(VolatileValue.RandomNumber);
         instance.FillHoles();
-        return info;
+        return LoadWarnings.AddTo(info, drawn);
     }
 
     [return: NotNullIfNotNull(nameof(text))]

@@ -49,7 +49,22 @@ public sealed class GuestOperation
     /// <summary>When the run's time is up, a <see cref="System.Diagnostics.Stopwatch"/> timestamp.</summary>
     public long Deadline => run.Deadline;
 
+    /// <summary>Whether it has ended, or nobody waits for its end any more.</summary>
+    internal bool IsOver => Volatile.Read(ref ended) != 0;
+
     internal int Id { get; }
+
+    /// <summary>
+    /// Computes something for the guest that takes processor time: in its turn among all functions, counted as the run's processor time, and given up when
+    /// the run is over or has none left. Not to be called on a sandbox thread.
+    /// </summary>
+    /// <param name="work">The computation. What can take longer than some milliseconds asks its budget now and then.</param>
+    /// <exception cref="OperationCanceledException">The run is over.</exception>
+    public Task<T> ComputeAsync<T>(Func<HostBudget, T> work) => HostComputation.RunAsync(this, run, work);
+
+    /// <summary>Counts processor time that the host has used for this operation and that was not measured by <see cref="ComputeAsync"/>.</summary>
+    /// <param name="nanoseconds">How much.</param>
+    public void Charge(long nanoseconds) => run.Charge(nanoseconds);
 
     /// <summary>Resolves the guest's promise.</summary>
     /// <param name="result">UTF-8, as the operation's contract says; copied into the guest when its next turn comes.</param>

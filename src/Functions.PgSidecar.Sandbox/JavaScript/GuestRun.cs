@@ -33,7 +33,8 @@ internal sealed class GuestRun : ISandboxWork, IInterruptible, IOperationOwner
     private Timer? alarm;
     private CancellationTokenSource? ended;
     private CancellationTokenRegistration abandoned;
-    private long cpuNanoseconds;
+    private readonly CpuAccount cpu;
+    private volatile SandboxThread? turn;
     private TimeSpan queueTime;
 
     public GuestRun(JavaScriptProgram program, RunRequest request, IGuestHost host, SandboxThreads threads)
@@ -41,6 +42,7 @@ internal sealed class GuestRun : ISandboxWork, IInterruptible, IOperationOwner
         this.program = program;
         this.request = request;
         this.threads = threads;
+        cpu = new CpuAccount(request.Limits.CpuTime ?? request.Limits.Timeout);
         calls = new RunCalls(this, host, program.Map);
         Deadline = postedAt + (long)(request.Limits.Timeout.TotalSeconds * Stopwatch.Frequency);
     }
@@ -62,6 +64,12 @@ internal sealed class GuestRun : ISandboxWork, IInterruptible, IOperationOwner
 
     /// <inheritdoc/>
     public long Deadline { get; }
+
+    /// <inheritdoc/>
+    public object Program => program;
+
+    /// <inheritdoc/>
+    public long CpuLeftNanoseconds => cpu.LeftNanoseconds;
 
     /// <inheritdoc/>
     public CancellationToken Ended
@@ -106,8 +114,11 @@ internal sealed class GuestRun : ISandboxWork, IInterruptible, IOperationOwner
             do
             {
                 Turn(thread);
+                var now = SandboxThread.CpuNanoseconds();
+                cpu.Add(now - cpuBefore);
+                cpuBefore = now;
                 // A run that waits may be on another thread by now: nothing of it is touched here any more.
-                if (!calls.Finished && TryWait(cpuBefore))
+                if (!calls.Finished && TryWait())
                     return;
             }
             while (!calls.Finished);
@@ -120,6 +131,10 @@ internal sealed class GuestRun : ISandboxWork, IInterruptible, IOperationOwner
         {
             calls.Verdict.Stopped(RunOutcome.OutOfMemory);
         }
+        catch (SharedMemoryException)
+        {
+            calls.Verdict.Stopped(RunOutcome.OutOfSharedMemory);
+        }
         catch (GuestException thrown)
         {
             calls.Verdict.Threw(calls.Translate(thrown.Error));
@@ -129,8 +144,30 @@ internal sealed class GuestRun : ISandboxWork, IInterruptible, IOperationOwner
             // The edge of the thread: a defect of the host ends this run, not the process.
             calls.Verdict.HostFailed(e);
         }
-        cpuNanoseconds += SandboxThread.CpuNanoseconds() - cpuBefore;
+        cpu.Add(SandboxThread.CpuNanoseconds() - cpuBefore);
         End();
+    }
+
+    /// <inheritdoc/>
+    public void Charge(long nanoseconds)
+    {
+        var isExhausted = cpu.Add(nanoseconds);
+        // Outside the gate: the watchdog takes the two locks in the other order.
+        turn?.Spend(this, nanoseconds);
+        if (!isExhausted)
+            return;
+        lock (gate)
+        {
+            if (state == State.Ended)
+                return;
+            if (state == State.Running)
+            {
+                Interrupt(InterruptReason.CpuLimit);
+                return;
+            }
+            state = State.Ended;
+        }
+        Stop(RunOutcome.OutOfCpu);
     }
 
     /// <inheritdoc/>
@@ -173,7 +210,8 @@ internal sealed class GuestRun : ISandboxWork, IInterruptible, IOperationOwner
     {
         var first = guest is null;
         var instance = guest ?? Rent();
-        thread.Enter(this, Deadline, CpuBudget());
+        thread.Enter(this, Deadline, request.Limits.CpuTime is null ? long.MaxValue : cpu.LeftNanoseconds);
+        turn = thread;
         try
         {
             instance.Begin(calls);
@@ -185,6 +223,7 @@ internal sealed class GuestRun : ISandboxWork, IInterruptible, IOperationOwner
         }
         finally
         {
+            turn = null;
             thread.Leave();
             instance.Suspend();
         }
@@ -238,25 +277,23 @@ internal sealed class GuestRun : ISandboxWork, IInterruptible, IOperationOwner
 
     /// <summary>Gives the run away until an operation ends. To be called when the turn is over in every respect.</summary>
     /// <returns>False where an operation has ended in the meantime, where none is under way, or where nobody wants the run any more.</returns>
-    private bool TryWait(long cpuBefore)
+    private bool TryWait()
     {
         if (calls.Operations.IsEmpty)
         {
             calls.Verdict.NeverSettles();
             return false;
         }
-        var cpu = SandboxThread.CpuNanoseconds() - cpuBefore;
         lock (gate)
         {
             if (inbox.Count > 0)
                 return false;
-            if (stop == InterruptReason.Cancelled)
+            if (stop is InterruptReason.Cancelled or InterruptReason.CpuLimit)
             {
                 // It came when the guest had run its last instruction of the turn: nothing would trap until the deadline.
-                calls.Verdict.Stopped(RunOutcome.Cancelled);
+                calls.Verdict.Stopped(stop == InterruptReason.Cancelled ? RunOutcome.Cancelled : RunOutcome.OutOfCpu);
                 return false;
             }
-            cpuNanoseconds += cpu;
             alarm ??= new Timer(static run => ((GuestRun)run!).Alarm(), this, Timeout.Infinite, Timeout.Infinite);
             var left = Stopwatch.GetElapsedTime(Stopwatch.GetTimestamp(), Deadline);
             alarm.Change(left > TimeSpan.Zero ? left : TimeSpan.Zero, Timeout.InfiniteTimeSpan);
@@ -304,10 +341,6 @@ internal sealed class GuestRun : ISandboxWork, IInterruptible, IOperationOwner
         End();
     }
 
-    private long CpuBudget() => request.Limits.CpuTime is { } limit
-        ? Math.Max(0, (long)limit.TotalNanoseconds - cpuNanoseconds)
-        : long.MaxValue;
-
     /// <summary>
     /// The run is over: calls off what is under way, gives the instance back, and then tells the one who waits, to whom nothing of the run is left.
     /// Called once, by whoever owns the run then.
@@ -326,12 +359,12 @@ internal sealed class GuestRun : ISandboxWork, IInterruptible, IOperationOwner
         // Not here: what is told of the end may wait for I/O.
         _ = toCancel?.CancelAsync();
         calls.Operations.CancelAll();
-        var (memoryPeak, memoryLimitReached) = (0L, false);
+        var (memoryPeak, memoryLimitReached, isShared) = (0L, false, false);
         if (guest is { } used)
         {
-            (memoryPeak, memoryLimitReached) = (used.Instance.MemoryPeakBytes, used.Instance.MemoryLimitReached);
+            (memoryPeak, memoryLimitReached, isShared) = (used.Instance.MemoryPeakBytes, used.Instance.MemoryLimitReached, used.Instance.Memory!.WasRefused);
             program.Return(used);
         }
-        completion.TrySetResult(calls.Verdict.Close(TimeSpan.FromTicks(cpuNanoseconds / 100), queueTime, memoryPeak, memoryLimitReached));
+        completion.TrySetResult(calls.Verdict.Close(TimeSpan.FromTicks(cpu.UsedNanoseconds / 100), queueTime, memoryPeak, memoryLimitReached, isShared));
     }
 }

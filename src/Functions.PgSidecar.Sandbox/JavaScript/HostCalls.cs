@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Functions.PgSidecar.Sandbox.JavaScript.Cryptography;
+using Functions.PgSidecar.Sandbox.Programs;
 using Functions.PgSidecar.Sandbox.Runtime;
 
 namespace Functions.PgSidecar.Sandbox.JavaScript;
@@ -16,6 +17,9 @@ internal static class HostCalls
 
     /// <summary>Longest operation name that is looked at.</summary>
     private const int MaxNameLength = 64;
+
+    /// <summary>What is taken of a log line: many times what is kept, so that secrets are found whole before the line is cut.</summary>
+    private const int MaxLogBytes = 256 * 1024;
 
     private enum Op
     {
@@ -61,7 +65,7 @@ internal static class HostCalls
                 calls.OnDone(failure.Length == 0 ? null : ReadError(failure));
                 break;
             case Op.Log:
-                calls.OnLog(Level(guest.GetText(Argument(1))), guest.GetText(Argument(2)));
+                calls.OnLog(Level(guest.GetText(Argument(1))), guest.GetText(Argument(2), MaxLogBytes));
                 break;
             case Op.Now:
                 return guest.NewNumber(calls.ElapsedMilliseconds);
@@ -121,7 +125,8 @@ internal static class HostCalls
                 return ErrnoInvalid;
         }
         System.Buffers.Binary.BinaryPrimitives.WriteInt64LittleEndian(
-            WasmInstance.FromContext(context).Slice(result, sizeof(long)), nanoseconds);
+            WasmInstance.FromContext(context).Slice(result, sizeof(long)), GuestClock.Coarse(nanoseconds));
+        TellOf(VolatileValue.Time, context);
         return ErrnoSuccess;
     }
 
@@ -129,6 +134,7 @@ internal static class HostCalls
     public static int RandomGet(int buffer, int length, nint context)
     {
         System.Security.Cryptography.RandomNumberGenerator.Fill(WasmInstance.FromContext(context).Slice(buffer, length));
+        TellOf(VolatileValue.RandomBytes, context);
         return ErrnoSuccess;
     }
 
@@ -143,6 +149,9 @@ internal static class HostCalls
 
     [HostFunction("wasi_snapshot_preview1", "fd_seek")]
     public static int FdSeek(int descriptor, long offset, int whence, int result, nint context) => ErrnoNotSupported;
+
+    /// <summary>While the engine itself starts there is no guest yet.</summary>
+    private static void TellOf(VolatileValue value, nint context) => (WasmInstance.FromContext(context).HostState as QuickJs)?.Calls?.OnVolatile(value);
 
     private static QuickJs Guest(nint context) => (QuickJs)WasmInstance.FromContext(context).HostState!;
 

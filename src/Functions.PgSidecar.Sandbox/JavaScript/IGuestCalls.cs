@@ -1,5 +1,25 @@
 namespace Functions.PgSidecar.Sandbox.JavaScript;
 
+/// <summary>Values that are different each time a program asks.</summary>
+[Flags]
+internal enum VolatileValue
+{
+    /// <summary>None.</summary>
+    None = 0,
+
+    /// <summary>The time: Date.now(), new Date().</summary>
+    Time = 1,
+
+    /// <summary>Time since the invocation began: performance.now().</summary>
+    Elapsed = 2,
+
+    /// <summary>crypto.getRandomValues(), crypto.randomUUID().</summary>
+    RandomBytes = 4,
+
+    /// <summary>Math.random().</summary>
+    RandomNumber = 8,
+}
+
 /// <summary>What the guest says to its host, on the thread of its turn.</summary>
 internal interface IGuestCalls
 {
@@ -26,6 +46,11 @@ internal interface IGuestCalls
 
     /// <summary>Nothing is left to do; <paramref name="background"/> is the first failure of <c>waitUntil</c> work.</summary>
     void OnDone(GuestError? background);
+
+    /// <summary>The guest was given something that is different each time: of interest while a module loads, whose values every invocation gets.</summary>
+    void OnVolatile(VolatileValue value)
+    {
+    }
 
     /// <summary>A log line.</summary>
     void OnLog(GuestLogLevel level, string message);

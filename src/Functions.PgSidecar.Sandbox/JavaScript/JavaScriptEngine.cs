@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using System.Text;
 using Functions.PgSidecar.Sandbox.Compilation;
 using Functions.PgSidecar.Sandbox.JavaScript.SourceMaps;
+using Functions.PgSidecar.Sandbox.Programs;
 using Functions.PgSidecar.Sandbox.Runtime;
 using Functions.PgSidecar.Sandbox.Threads;
 
@@ -21,9 +22,11 @@ public sealed class JavaScriptEngine : IDisposable
     private readonly SandboxThreads threads;
     private readonly byte[] prelude;
     private readonly Lazy<Task<JavaScriptProgram>> blank;
+    private readonly MemoryBudget memory;
 
-    internal JavaScriptEngine(CompiledImage image, byte[] prelude, SandboxThreads threads)
+    internal JavaScriptEngine(CompiledImage image, byte[] prelude, SandboxThreads threads, MemoryBudget memory)
     {
+        this.memory = memory;
         this.image = image;
         this.prelude = prelude;
         this.threads = threads;
@@ -49,11 +52,12 @@ public sealed class JavaScriptEngine : IDisposable
     /// <param name="directory">The folder that holds <c>quickjs.dll</c> and <c>quickjs.guarded.dll</c>, their metadata, and <c>prelude.js</c>.</param>
     /// <param name="maxThreads">The most sandbox threads; 0 means the default.</param>
     /// <param name="guardPages">Whether to run the code that relies on <see cref="CompilationOptions.GuardPages"/>, where they can be had.</param>
-    public static JavaScriptEngine Load(string directory, int maxThreads = 0, bool guardPages = true)
+    /// <param name="memory">The memory of all instances; without a limit where there is none.</param>
+    public static JavaScriptEngine Load(string directory, int maxThreads = 0, bool guardPages = true, MemoryBudget? memory = null)
     {
         var image = LoadImage(directory, guardPages && CompilationOptions.GuardPagesAreAvailable);
         var prelude = File.ReadAllBytes(Path.Combine(directory, "prelude.js"));
-        return new JavaScriptEngine(image, prelude, new SandboxThreads(maximum: maxThreads));
+        return new JavaScriptEngine(image, prelude, new SandboxThreads(maximum: maxThreads), memory ?? MemoryBudget.Unlimited);
     }
 
     /// <summary>The compiled engine alone.</summary>
@@ -78,7 +82,7 @@ public sealed class JavaScriptEngine : IDisposable
         var compilation = new Compilation(start, fileName, code, map, limits, entry);
         threads.Post(compilation);
         var (snapshot, info) = await compilation.Completion.ConfigureAwait(false);
-        return new JavaScriptProgram(image, exports, threads, snapshot, start.Handles, info, map);
+        return new JavaScriptProgram(image, exports, threads, snapshot, start.Handles, info, map, memory);
     }
 
     /// <summary>A program as bytes, for the database.</summary>
@@ -91,7 +95,7 @@ public sealed class JavaScriptEngine : IDisposable
     {
         var (handles, info, map, snapshot) =
             ProgramFormat.Read(program, EngineId, stream => image.ReadSnapshot(stream, hostFunctions));
-        return new JavaScriptProgram(image, exports, threads, snapshot, handles, info, map);
+        return new JavaScriptProgram(image, exports, threads, snapshot, handles, info, map, memory);
     }
 
     /// <summary>Prepares what compilations start from; done at the first of them otherwise.</summary>
@@ -110,6 +114,6 @@ public sealed class JavaScriptEngine : IDisposable
         var preparation = new Preparation(image, exports, hostFunctions, prelude);
         threads.Post(preparation);
         var (snapshot, handles) = await preparation.Completion.ConfigureAwait(false);
-        return new JavaScriptProgram(image, exports, threads, snapshot, handles, ReadOnlyMemory<byte>.Empty);
+        return new JavaScriptProgram(image, exports, threads, snapshot, handles, ReadOnlyMemory<byte>.Empty, null, memory, isUnconditional: true);
     }
 }

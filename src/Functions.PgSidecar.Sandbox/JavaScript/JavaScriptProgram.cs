@@ -18,11 +18,13 @@ public sealed class JavaScriptProgram : IProgram
         InstanceSnapshot snapshot,
         GuestHandles handles,
         ReadOnlyMemory<byte> info,
-        SourceMap? map = null)
+        SourceMap? map,
+        MemoryBudget memory,
+        bool isUnconditional = false)
     {
         this.threads = threads;
         instances = new InstancePool<QuickJs>(snapshot, memoryBytes => new QuickJs(
-            image.Instantiate(snapshot, (int)(memoryBytes / JavaScriptEngine.PageBytes)), exports, handles, memoryBytes));
+            image.Instantiate(snapshot, (int)(memoryBytes / JavaScriptEngine.PageBytes)), exports, handles, memoryBytes), memory, isUnconditional);
         Handles = handles;
         Info = info;
         Map = map;

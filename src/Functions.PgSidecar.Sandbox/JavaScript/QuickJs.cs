@@ -44,6 +44,16 @@ internal sealed unsafe class QuickJs : IPooledGuest
     /// <summary>The memory limit it was made with, in bytes.</summary>
     public long MemoryLimit { get; }
 
+    /// <inheritdoc/>
+    public long MemoryBytes => Instance.MemoryLength;
+
+    /// <inheritdoc/>
+    public MemoryShare? Memory
+    {
+        get => Instance.Memory;
+        set => Instance.Memory = value;
+    }
+
     /// <summary>Receives what the guest asks for; <see langword="null"/> while nothing runs.</summary>
     public IGuestCalls? Calls { get; private set; }
 
@@ -89,6 +99,9 @@ internal sealed unsafe class QuickJs : IPooledGuest
             Entropy.Fill(state);
         while (BinaryPrimitives.ReadUInt64LittleEndian(state) == 0);
     }
+
+    /// <summary>The state of Math.random, which each call changes.</summary>
+    public ulong RandomState => BinaryPrimitives.ReadUInt64LittleEndian(Instance.Slice(Handles.RandomState, sizeof(ulong)));
 
     /// <summary>Back to the snapshot.</summary>
     public void Reset(InstanceSnapshot snapshot) => Instance.Reset(snapshot);
@@ -189,20 +202,22 @@ internal sealed unsafe class QuickJs : IPooledGuest
     public double GetNumber(int value) => js.GetNumber(value, Context);
 
     /// <summary>A value as UTF-8; what is no string is converted as JavaScript does, which may run guest code.</summary>
-    public byte[] GetUtf8(int value)
+    /// <param name="value">The value.</param>
+    /// <param name="most">Bytes that are wanted at most.</param>
+    public byte[] GetUtf8(int value, int most = int.MaxValue)
     {
         var length = Handles.Scratch + GuestHandles.ResultOffset;
         var address = js.GetString(value, length, Context);
         if (address == 0)
             throw new GuestException(TakeException());
-        var bytes = Instance.Slice(address, ReadInt32(length)).ToArray();
+        var bytes = Instance.Slice(address, Math.Min(ReadInt32(length), most)).ToArray();
         js.FreeString(address, Context);
         // The engine writes lone surrogates as three bytes that are no UTF-8; everybody outside gets U+FFFD.
         return Utf8.IsValid(bytes) ? bytes : Encoding.UTF8.GetBytes(Encoding.UTF8.GetString(bytes));
     }
 
     /// <summary>A value as text; see <see cref="GetUtf8"/>.</summary>
-    public string GetText(int value) => Encoding.UTF8.GetString(GetUtf8(value));
+    public string GetText(int value, int most = int.MaxValue) => Encoding.UTF8.GetString(GetUtf8(value, most));
 
     /// <summary>The bytes of a Uint8Array, the UTF-8 of a string, nothing of undefined.</summary>
     public byte[] GetBody(int value)
@@ -248,7 +263,15 @@ internal sealed unsafe class QuickJs : IPooledGuest
     {
         if (Calls?.TracksRejections == true)
         {
-            Release(Call(Handles.Rejection, [promise, reason, NewNumber(handled ? 1 : 0)]));
+            try
+            {
+                Release(Call(Handles.Rejection, [promise, reason, NewNumber(handled ? 1 : 0)]));
+            }
+            catch (GuestException)
+            {
+                // The engine reports from inside the guest's calls, and where the rejection is a stack overflow, taking note of it is one call too many.
+                // That error must reach the guest's own catch; only the note is lost.
+            }
             return;
         }
         Release(promise);

@@ -1,6 +1,8 @@
 using System.Diagnostics;
 using Functions.PgSidecar.Sandbox.JavaScript.SourceMaps;
 
+using Functions.PgSidecar.Sandbox.Programs;
+
 namespace Functions.PgSidecar.Sandbox.JavaScript;
 
 /// <summary>What a run's guest says to its host, and what has come of it so far: operations under way, and a verdict at the end.</summary>
@@ -21,7 +23,7 @@ internal sealed class RunCalls(GuestRun run, IGuestHost host, SourceMap? map) : 
     public bool TracksRejections => true;
 
     /// <inheritdoc/>
-    public double ElapsedMilliseconds => Stopwatch.GetElapsedTime(begunAt).TotalMilliseconds;
+    public double ElapsedMilliseconds => GuestClock.CoarseMilliseconds(Stopwatch.GetElapsedTime(begunAt));
 
     /// <inheritdoc/>
     public void OnStart(int id, string name, ReadOnlyMemory<byte> arguments, ReadOnlyMemory<byte> payload) =>

@@ -18,6 +18,9 @@ public enum RunOutcome
     /// <summary>The memory limit was reached and the run ended because of it.</summary>
     OutOfMemory,
 
+    /// <summary>All invocations together reached the sidecar's memory limit, and the run ended because of it.</summary>
+    OutOfSharedMemory,
+
     /// <summary>The CPU limit was reached.</summary>
     OutOfCpu,
 

@@ -79,9 +79,16 @@ internal sealed class RunVerdict
     };
 
     /// <summary>The run's result. A failure of a guest that was refused memory is a want of memory, however the guest put it.</summary>
-    public RunResult Close(TimeSpan cpu, TimeSpan queued, long memoryPeak, bool memoryLimitReached)
+    /// <param name="cpu">Processor time.</param>
+    /// <param name="queued">Time before the first turn.</param>
+    /// <param name="memoryPeak">Bytes.</param>
+    /// <param name="memoryLimitReached">Whether the guest was refused memory.</param>
+    /// <param name="isShared">Whether that was because all invocations together have too much.</param>
+    public RunResult Close(TimeSpan cpu, TimeSpan queued, long memoryPeak, bool memoryLimitReached, bool isShared)
     {
         var outcome = Outcome is RunOutcome.Threw && memoryLimitReached ? RunOutcome.OutOfMemory : Outcome!.Value;
+        if (outcome == RunOutcome.OutOfMemory && isShared)
+            outcome = RunOutcome.OutOfSharedMemory;
         return new RunResult(outcome, Error, cpu, queued, memoryPeak);
     }
 }

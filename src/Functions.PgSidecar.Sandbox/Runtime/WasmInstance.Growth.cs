@@ -54,7 +54,8 @@ public sealed unsafe partial class WasmInstance
             return -1;
         }
 
-        if (!LinearMemory.TryCommit(BaseOf(memory) + (long)before * LinearMemory.PageBytes, (long)pages * LinearMemory.PageBytes))
+        if (Memory?.TryGrow((long)pages * LinearMemory.PageBytes) == false
+            || !LinearMemory.TryCommit(BaseOf(memory) + (long)before * LinearMemory.PageBytes, (long)pages * LinearMemory.PageBytes))
         {
             MemoryLimitReached = true;
             return -1;

@@ -57,6 +57,9 @@ public sealed unsafe partial class WasmInstance : IDisposable
     /// <summary>Whether the guest asked for memory beyond its limit and was refused since the instance was made or last reset.</summary>
     public bool MemoryLimitReached { get; private set; }
 
+    /// <summary>What it asks before its memory grows, where the memory of all instances together has a limit.</summary>
+    internal Programs.MemoryShare? Memory { get; set; }
+
     /// <summary>What the host attaches for its host functions to find; null again after <see cref="Reset"/>.</summary>
     public object? HostState { get; set; }
 

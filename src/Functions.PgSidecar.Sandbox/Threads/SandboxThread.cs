@@ -51,6 +51,16 @@ internal sealed partial class SandboxThread
         }
     }
 
+    /// <summary>Takes processor time that the host has used for the guest meanwhile from what the guest may still use.</summary>
+    public void Spend(IInterruptible guest, long nanoseconds)
+    {
+        lock (gate)
+        {
+            if (ReferenceEquals(current, guest) && cpuDeadlineNanoseconds != long.MaxValue)
+                cpuDeadlineNanoseconds -= nanoseconds;
+        }
+    }
+
     /// <summary>
     /// Announces that guest code has stopped. When this returns, the watchdog will not touch the guest any more:
     /// its instance may be reset and lent to another invocation.

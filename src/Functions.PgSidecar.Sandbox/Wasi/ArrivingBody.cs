@@ -14,7 +14,16 @@ internal sealed class ArrivingBody(IOperationOwner run, IGuestHost host) : IOper
     public long Deadline => run.Deadline;
 
     /// <inheritdoc/>
+    public object Program => run.Program;
+
+    /// <inheritdoc/>
+    public long CpuLeftNanoseconds => run.CpuLeftNanoseconds;
+
+    /// <inheritdoc/>
     public CancellationToken Ended => run.Ended;
+
+    /// <inheritdoc/>
+    public void Charge(long nanoseconds) => run.Charge(nanoseconds);
 
     /// <inheritdoc/>
     public void Complete(OperationEnd end) => next.TrySetResult(end);

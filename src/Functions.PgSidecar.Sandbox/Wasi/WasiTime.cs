@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Diagnostics;
+using Functions.PgSidecar.Sandbox.Programs;
 using Functions.PgSidecar.Sandbox.Runtime;
 using Functions.PgSidecar.Sandbox.Threads;
 using Functions.PgSidecar.Sandbox.Wasmtime;
@@ -22,12 +23,15 @@ internal static class WasiTime
 
     private const ulong NanosecondsPerTick = 100;
 
+    /// <summary>What a function is told of the time is a multiple of this.</summary>
+    private static ulong Resolution => (ulong)GuestClock.ResolutionNanoseconds;
+
     [HostFunction(WasiCalls.Module, "clock_res_get")]
     public static int ResolutionGet(int clock, int result, Instance instance)
     {
         if (clock is < Realtime or > ThreadCpu)
             return (int)Errno.Invalid;
-        return (int)(new GuestMemory(WasiProcess.Of(instance).Instance).TryWrite(result, NanosecondsPerTick) ? Errno.Success : Errno.Fault);
+        return (int)(new GuestMemory(WasiProcess.Of(instance).Instance).TryWrite(result, Resolution) ? Errno.Success : Errno.Fault);
     }
 
     [HostFunction(WasiCalls.Module, "clock_time_get")]
@@ -103,6 +107,7 @@ internal static class WasiTime
             ProcessCpu or ThreadCpu => (ulong)(SandboxThread.CpuNanoseconds() - process.CpuBegan),
             _ => 0,
         };
+        nanoseconds -= nanoseconds % Resolution;
         return clock is >= Realtime and <= ThreadCpu;
     }
 }

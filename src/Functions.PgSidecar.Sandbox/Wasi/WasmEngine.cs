@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Json;
 using Functions.PgSidecar.Sandbox.JavaScript;
 using Functions.PgSidecar.Sandbox.Modules;
+using Functions.PgSidecar.Sandbox.Programs;
 using Functions.PgSidecar.Sandbox.Threads;
 using Functions.PgSidecar.Sandbox.Wasmtime;
 
@@ -29,14 +30,17 @@ public sealed class WasmEngine : IDisposable
     /// <summary>A compilation takes every processor that it gets; functions that are running need them too.</summary>
     private readonly SemaphoreSlim compiling = new(1);
     private readonly CompilerProcess? compiler;
+    private readonly MemoryBudget memory;
 
     /// <param name="maxThreads">Modules that run or wait at once; the others queue.</param>
     /// <param name="compiler">
     /// The command that compiles modules, as <see cref="RunCompiler"/> does: a sidecar passes itself. Without one they are compiled in this process, without
     /// limits of time and memory.
     /// </param>
-    public WasmEngine(int maxThreads = DefaultThreads, IReadOnlyList<string>? compiler = null)
+    /// <param name="memory">The memory of all instances; without a limit where there is none.</param>
+    public WasmEngine(int maxThreads = DefaultThreads, IReadOnlyList<string>? compiler = null, MemoryBudget? memory = null)
     {
+        this.memory = memory ?? MemoryBudget.Unlimited;
         threads = new SandboxThreads(minimum: 1, maximum: maxThreads);
         this.compiler = compiler is null ? null : new CompilerProcess(compiler);
     }
@@ -90,7 +94,7 @@ public sealed class WasmEngine : IDisposable
                 var state = await start.Completion.ConfigureAwait(false);
                 var form = compiled.Plan.Form;
                 var info = new { form = form.IsCommand ? "command" : "reactor", entry = form.Entry, start = state.StartsEachTime ? "each" : "once" };
-                return (new WasmProgram(name, loaded, compiled.Plan, state, threads),
+                return (new WasmProgram(name, loaded, compiled.Plan, state, threads, memory),
                     WasmProgramFormat.Write(countsFuel, compiled.Plan, state, compiled.Code), JsonSerializer.Serialize(info));
             }
             catch
@@ -114,7 +118,7 @@ public sealed class WasmEngine : IDisposable
         var (countsFuel, plan, state, code) = WasmProgramFormat.Read(stored);
         try
         {
-            return new WasmProgram(name, Module.Load(Engines.Of(countsFuel), code, Functions.Value), plan, state, threads);
+            return new WasmProgram(name, Module.Load(Engines.Of(countsFuel), code, Functions.Value), plan, state, threads, memory);
         }
         catch (ModuleException e)
         {

@@ -13,16 +13,18 @@ public sealed class WasmProgram : IProgram
     private readonly SandboxThreads threads;
     private readonly Module module;
     private readonly ModuleState state;
+    private readonly MemoryBudget memory;
     private int running;
     private bool disposed;
 
-    internal WasmProgram(string name, Module module, ModulePlan plan, ModuleState state, SandboxThreads threads)
+    internal WasmProgram(string name, Module module, ModulePlan plan, ModuleState state, SandboxThreads threads, MemoryBudget memory)
     {
         Name = name;
         Plan = plan;
         this.module = module;
         this.state = state;
         this.threads = threads;
+        this.memory = memory;
     }
 
     /// <summary>The function's name: the module's first argument.</summary>
@@ -59,6 +61,7 @@ public sealed class WasmProgram : IProgram
 
     /// <summary>A new instance for one run; <see cref="Leave"/> when it is disposed.</summary>
     /// <exception cref="MemoryLimitException">It begins with more memory than the limit.</exception>
+    /// <exception cref="SharedMemoryException">All instances together have too much.</exception>
     internal Instance Instantiate(long memoryBytes)
     {
         lock (gate)
@@ -68,7 +71,12 @@ public sealed class WasmProgram : IProgram
         }
         try
         {
-            return state.Instantiate(module, Plan, memoryBytes);
+            var instance = state.Instantiate(module, Plan, memoryBytes);
+            instance.Share = new MemoryShare(memory);
+            if (instance.Share.TryGrowTo(instance.MemoryPeakBytes))
+                return instance;
+            instance.Dispose();
+            throw new SharedMemoryException();
         }
         catch
         {

@@ -33,8 +33,9 @@ internal sealed class WasmRun : ISandboxWork, IInterruptible, IOperationOwner, I
     private ITimer? alarm;
     private CancellationTokenSource? ended;
     private CancellationTokenRegistration abandoned;
+    private readonly CpuAccount cpu;
+    private volatile SandboxThread? turn;
     private int operations;
-    private long cpuNanoseconds;
     private TimeSpan queueTime;
 
     public WasmRun(WasmProgram program, RunRequest request, IGuestHost host, SandboxThreads threads)
@@ -44,6 +45,7 @@ internal sealed class WasmRun : ISandboxWork, IInterruptible, IOperationOwner, I
         this.host = host;
         this.threads = threads;
         body = request.Body;
+        cpu = new CpuAccount(request.Limits.CpuTime ?? request.Limits.Timeout);
         Deadline = postedAt + (long)(request.Limits.Timeout.TotalSeconds * Stopwatch.Frequency);
     }
 
@@ -61,6 +63,12 @@ internal sealed class WasmRun : ISandboxWork, IInterruptible, IOperationOwner, I
 
     /// <inheritdoc/>
     public long Deadline { get; }
+
+    /// <inheritdoc/>
+    public object Program => program;
+
+    /// <inheritdoc/>
+    public long CpuLeftNanoseconds => cpu.LeftNanoseconds;
 
     /// <inheritdoc/>
     public CancellationToken Ended
@@ -109,13 +117,15 @@ internal sealed class WasmRun : ISandboxWork, IInterruptible, IOperationOwner, I
             if (request.Limits.Fuel is { } fuel && instance.CountsFuel)
                 instance.Fuel = fuel;
             ReadOnlyMemory<byte> output;
-            thread.Enter(this, Deadline, request.Limits.CpuTime is { } cpu ? (long)cpu.TotalNanoseconds : long.MaxValue);
+            thread.Enter(this, Deadline, request.Limits.CpuTime is null ? long.MaxValue : cpu.LeftNanoseconds);
+            turn = thread;
             try
             {
                 output = program.Run(instance, NewProcess(instance, input));
             }
             finally
             {
+                turn = null;
                 thread.Leave();
             }
             Answer(output, input.IsHttp);
@@ -127,6 +137,10 @@ internal sealed class WasmRun : ISandboxWork, IInterruptible, IOperationOwner, I
         catch (WasmTrapException trap)
         {
             verdict.Trapped(trap, stop, guest?.MemoryLimitReached == true);
+        }
+        catch (SharedMemoryException)
+        {
+            verdict.Stopped(RunOutcome.OutOfSharedMemory);
         }
         catch (GuestException thrown)
         {
@@ -141,8 +155,23 @@ internal sealed class WasmRun : ISandboxWork, IInterruptible, IOperationOwner, I
             // The edge of the thread: a defect of the host ends this run, not the process.
             verdict.HostFailed(e);
         }
-        cpuNanoseconds = SandboxThread.CpuNanoseconds() - cpuBefore;
+        cpu.Add(SandboxThread.CpuNanoseconds() - cpuBefore);
         End();
+    }
+
+    /// <inheritdoc/>
+    public void Charge(long nanoseconds)
+    {
+        var isExhausted = cpu.Add(nanoseconds);
+        // Outside the gate: the watchdog takes the two locks in the other order.
+        turn?.Spend(this, nanoseconds);
+        if (!isExhausted)
+            return;
+        lock (gate)
+        {
+            if (state == State.Running)
+                Interrupt(InterruptReason.CpuLimit);
+        }
     }
 
     /// <inheritdoc/>
@@ -303,13 +332,14 @@ internal sealed class WasmRun : ISandboxWork, IInterruptible, IOperationOwner, I
         alarm?.Dispose();
         // Not here: what is told of the end may wait for I/O.
         _ = toCancel?.CancelAsync();
-        var (memoryPeak, memoryLimitReached) = (0L, false);
+        var (memoryPeak, memoryLimitReached, isShared) = (0L, false, false);
         if (guest is { } used)
         {
-            (memoryPeak, memoryLimitReached) = (used.MemoryPeakBytes, used.MemoryLimitReached);
+            (memoryPeak, memoryLimitReached, isShared) = (used.MemoryPeakBytes, used.MemoryLimitReached, used.Share!.WasRefused);
             used.Dispose();
+            used.Share.Shrink(0);
             program.Leave();
         }
-        completion.TrySetResult(verdict.Close(TimeSpan.FromTicks(cpuNanoseconds / 100), queueTime, memoryPeak, memoryLimitReached));
+        completion.TrySetResult(verdict.Close(TimeSpan.FromTicks(cpu.UsedNanoseconds / 100), queueTime, memoryPeak, memoryLimitReached, isShared));
     }
 }

@@ -87,6 +87,9 @@ internal sealed unsafe class Instance : IDisposable
     /// <summary>Whether the guest asked for memory beyond its limit and was refused.</summary>
     public bool MemoryLimitReached { get; private set; }
 
+    /// <summary>What it asks before its memory grows, where the memory of all instances together has a limit.</summary>
+    public Programs.MemoryShare? Share { get; set; }
+
     /// <summary>The memory's present size in bytes, 0 where the module has none that it exports; it only grows.</summary>
     public long MemoryLength => memoryIndex < 0 ? 0 : memories[memoryIndex]!.Size;
 
@@ -236,7 +239,7 @@ internal sealed unsafe class Instance : IDisposable
     /// <summary>Makes a memory larger, within the limit for all together.</summary>
     internal bool TryGrow(MemorySlot slot, long size)
     {
-        if (MemoryPeakBytes - slot.Size + size <= memoryLimit && slot.TryGrow(size))
+        if (MemoryPeakBytes - slot.Size + size <= memoryLimit && Share?.TryGrow(size - slot.Size) != false && slot.TryGrow(size))
             return true;
         MemoryLimitReached = true;
         return false;

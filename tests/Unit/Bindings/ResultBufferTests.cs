@@ -1,6 +1,7 @@
 using System.Buffers;
 using Functions.PgSidecar.Core.Bindings.Db;
 using Functions.PgSidecar.Postgres.Data;
+using Functions.PgSidecar.Sandbox.Programs;
 
 namespace Functions.PgSidecar.Tests.Unit.Bindings;
 
@@ -13,7 +14,7 @@ public sealed class ResultBufferTests
     {
         var data = new byte[3 * MiB];
         new Random(7).NextBytes(data);
-        using var buffer = new ResultBuffer(new ResultBudget());
+        using var buffer = new ResultBuffer(new ResultBudget(MemoryBudget.Unlimited));
         for (var i = 0; i < data.Length; i += 1000) buffer.Write(data.AsSpan(i, Math.Min(1000, data.Length - i)));
         Assert.True(buffer.Written.Span.SequenceEqual(data));
     }
@@ -21,7 +22,7 @@ public sealed class ResultBufferTests
     [Fact]
     public void A_result_at_its_limit_fits_and_many_at_once_do_not()
     {
-        var budget = new ResultBudget();
+        var budget = new ResultBudget(MemoryBudget.Unlimited);
         using (var alone = Fill(budget, 33 * MiB))
         {
             Assert.Equal(33 * MiB, alone.Written.Length);

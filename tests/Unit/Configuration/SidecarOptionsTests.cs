@@ -18,6 +18,8 @@ public sealed class SidecarOptionsTests
         Assert.True(options.Auth.RequireExpiry);
         Assert.Equal(10 << 20, options.Limits.MaxBodyBytes);
         Assert.Equal(7, options.Limits.LogRetentionDays);
+        Assert.Equal(TimeSpan.FromMicroseconds(100), options.Limits.TimerResolution);
+        Assert.Equal(Math.Max(64L << 20, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 2), options.Limits.MemoryBytes);
         Assert.Equal(60, options.Http.RequestsPerSecond);
         Assert.Null(options.Secrets.Key);
     }
@@ -50,12 +52,18 @@ public sealed class SidecarOptionsTests
             ["PGFN_QUEUE_LIMIT"] = "0",
             ["PGFN_MAX_BODY_SIZE"] = "2048",
             ["PGFN_LOG_RETENTION_DAYS"] = "30",
+            ["PGFN_LOG_INVOCATION_SIZE"] = "64KB",
+            ["PGFN_LOG_FUNCTION_RATE"] = "1MB",
+            ["PGFN_MEMORY_LIMIT"] = "2GB",
+            ["PGFN_TIMER_RESOLUTION"] = "20us",
             ["PGFN_SANDBOX_THREADS"] = "3",
             ["PGFN_DB_POOL_SIZE"] = "4",
             ["PGFN_SHUTDOWN_TIMEOUT"] = "1500ms",
         });
 
         Assert.Equal(["http://+:8080", "http://unix:/run/pgfn.sock"], options.Listen);
+        Assert.Equal((64L << 10, 1L << 20, 2L << 30, TimeSpan.FromMicroseconds(20)),
+            (options.Limits.LogBytesPerInvocation, options.Limits.LogBytesPerMinute, options.Limits.MemoryBytes, options.Limits.TimerResolution));
         Assert.Equal(("app", "https://id.example", "pg_role", "guest", "visitor"),
             (options.Auth.Audience, options.Auth.Issuer, options.Auth.RoleClaim, options.Auth.DefaultRole, options.Auth.AnonymousRole));
         Assert.Equal(["editor", "viewer"], options.Auth.TokenRoles);

@@ -1,3 +1,5 @@
+using Functions.PgSidecar.Sandbox.Programs;
+
 namespace Functions.PgSidecar.Core.Bindings.Compression;
 
 /// <summary>
@@ -6,8 +8,15 @@ namespace Functions.PgSidecar.Core.Bindings.Compression;
 /// </summary>
 internal sealed class Codec(string format, bool compresses) : IDisposable
 {
+    /// <summary>Runs what the codec computes as processor time of the function.</summary>
+    /// <param name="work">Works on the chunk: the output; empty at the end of the data; <see langword="null"/> where more input is needed.</param>
+    public delegate Task<ReadOnlyMemory<byte>?> Compute(Func<HostBudget?, ReadOnlyMemory<byte>?> work);
+
     /// <summary>The most that is given out at once.</summary>
     private const int OutputBytes = 64 * 1024;
+
+    /// <summary>Worked on between two looks at the budget: some milliseconds.</summary>
+    private const int SliceBytes = 256 * 1024;
 
     private readonly Lock gate = new();
     private readonly Zlib zlib = new(format, compresses);
@@ -55,13 +64,13 @@ internal sealed class Codec(string format, bool compresses) : IDisposable
 
     /// <summary>The next bytes; none at the end.</summary>
     /// <exception cref="InvalidDataException">The data is none of the format, is cut off, or has something behind its end.</exception>
-    public async Task<ReadOnlyMemory<byte>> ReadAsync(CancellationToken cancellationToken)
+    public async Task<ReadOnlyMemory<byte>> ReadAsync(Compute compute, CancellationToken cancellationToken)
     {
         await reading.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
             using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, closed.Token);
-            return await StepAsync(either.Token).ConfigureAwait(false);
+            return await StepAsync(compute, either.Token).ConfigureAwait(false);
         }
         catch (InvalidDataException e)
         {
@@ -88,30 +97,39 @@ internal sealed class Codec(string format, bool compresses) : IDisposable
         zlib.Dispose();
     }
 
-    private async Task<ReadOnlyMemory<byte>> StepAsync(CancellationToken cancellationToken)
+    private async Task<ReadOnlyMemory<byte>> StepAsync(Compute compute, CancellationToken cancellationToken)
     {
         var output = new byte[OutputBytes];
         while (true)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            lock (gate)
-            {
-                if (Step(output) is { Length: > 0 } produced)
-                    return produced;
-                taken?.TrySetResult();
-                if (isLast)
-                    return complete ? default(ReadOnlyMemory<byte>) : throw new InvalidDataException($"The {format} data is cut off.");
-            }
+            if (await compute(budget => Work(output, budget)).ConfigureAwait(false) is { } produced)
+                return produced;
             await arrived.WaitAsync(cancellationToken).ConfigureAwait(false);
         }
     }
 
+    private ReadOnlyMemory<byte>? Work(byte[] output, HostBudget? budget)
+    {
+        lock (gate)
+        {
+            if (Step(output, budget) is { Length: > 0 } produced)
+                return produced;
+            taken?.TrySetResult();
+            if (!isLast)
+                return null;
+            return complete ? ReadOnlyMemory<byte>.Empty : throw new InvalidDataException($"The {format} data is cut off.");
+        }
+    }
+
     /// <summary>Works on the chunk; where it gives no output, nothing of the chunk is left.</summary>
-    private ReadOnlyMemory<byte> Step(byte[] output)
+    private ReadOnlyMemory<byte> Step(byte[] output, HostBudget? budget)
     {
         while (!complete)
         {
-            var (consumed, produced, status) = zlib.Step(chunk.Span, output, isLast);
+            budget?.ThrowIfSpent();
+            var slice = chunk[..Math.Min(SliceBytes, chunk.Length)];
+            var (consumed, produced, status) = zlib.Step(slice.Span, output, isLast && slice.Length == chunk.Length);
             chunk = chunk[consumed..];
             complete = status == ZlibStatus.End;
             if (!complete && status is not (ZlibStatus.Ok or ZlibStatus.Stuck))

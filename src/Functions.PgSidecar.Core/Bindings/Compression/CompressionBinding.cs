@@ -88,7 +88,7 @@ internal sealed class CompressionSession : IBindingSession
                 codec.End();
                 break;
             case "compression.read":
-                operation.Succeed(default, await codec.ReadAsync(operation.Cancellation).ConfigureAwait(false));
+                operation.Succeed(default, await codec.ReadAsync(operation.ComputeAsync, operation.Cancellation).ConfigureAwait(false));
                 return;
             case "compression.close":
                 codec.Dispose();

@@ -1,16 +1,17 @@
 using Functions.PgSidecar.Core.Invocations;
 using Functions.PgSidecar.Postgres.Data;
+using Functions.PgSidecar.Sandbox.Programs;
 
 namespace Functions.PgSidecar.Core.Bindings.Db;
 
 /// <summary>
 /// The operations <c>db.*</c>: behind the global <c>db</c> and <c>env.DB</c>. Statements run as the invocation's caller, until its deadline.
 /// </summary>
-internal sealed class DbBinding(FunctionDatabase database, TimeProvider time) : IBinding
+internal sealed class DbBinding(FunctionDatabase database, MemoryBudget memory, TimeProvider time) : IBinding
 {
     /// <inheritdoc/>
     public string Name => "db";
 
     /// <inheritdoc/>
-    public IBindingSession Open(Invocation invocation) => new DbSession(database, invocation, time);
+    public IBindingSession Open(Invocation invocation) => new DbSession(database, invocation, memory, time);
 }

@@ -7,11 +7,12 @@ using Functions.PgSidecar.Core.Invocations;
 using Functions.PgSidecar.Postgres.Data;
 using Functions.PgSidecar.Postgres.Sessions;
 using Functions.PgSidecar.Sandbox.JavaScript;
+using Functions.PgSidecar.Sandbox.Programs;
 
 namespace Functions.PgSidecar.Core.Bindings.Db;
 
 /// <summary>The database in the hands of one invocation.</summary>
-internal sealed class DbSession(FunctionDatabase database, Invocation invocation, TimeProvider time) : IBindingSession
+internal sealed class DbSession(FunctionDatabase database, Invocation invocation, MemoryBudget memory, TimeProvider time) : IBindingSession
 {
     /// <summary>Transactions an invocation may have open at once; each holds a connection.</summary>
     private const int MaxTransactions = 4;
@@ -19,11 +20,17 @@ internal sealed class DbSession(FunctionDatabase database, Invocation invocation
     /// <summary>Arguments up to this length, in bytes, are read where they are; what reading longer ones takes would escape the invocation's limits.</summary>
     private const int ShortBytes = 16 * 1024;
 
+    /// <summary>
+    /// Processor time that reading arguments and writing results takes, in nanoseconds a byte. Counted by size: results are written row by row between waits
+    /// for the server, on whichever thread is there.
+    /// </summary>
+    private const long NanosecondsPerByte = 5;
+
     /// <summary>How much later than the invocation the server gives up by itself: only where nobody is left to tell it to.</summary>
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(5);
 
     private readonly ConcurrentDictionary<int, FunctionTransaction> transactions = new();
-    private readonly ResultBudget budget = new();
+    private readonly ResultBudget budget = new(memory);
     private readonly ConcurrentDictionary<string, OutsideTrouble> troubles = new(StringComparer.Ordinal);
     private CallerContext? caller;
 
@@ -59,7 +66,9 @@ internal sealed class DbSession(FunctionDatabase database, Invocation invocation
     {
         try
         {
-            operation.Succeed(await ExecuteAsync(operation).ConfigureAwait(false));
+            var result = await ExecuteAsync(operation).ConfigureAwait(false);
+            operation.Charge(NanosecondsPerByte * (operation.Arguments.Length + result.Length));
+            operation.Succeed(result);
         }
         catch (FunctionSqlException e)
         {

@@ -7,7 +7,13 @@ namespace Functions.PgSidecar.Sandbox.JavaScript.Cryptography;
 internal static class AesCiphers
 {
     private const int BlockBytes = 16;
+
+    /// <summary>Encrypted between two looks at the budget.</summary>
+    private const int SliceBytes = 1 << 20;
     private const int HalfBlock = 8;
+
+    /// <summary>Keys are short; each 8 bytes take six calls, which for a file would be minutes.</summary>
+    private const int MaxWrappedBytes = 64 * 1024;
 
     /// <summary>Encrypts part 2 from the initialisation vector in part 1, padded as PKCS #7 says.</summary>
     public static byte[] EncryptCbc(CryptoRequest request)
@@ -40,6 +46,8 @@ internal static class AesCiphers
         var counters = new byte[Math.Min(blocks, 256) * BlockBytes];
         for (var at = 0; at < data.Length; at += counters.Length)
         {
+            if (at % SliceBytes == 0)
+                request.Budget?.ThrowIfSpent();
             for (var block = 0; block < counters.Length; block += BlockBytes)
             {
                 BinaryPrimitives.WriteUInt128BigEndian(counters.AsSpan(block), counter);
@@ -59,6 +67,8 @@ internal static class AesCiphers
         var key = request.Part(1);
         if (key.Length < 2 * HalfBlock || key.Length % HalfBlock != 0)
             throw CryptoException.Operation("AES-KW wraps keys of 16 bytes or more, in multiples of 8.");
+        if (key.Length > MaxWrappedBytes)
+            throw CryptoException.NotSupported($"AES-KW wraps keys of at most {MaxWrappedBytes:#,0} bytes here.");
         using var aes = Cipher(request);
         var wrapped = new byte[key.Length + HalfBlock];
         key.CopyTo(wrapped.AsSpan(HalfBlock));
@@ -82,6 +92,8 @@ internal static class AesCiphers
         var wrapped = request.Part(1);
         if (wrapped.Length < 3 * HalfBlock || wrapped.Length % HalfBlock != 0)
             throw CryptoException.Operation("The wrapped key has a length that AES-KW does not give.");
+        if (wrapped.Length > MaxWrappedBytes + HalfBlock)
+            throw CryptoException.NotSupported($"AES-KW unwraps keys of at most {MaxWrappedBytes:#,0} bytes here.");
         using var aes = Cipher(request);
         var key = wrapped[HalfBlock..].ToArray();
         Span<byte> block = stackalloc byte[BlockBytes];

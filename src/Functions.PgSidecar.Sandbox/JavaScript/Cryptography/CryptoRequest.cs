@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Functions.PgSidecar.Sandbox.Programs;
 
 namespace Functions.PgSidecar.Sandbox.JavaScript.Cryptography;
 
@@ -12,8 +13,9 @@ internal sealed class CryptoRequest : IDisposable
     private readonly ReadOnlyMemory<byte>[] parts;
 
     /// <exception cref="CryptoException">The arguments are none.</exception>
-    public CryptoRequest(ReadOnlyMemory<byte> arguments, ReadOnlyMemory<byte> payload)
+    public CryptoRequest(ReadOnlyMemory<byte> arguments, ReadOnlyMemory<byte> payload, HostBudget? budget = null)
     {
+        Budget = budget;
         try
         {
             document = JsonDocument.Parse(arguments);
@@ -25,6 +27,9 @@ internal sealed class CryptoRequest : IDisposable
             throw CryptoException.Operation("The operation was called with arguments that it can't read.");
         }
     }
+
+    /// <summary>What the computation may use; <see langword="null"/> on the guest's own thread, which has a watchdog.</summary>
+    public HostBudget? Budget { get; }
 
     /// <summary>A part of the payload; empty where there is none.</summary>
     public ReadOnlySpan<byte> Part(int index) => index < parts.Length ? parts[index].Span : default;

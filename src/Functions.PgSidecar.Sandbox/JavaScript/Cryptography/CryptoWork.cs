@@ -1,13 +1,11 @@
 namespace Functions.PgSidecar.Sandbox.JavaScript.Cryptography;
 
 /// <summary>
-/// The operations <c>crypto.*</c> of one run: computed by the process's other threads, so that no guest waits for another's key. As many at once as
-/// there are processors, and of each run one after the other, however many it asks for.
+/// The operations <c>crypto.*</c> of one run: computed by the process's other threads, so that no guest waits for another's key, as processor time of the
+/// run. Of each run one after the other, however many it asks for; between the functions, see <see cref="Programs.HostComputation"/>.
 /// </summary>
 internal sealed class CryptoWork
 {
-    private static readonly SemaphoreSlim Processors = new(Environment.ProcessorCount);
-
     private Task last = Task.CompletedTask;
 
     /// <summary>Begins an operation. Called on the thread of the run's turn.</summary>
@@ -18,16 +16,9 @@ internal sealed class CryptoWork
         await before.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
         try
         {
-            await Processors.WaitAsync(operation.Cancellation).ConfigureAwait(false);
-            try
-            {
-                var name = operation.Name[GuestCrypto.Prefix.Length..];
-                operation.Succeed(default, GuestCrypto.Compute(name, operation.Arguments, operation.Payload));
-            }
-            finally
-            {
-                Processors.Release();
-            }
+            var name = operation.Name[GuestCrypto.Prefix.Length..];
+            operation.Succeed(default, await operation.ComputeAsync(
+                budget => GuestCrypto.Compute(name, operation.Arguments, operation.Payload, budget)).ConfigureAwait(false));
         }
         catch (CryptoException e)
         {

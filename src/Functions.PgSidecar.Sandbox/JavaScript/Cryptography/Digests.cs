@@ -11,24 +11,40 @@ internal static class Digests
     /// <summary>The most bytes a derivation may give.</summary>
     private const int MaxDerivedBytes = 255 * 64;
 
+    /// <summary>
+    /// The salt of PBKDF2 and the info of HKDF are hashed once for each block of the output: a long one, for a long output, is minutes of hashing. So many
+    /// bytes in all take some 100 ms.
+    /// </summary>
+    private const long MaxRepeatedBytes = 32 << 20;
+
+    /// <summary>What a round takes at least, in nanoseconds, on processors with instructions for the hash.</summary>
+    private const long RoundNanoseconds = 200;
+
+    /// <summary>Hashed between two looks at the budget: about a millisecond.</summary>
+    private const int SliceBytes = 1 << 20;
+
     /// <summary>A digest of the first part.</summary>
-    public static byte[] Digest(CryptoRequest request) => CryptographicOperations.HashData(Hash(request), request.Part(0));
+    public static byte[] Digest(CryptoRequest request)
+    {
+        if (request.Part(0).Length <= SliceBytes)
+            return CryptographicOperations.HashData(Hash(request), request.Part(0));
+        using var hash = IncrementalHash.CreateHash(Hash(request));
+        return Finish(hash, request.Part(0), request);
+    }
 
     /// <summary>The HMAC of the second part under the key that is the first.</summary>
-    public static byte[] Sign(CryptoRequest request) => CryptographicOperations.HmacData(Hash(request), request.Part(0), request.Part(1));
+    public static byte[] Sign(CryptoRequest request) => Hmac(request, request.Part(1));
 
     /// <summary>Whether the second part is the HMAC of the third under the key that is the first.</summary>
-    public static byte[] Verify(CryptoRequest request)
-    {
-        var expected = CryptographicOperations.HmacData(Hash(request), request.Part(0), request.Part(2));
-        return [CryptographicOperations.FixedTimeEquals(expected, request.Part(1)) ? (byte)1 : (byte)0];
-    }
+    public static byte[] Verify(CryptoRequest request) =>
+        [CryptographicOperations.FixedTimeEquals(Hmac(request, request.Part(2)), request.Part(1)) ? (byte)1 : (byte)0];
 
     /// <summary>HKDF of key material, salt and info.</summary>
     public static byte[] Hkdf(CryptoRequest request)
     {
         var hash = Hash(request);
         var derived = new byte[request.Number("bytes", 0, 255 * Size(hash))];
+        CheckRepeated("HKDF's info", request.Part(2), Blocks(derived, hash));
         if (derived.Length > 0)
             HKDF.DeriveKey(hash, request.Part(0), derived, request.Part(1), request.Part(2));
         return derived;
@@ -39,12 +55,40 @@ internal static class Digests
     {
         var hash = Hash(request);
         var derived = new byte[request.Number("bytes", 0, MaxDerivedBytes)];
-        var blocks = Math.Max(1, (derived.Length + Size(hash) - 1) / Size(hash));
+        var blocks = Blocks(derived, hash);
         var iterations = request.Number("iterations", 1, int.MaxValue);
         if ((long)iterations * blocks > MaxRounds)
             throw CryptoException.NotSupported($"PBKDF2 takes at most {MaxRounds:#,0} iterations in all here; {iterations:#,0} for each of {blocks} blocks are more.");
+        CheckRepeated("PBKDF2's salt", request.Part(1), blocks);
+        request.Budget?.Require(RoundNanoseconds * iterations * blocks);
         Rfc2898DeriveBytes.Pbkdf2(request.Part(0), request.Part(1), derived, iterations, hash);
         return derived;
+    }
+
+    private static int Blocks(byte[] derived, HashAlgorithmName hash) => Math.Max(1, (derived.Length + Size(hash) - 1) / Size(hash));
+
+    private static void CheckRepeated(string what, ReadOnlySpan<byte> bytes, int blocks)
+    {
+        if ((long)bytes.Length * blocks > MaxRepeatedBytes)
+            throw CryptoException.NotSupported($"{what} of {bytes.Length:#,0} bytes is too long for {blocks} blocks of output: at most {MaxRepeatedBytes:#,0} bytes in all.");
+    }
+
+    private static byte[] Hmac(CryptoRequest request, ReadOnlySpan<byte> data)
+    {
+        if (data.Length <= SliceBytes)
+            return CryptographicOperations.HmacData(Hash(request), request.Part(0), data);
+        using var hash = IncrementalHash.CreateHMAC(Hash(request), request.Part(0));
+        return Finish(hash, data, request);
+    }
+
+    private static byte[] Finish(IncrementalHash hash, ReadOnlySpan<byte> data, CryptoRequest request)
+    {
+        for (; data.Length > 0; data = data[Math.Min(SliceBytes, data.Length)..])
+        {
+            request.Budget?.ThrowIfSpent();
+            hash.AppendData(data[..Math.Min(SliceBytes, data.Length)]);
+        }
+        return hash.GetHashAndReset();
     }
 
     /// <summary>The hash that a request names.</summary>

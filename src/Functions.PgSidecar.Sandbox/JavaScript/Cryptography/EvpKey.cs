@@ -1,3 +1,6 @@
+using System.Runtime.InteropServices;
+using Functions.PgSidecar.Sandbox.Programs;
+
 namespace Functions.PgSidecar.Sandbox.JavaScript.Cryptography;
 
 /// <summary>The kinds of key pairs, by OpenSSL's numbers for them (obj_mac.h).</summary>
@@ -17,6 +20,10 @@ internal sealed unsafe class EvpKey : IDisposable
 
     private const int MaxGeneratedRsaBits = 4096;
     private const int MinRsaBits = 512;
+
+    /// <summary>Of the key that is made on this thread.</summary>
+    [ThreadStatic]
+    private static HostBudget? budget;
 
     private readonly LibCrypto crypto = LibCrypto.Instance;
 
@@ -79,15 +86,23 @@ internal sealed unsafe class EvpKey : IDisposable
             {
                 Control(context, "ec_paramgen_curve", Curve(request.Text("curve")));
             }
+            budget = request.Budget;
+            crypto.SetCallback(context, &GoesOn);
             Check(crypto.Generate(context, &handle) == 1);
             return new EvpKey(handle, isPrivate: true);
         }
         finally
         {
+            budget = null;
             crypto.FreeKeyContext(context);
             crypto.ClearErrors();
         }
     }
+
+    /// <summary>Asked by OpenSSL at each number that may be a prime: the search for those of a large RSA key takes seconds.</summary>
+    /// <returns>0 where it is to stop.</returns>
+    [UnmanagedCallersOnly]
+    private static int GoesOn(nint context) => budget?.IsSpent == true ? 0 : 1;
 
     /// <summary>The public key, a SubjectPublicKeyInfo.</summary>
     public byte[] PublicDer()

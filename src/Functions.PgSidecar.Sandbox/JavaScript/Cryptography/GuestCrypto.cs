@@ -1,5 +1,6 @@
 using System.Collections.Frozen;
 using System.Security.Cryptography;
+using Functions.PgSidecar.Sandbox.Programs;
 
 namespace Functions.PgSidecar.Sandbox.JavaScript.Cryptography;
 
@@ -14,6 +15,9 @@ internal static class GuestCrypto
 
     /// <summary>Arguments that are longer take their time.</summary>
     public const int LightBytes = 64 * 1024;
+
+    /// <summary>More parameters than any operation has.</summary>
+    private const int MaxArgumentBytes = 64 * 1024;
 
     private static readonly FrozenDictionary<string, Func<CryptoRequest, byte[]>> Light = new Dictionary<string, Func<CryptoRequest, byte[]>>
     {
@@ -45,22 +49,32 @@ internal static class GuestCrypto
     /// <summary>Computes something light, on the guest's thread.</summary>
     /// <exception cref="CryptoException">It can't be computed, or is not light.</exception>
     public static byte[] ComputeLight(string name, ReadOnlyMemory<byte> arguments, ReadOnlyMemory<byte> payload) => payload.Length <= LightBytes
-        ? Compute(Light, name, arguments, payload)
+        ? Compute(Light, name, arguments, payload, budget: null)
         : throw CryptoException.Operation("There are too many bytes to be taken at once.");
 
     /// <summary>Computes anything; may take a second.</summary>
     /// <exception cref="CryptoException">It can't be computed.</exception>
-    public static byte[] Compute(string name, ReadOnlyMemory<byte> arguments, ReadOnlyMemory<byte> payload) => Compute(Heavy, name, arguments, payload);
+    /// <exception cref="OperationCanceledException">The budget is spent.</exception>
+    public static byte[] Compute(string name, ReadOnlyMemory<byte> arguments, ReadOnlyMemory<byte> payload, HostBudget budget) =>
+        Compute(Heavy, name, arguments, payload, budget);
 
     private static byte[] Compute(
-        FrozenDictionary<string, Func<CryptoRequest, byte[]>> functions, string name, ReadOnlyMemory<byte> arguments, ReadOnlyMemory<byte> payload)
+        FrozenDictionary<string, Func<CryptoRequest, byte[]>> functions, string name, ReadOnlyMemory<byte> arguments, ReadOnlyMemory<byte> payload,
+        HostBudget? budget)
     {
         if (!functions.TryGetValue(name, out var function))
             throw CryptoException.NotSupported($"There is no operation '{name}'.");
-        using var request = new CryptoRequest(arguments, payload);
+        if (arguments.Length > MaxArgumentBytes)
+            throw CryptoException.Operation("The operation was called with arguments that it can't read.");
+        using var request = new CryptoRequest(arguments, payload, budget);
         try
         {
             return function(request);
+        }
+        catch (CryptoException) when (budget?.IsSpent == true)
+        {
+            // OpenSSL was told to stop.
+            throw new OperationCanceledException();
         }
         catch (Exception e) when (e is CryptographicException or InvalidOperationException)
         {

@@ -29,6 +29,7 @@ internal sealed unsafe class LibCrypto
     public readonly delegate* unmanaged<nint, byte*, byte*, int> Control;
     public readonly delegate* unmanaged<nint, int> GenerateInit;
     public readonly delegate* unmanaged<nint, nint*, int> Generate;
+    public readonly delegate* unmanaged<nint, delegate* unmanaged<nint, int>, void> SetCallback;
     public readonly delegate* unmanaged<nint, int> EncryptInit;
     public readonly delegate* unmanaged<nint, byte*, nuint*, byte*, nuint, int> Encrypt;
     public readonly delegate* unmanaged<nint, int> DecryptInit;
@@ -73,6 +74,7 @@ internal sealed unsafe class LibCrypto
         Control = (delegate* unmanaged<nint, byte*, byte*, int>)Function("EVP_PKEY_CTX_ctrl_str");
         GenerateInit = (delegate* unmanaged<nint, int>)Function("EVP_PKEY_keygen_init");
         Generate = (delegate* unmanaged<nint, nint*, int>)Function("EVP_PKEY_keygen");
+        SetCallback = (delegate* unmanaged<nint, delegate* unmanaged<nint, int>, void>)Function("EVP_PKEY_CTX_set_cb");
         EncryptInit = (delegate* unmanaged<nint, int>)Function("EVP_PKEY_encrypt_init");
         Encrypt = (delegate* unmanaged<nint, byte*, nuint*, byte*, nuint, int>)Function("EVP_PKEY_encrypt");
         DecryptInit = (delegate* unmanaged<nint, int>)Function("EVP_PKEY_decrypt_init");
