@@ -25,7 +25,11 @@ internal sealed unsafe class QuickJs : IPooledGuest
 
     private const int HoleStep = 8;
 
+    private static readonly GuestError NotDescribable = new("Error", "An error was thrown that can't be described: describing it throws.");
+
     private readonly QuickJsExports js;
+
+    private bool isDescribing;
 
     public QuickJs(WasmInstance instance, QuickJsExports js, GuestHandles handles, long memoryLimit)
     {
@@ -279,8 +283,15 @@ internal sealed unsafe class QuickJs : IPooledGuest
     }
 
     /// <summary>What an error value says of itself; runs guest code where the value has getters.</summary>
+    /// <remarks>
+    /// What that code throws is not described in its turn. Where the guest's stack is used up, or where a getter throws an error with the same getter, that
+    /// would go on until the thread's stack is used up too, and a stack overflow that the function could have caught would end the run.
+    /// </remarks>
     public GuestError Describe(int error)
     {
+        if (isDescribing)
+            return NotDescribable;
+        isDescribing = true;
         try
         {
             var name = MemberText(error, "name") ?? "Error";
@@ -289,7 +300,11 @@ internal sealed unsafe class QuickJs : IPooledGuest
         }
         catch (GuestException)
         {
-            return new GuestError("Error", "An error was thrown that can't be described: describing it throws.");
+            return NotDescribable;
+        }
+        finally
+        {
+            isDescribing = false;
         }
     }
 

@@ -155,23 +155,37 @@ public sealed class OperationTests(EngineFixture fixture)
     [Fact]
     public async Task Timers_that_are_late_together_fire_in_the_order_of_their_time_and_of_one_time_in_that_of_their_setting()
     {
+        // A timer's time counts from when it is set, and a busy machine may stop the function between two settings. So each pair of timers whose order is
+        // certain from what the function's own clock said is compared, not one order for all.
         var (result, host) = await fixture.TryAsync("""
             async () => {
-              const order = [], fired = [];
-              const wait = (ms, name) => fired.push(new Promise(resolve => setTimeout(() => { order.push(name); resolve() }, ms)));
-              for (let i = 0; i < 20; i++) wait(30 - i, 30 - i);
-              for (let i = 0; i < 5; i++) wait(31, 'same ' + i);
-              const until = performance.now() + 60;
+              const timers = [], order = [], fired = [];
+              const wait = ms => {
+                const timer = { from: performance.now() + ms, set: timers.length };
+                fired.push(new Promise(resolve => setTimeout(() => { order.push(timer); resolve() }, ms)));
+                timer.ms = ms;
+                timer.to = performance.now() + ms + 0.2; // the clock goes in steps of 0.1 ms
+                timers.push(timer);
+              };
+              for (let i = 0; i < 20; i++) wait(400 - 20 * i);
+              for (let i = 0; i < 5; i++) wait(31);
+              const until = performance.now() + 450;
               while (performance.now() < until);
-              wait(0, 'set last');
+              wait(0);
               await Promise.all(fired);
-              return order;
+              const wrong = [];
+              let pairs = 0;
+              for (const [at, later] of order.entries()) {
+                for (const earlier of order.slice(0, at)) {
+                  if (later.to < earlier.from || (later.ms === earlier.ms && later.set < earlier.set)) wrong.push([earlier, later]);
+                  if (earlier.set > later.set) pairs++;
+                }
+              }
+              return { fired: order.length, wrong, isReordered: pairs > 0 };
             }
             """);
         Assert.Equal(RunOutcome.Succeeded, result.Outcome);
-        Assert.Equal(
-            [.. Enumerable.Range(11, 20).Select(i => $"{i}"), .. Enumerable.Range(0, 5).Select(i => $"same {i}"), "set last"],
-            JsonSerializer.Deserialize<JsonElement[]>(host.Answer!)!.Select(element => element.ToString()));
+        Assert.Equal("""{"fired":26,"wrong":[],"isReordered":true}""", host.Answer);
     }
 
     [Fact]
@@ -184,7 +198,8 @@ public sealed class OperationTests(EngineFixture fixture)
                 const began = performance.now();
                 await new Promise(resolve => setTimeout(resolve, ms));
                 const passed = performance.now() - began;
-                if (passed < ms) early.push([ms, passed]);
+                // The clock goes in steps of 0.1 ms; the difference of two such numbers may be off in its last bit.
+                if (passed < ms - 1e-6) early.push([ms, passed]);
               }
               return early;
             }

@@ -69,8 +69,8 @@ public sealed class SharedMemoryTests : IDisposable
         var before = budget.Used;
         var host = new GuestHost { OnStart = operation => GuestHost.Succeed(operation, "") };
         await RunAsync(hog, host, Large);
-        // One idle instance is kept.
-        Assert.InRange(budget.Used - before, 0, 1 << 20);
+        // One idle instance is kept. Those that were idle before may have been given up for the run.
+        Assert.InRange(budget.Used, 0, before + (1 << 20));
     }
 
     private static Task<RunResult> Begin(JavaScriptProgram program, GuestHost host, GuestLimits limits) => program.RunAsync(
