@@ -125,16 +125,30 @@ public sealed class RegistryStore(NpgsqlDataSource dataSource)
     /// </summary>
     public async Task<VersionClaims> ClaimPendingAsync(Guid sidecar, int limit, TimeSpan lease, CancellationToken cancellationToken)
     {
-        await using var command = dataSource.CreateCommand("""
-            select c.given_up, v.id, v.function, v.version, v.language, v.source, v.module, v.source_hash, v.options::text, v.engine, null::bytea, v.info::text
-            from functions_private.claim_versions($1, $2, $3) c join functions_private.versions v on v.id = c.id
-            """);
-        command.Parameters.AddWithValue(sidecar);
-        command.Parameters.AddWithValue(limit);
-        command.Parameters.AddWithValue(lease);
-        await using var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+        var givenUpById = new Dictionary<Guid, bool>();
+        await using (var claim = dataSource.CreateCommand("select id, given_up from functions_private.claim_versions($1, $2, $3)"))
+        {
+            claim.Parameters.AddWithValue(sidecar);
+            claim.Parameters.AddWithValue(limit);
+            claim.Parameters.AddWithValue(lease);
+            await using var ids = await claim.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+            while (await ids.ReadAsync(cancellationToken).ConfigureAwait(false)) givenUpById.Add(ids.GetGuid(0), ids.GetBoolean(1));
+        }
         List<VersionArtifact> claimed = [], givenUp = [];
-        while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false)) (reader.GetBoolean(0) ? givenUp : claimed).Add(ReadArtifact(reader, 1));
+        if (givenUpById.Count == 0) return new VersionClaims(claimed, givenUp);
+
+        // A statement of its own: the routine claims versions that were deployed after the snapshot of the statement that calls it.
+        await using var read = dataSource.CreateCommand("""
+            select id, function, version, language, source, module, source_hash, options::text, engine, null::bytea, info::text
+            from functions_private.versions where id = any ($1)
+            """);
+        read.Parameters.AddWithValue(givenUpById.Keys.ToArray());
+        await using var reader = await read.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+        while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
+        {
+            var version = ReadArtifact(reader);
+            (givenUpById[version.Id] ? givenUp : claimed).Add(version);
+        }
         return new VersionClaims(claimed, givenUp);
     }
 
@@ -191,10 +205,10 @@ public sealed class RegistryStore(NpgsqlDataSource dataSource)
     private static IEnumerable<(string Key, T Value)> Pairs<T>(NpgsqlDataReader reader, int ordinal) =>
         reader.GetFieldValue<string[]>(ordinal).Zip(reader.GetFieldValue<T[]>(ordinal + 1));
 
-    private static VersionArtifact ReadArtifact(NpgsqlDataReader reader, int first = 0) => new(
-        reader.GetGuid(first), reader.GetString(first + 1), reader.GetInt32(first + 2), reader.GetString(first + 3), OptionalText(reader, first + 4),
-        OptionalBytes(reader, first + 5), reader.GetFieldValue<byte[]>(first + 6), FunctionOptions.Parse(reader.GetString(first + 7)),
-        OptionalText(reader, first + 8), OptionalBytes(reader, first + 9), OptionalText(reader, first + 10));
+    private static VersionArtifact ReadArtifact(NpgsqlDataReader reader) => new(
+        reader.GetGuid(0), reader.GetString(1), reader.GetInt32(2), reader.GetString(3), OptionalText(reader, 4), OptionalBytes(reader, 5),
+        reader.GetFieldValue<byte[]>(6), FunctionOptions.Parse(reader.GetString(7)), OptionalText(reader, 8), OptionalBytes(reader, 9),
+        OptionalText(reader, 10));
 
     private static string? ErrorJson(CompilationError? error)
     {

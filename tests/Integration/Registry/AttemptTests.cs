@@ -38,6 +38,25 @@ public sealed class AttemptTests
     }
 
     [Fact]
+    public async Task A_version_that_is_deployed_while_versions_are_being_claimed_is_not_lost()
+    {
+        await using var database = await TestDatabase.CreateAsync();
+        var store = new RegistryStore(database.Owner);
+        await using var connection = await database.Owner.OpenConnectionAsync();
+        await using var transaction = await connection.BeginTransactionAsync();
+        await using (var hold = new Npgsql.NpgsqlCommand("lock table functions_private.attempts", connection, transaction)) await hold.ExecuteNonQueryAsync();
+        var claiming = ClaimAsync(store);
+        await Eventually.HoldsAsync(() => database.ScalarAsync<bool>(
+            "select exists (select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and query like '%claim_versions%')"));
+
+        await DeployAsync(database, "f");
+        await transaction.CommitAsync();
+
+        // What is claimed and not returned would wait for the end of its lease.
+        Assert.Equal("f", Assert.Single((await claiming).Claimed).Function);
+    }
+
+    [Fact]
     public async Task A_suspect_is_compiled_after_all_other_versions_and_alone()
     {
         await using var database = await TestDatabase.CreateAsync();
