@@ -45,8 +45,9 @@ public sealed class StackTests(EngineFixture fixture)
         var (result, host) = await fixture.TryAsync($$"""async () => { {{body}} }""");
         Assert.Equal(RunOutcome.Threw, result.Outcome);
         Assert.Null(host.Answer);
-        var (module, _) = await CompileAsync(body);
-        Assert.False(module);
+        var (isCompiled, message) = await CompileAsync(body);
+        Assert.False(isCompiled);
+        Assert.Contains("describing it throws", message, StringComparison.Ordinal);
     }
 
     /// <summary>The same while the module loads, where the host itself describes what is thrown.</summary>
