@@ -24,6 +24,7 @@ if [[ " ${suites[*]} " == *" EndToEnd "* ]] && can_install; then
   # WASI came with Go 1.21; Debian 12 itself has 1.19.
   ls -d /usr/lib/go-1.2[1-9] >/dev/null 2>&1 || go version 2>/dev/null | grep -qE 'go1\.(2[1-9]|[3-9][0-9])' || install_backports golang-1.23-go
   npm_install "$root/examples/assemblyscript"
+  [ -e /usr/sbin/pgbouncer ] || install_packages pgbouncer
 fi
 if [[ " ${suites[*]} " == *" EndToEnd "* ]]; then npm_install "$root/tests/EndToEnd/servers"; fi
 rm -rf "$results"; mkdir -p "$results"

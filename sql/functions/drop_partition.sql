@@ -15,7 +15,7 @@ begin
     execute format('lock table only functions_private.%I in access exclusive mode', parent);
     if to_regclass('functions_private.' || partition) is null -- another sidecar dropped it while this one waited
        or parent = 'events' and exists (
-           select from functions_private.deliveries d
+           select from (select h.occurred_at from functions_private.held_deliveries h union all select d.occurred_at from functions_private.deliveries d) d
            where d.occurred_at >= (day || ' 00:00:00+00')::timestamptz and d.occurred_at < (day + 1 || ' 00:00:00+00')::timestamptz) then
         return false;
     end if;

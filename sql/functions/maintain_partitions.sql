@@ -27,7 +27,7 @@ begin
             select p.day from pg_inherits i join pg_class c on c.oid = i.inhrelid, to_date(right(c.relname, 8), 'YYYYMMDD') p (day)
             where i.inhparent = ('functions_private.' || parent)::regclass and c.relname ~ '_[0-9]{8}$' and p.day < oldest
               and (parent <> 'events' or not exists (
-                  select from functions_private.deliveries d where (d.occurred_at at time zone 'UTC')::date = p.day))
+                  select from (select h.occurred_at from functions_private.held_deliveries h union all select d.occurred_at from functions_private.deliveries d) d where (d.occurred_at at time zone 'UTC')::date = p.day))
             order by p.day
         loop
             exit when not functions_private.drop_partition(parent, expired, '200 ms');

@@ -106,6 +106,7 @@ internal static class Sidecar
         services.AddSingleton<ApiKeyCatalog>();
         services.AddHostedService<ApiKeyUseWorker>();
         services.AddSingleton<SidecarStore>();
+        services.AddSingleton<SidecarEnd>();
         services.AddSingleton<SettingsStore>();
         services.AddSingleton(static provider => new ChangeListener(
             provider.GetRequiredService<NpgsqlDataSource>(), provider.GetRequiredService<ILogger<ChangeListener>>(), provider.GetRequiredService<TimeProvider>()));
@@ -176,6 +177,7 @@ internal static class Sidecar
         services.AddSingleton<IdentityStore>();
         services.AddSingleton<TriggerCatalog>();
         services.AddSingleton<EventMetrics>();
+        services.AddSingleton<WalWatch>();
         services.AddSingleton<DeliveryCompleter>();
         services.AddHostedService(static provider => provider.GetRequiredService<DeliveryCompleter>());
     }
@@ -188,7 +190,7 @@ internal static class Sidecar
         services.AddSingleton<InboxRoom>();
         services.AddSingleton(provider => new ConditionEvaluator(provider.GetRequiredService<NpgsqlDataSource>(), key.Derive("pgfn role logins v1")));
         services.AddSingleton(provider => new WalFeed(
-            provider.GetRequiredService<NpgsqlDataSource>(), options.ConnectionString, provider.GetRequiredService<SidecarIdentity>().Id,
+            provider.GetRequiredService<NpgsqlDataSource>(), options.ReplicationConnectionString, provider.GetRequiredService<SidecarIdentity>().Id,
             provider.GetRequiredService<ConditionEvaluator>(), provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton(static provider => new Backfill(
             provider.GetRequiredService<NpgsqlDataSource>(), provider.GetRequiredService<TriggerStore>(),

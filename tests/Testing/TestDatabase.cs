@@ -75,6 +75,9 @@ public sealed class TestDatabase : IAsyncDisposable
         await using (var dataSource = NpgsqlDataSource.Create(server.ConnectionStringTo(name, pooling: false)))
         {
             await Migrator.ApplyAsync(dataSource, CancellationToken.None);
+            // A database that is cloned is recognised, which is for the tests that are about it.
+            await using var command = dataSource.CreateCommand("update functions_private.installation set database = null");
+            await command.ExecuteNonQueryAsync();
         }
         AppDomain.CurrentDomain.ProcessExit += (_, _) => server.ExecuteAsync($"drop database if exists \"{name}\" with (force)").Wait(TimeSpan.FromSeconds(5));
         return name;

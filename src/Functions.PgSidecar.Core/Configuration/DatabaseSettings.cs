@@ -56,6 +56,10 @@ internal static class DatabaseSettings
         return reader.Errors.Count > before ? null : Complete(builder);
     }
 
+    /// <summary><c>PGFN_REPLICATION_URL</c>, for networks in which replication takes another way than everything else; null where it is not set.</summary>
+    public static string? ReadReplication(SettingReader reader) =>
+        reader.Secret("PGFN_REPLICATION_URL") is { } text ? Parse(reader, "PGFN_REPLICATION_URL", text) : null;
+
     /// <summary>An Npgsql connection string of a URL, or of Npgsql's form; null, and an error noted, where it is neither.</summary>
     /// <param name="reader">Where errors are noted.</param>
     /// <param name="name">The setting that the text is of.</param>

@@ -14,4 +14,7 @@ internal sealed record EventsOptions
 
     /// <summary><c>PGFN_MAX_TRIGGER_DEPTH</c>: how many functions may fire each other in a row. Default: 16.</summary>
     public int MaxDepth { get; init; } = 16;
+
+    /// <summary><c>PGFN_ON_RESTORE</c>: what becomes of events that waited when the database was copied from another one: hold, deliver, discard. Default: hold.</summary>
+    public string OnRestore { get; init; } = "hold";
 }

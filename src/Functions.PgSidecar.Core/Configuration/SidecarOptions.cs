@@ -18,6 +18,9 @@ internal sealed record SidecarOptions
     /// <summary>The database: <c>DATABASE_URL</c>, or the libpq variables; see <see cref="DatabaseSettings"/>.</summary>
     public required string ConnectionString { get; init; }
 
+    /// <summary><c>PGFN_REPLICATION_URL</c>: the same database, as the WAL is read from it. Default: <see cref="ConnectionString"/>.</summary>
+    public required string ReplicationConnectionString { get; init; }
+
     /// <summary><c>PGFN_LISTEN</c>: the http addresses to serve, separated by semicolons. Default: <c>http://127.0.0.1:8787</c>.</summary>
     public IReadOnlyList<string> Listen { get; init; } = ["http://127.0.0.1:8787"];
 
@@ -44,9 +47,11 @@ internal sealed record SidecarOptions
     /// <inheritdoc cref="TryLoad(IConfiguration, out IReadOnlyList{string})"/>
     internal static SidecarOptions? TryLoad(SettingReader reader, out IReadOnlyList<string> errors)
     {
+        var connectionString = DatabaseSettings.Read(reader) ?? "";
         var options = new SidecarOptions
         {
-            ConnectionString = DatabaseSettings.Read(reader) ?? "",
+            ConnectionString = connectionString,
+            ReplicationConnectionString = DatabaseSettings.ReadReplication(reader) ?? connectionString,
             Listen = ReadListen(reader),
             Auth = ReadAuth(reader),
             Secrets = ReadSecrets(reader),
@@ -181,12 +186,16 @@ internal sealed record SidecarOptions
     private static EventsOptions ReadEvents(SettingReader reader)
     {
         var defaults = new EventsOptions();
+        var onRestore = reader.Text("PGFN_ON_RESTORE") ?? defaults.OnRestore;
+        if (onRestore is not ("hold" or "deliver" or "discard"))
+            reader.Fail("PGFN_ON_RESTORE", "is hold, deliver or discard.");
         return new EventsOptions
         {
             InboxMaxEvents = reader.Number("PGFN_INBOX_MAX_EVENTS", defaults.InboxMaxEvents, 1, int.MaxValue),
             InboxMaxBytes = reader.Size("PGFN_INBOX_MAX_SIZE", defaults.InboxMaxBytes, 1 << 20, 1L << 50),
             MaxEventBytes = (int)reader.Size("PGFN_MAX_EVENT_SIZE", defaults.MaxEventBytes, 1024, 256 << 20),
             MaxDepth = reader.Number("PGFN_MAX_TRIGGER_DEPTH", defaults.MaxDepth, 1, 1000),
+            OnRestore = onRestore,
         };
     }
 

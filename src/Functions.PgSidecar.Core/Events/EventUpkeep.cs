@@ -47,6 +47,7 @@ internal sealed class EventUpkeep(
                 }
                 await ReleaseLostAsync(stoppingToken).ConfigureAwait(false);
                 await CaptureAsync(stoppingToken).ConfigureAwait(false);
+                await captures.RefreshNamesAsync(stoppingToken).ConfigureAwait(false);
                 metrics.Figures = await replication.FiguresAsync(stoppingToken).ConfigureAwait(false);
             }
             catch (Exception e) when (!stoppingToken.IsCancellationRequested)

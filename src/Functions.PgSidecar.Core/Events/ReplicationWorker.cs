@@ -16,6 +16,7 @@ internal sealed class ReplicationWorker(
     EventDispatcher dispatcher,
     InboxRoom room,
     EventMetrics metrics,
+    WalWatch watch,
     TimeProvider time,
     ILogger<ReplicationWorker> logger)
     : BackgroundService, IFeedSink
@@ -99,6 +100,7 @@ internal sealed class ReplicationWorker(
 
     private async Task TellAsync(Exception reason, TimeSpan pause, CancellationToken cancellationToken)
     {
+        watch.IsNotRead(reason.Message);
         EventsLog.FeedEnded(logger, pause, reason.Message);
         try
         {
@@ -120,6 +122,7 @@ internal sealed class ReplicationWorker(
             if (status is { SlotExists: true, ActivePid: null } && await store.DropUnusedSlotAsync(cancellationToken).ConfigureAwait(false))
                 EventsLog.SlotDropped(logger);
             metrics.Incident = null;
+            watch.IsRead();
             await store.ReportAsync("idle", "There are no triggers.", cancellationToken).ConfigureAwait(false);
             await RestAsync(LongestPause, cancellationToken).ConfigureAwait(false);
         }
@@ -166,6 +169,7 @@ internal sealed class ReplicationWorker(
             await RestAsync(FirstPause, cancellationToken).ConfigureAwait(false);
             return;
         }
+        watch.IsRead();
         await RestAsync(StandBy, cancellationToken).ConfigureAwait(false);
     }
 
@@ -229,6 +233,8 @@ internal sealed class ReplicationWorker(
                 var full = room.Full;
                 var leads = await store.BeatAsync(epoch, full is null ? "streaming" : "paused", full, ending.Token).ConfigureAwait(false);
                 var status = await store.InspectAsync(ending.Token).ConfigureAwait(false);
+                if (leads && status.ActivePid is not null)
+                    watch.IsRead();
                 if (!leads || !status.IsReadFor || status.ActivePid is null)
                     await ending.CancelAsync().ConfigureAwait(false);
             }

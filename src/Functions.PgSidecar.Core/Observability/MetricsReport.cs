@@ -53,6 +53,7 @@ internal sealed class MetricsReport(
         var figures = events.Figures;
         Single(text, "functions_events_pending", "gauge", "Events that wait in the inbox, at the last look.", figures.Pending);
         Single(text, "functions_events_oldest_seconds", "gauge", "Age of the oldest event that is not done.", (long)figures.OldestSeconds);
+        Single(text, "functions_events_held", "gauge", "Events that waited in the database that this one was copied from (functions.adopt).", figures.Held);
         Single(text, "functions_dead_letters", "gauge", "Dead letters that nobody has seen to.", figures.DeadLetters);
         Single(text, "functions_replication_lag_bytes", "gauge", "WAL that was written and not acknowledged.", figures.LagBytes);
         Single(text, "functions_replication_incidents", "gauge", "Incidents that are open.", figures.OpenIncidents);

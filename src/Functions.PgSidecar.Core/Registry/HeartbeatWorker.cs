@@ -2,14 +2,17 @@ using Functions.PgSidecar.Postgres.Registry;
 using Functions.PgSidecar.Sandbox.JavaScript;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using Npgsql;
 
 namespace Functions.PgSidecar.Core.Registry;
 
 /// <summary>Lets the database know that this sidecar serves it, and signs off at the end.</summary>
 internal sealed class HeartbeatWorker(
-    SidecarStore store, SidecarIdentity identity, JavaScriptEngine engine, TimeProvider time, ILogger<HeartbeatWorker> logger)
+    SidecarStore store, SidecarIdentity identity, JavaScriptEngine engine, SidecarEnd end, TimeProvider time, ILogger<HeartbeatWorker> logger)
     : BackgroundService
 {
+    private uint? database;
+
     /// <inheritdoc/>
     public override async Task StartAsync(CancellationToken cancellationToken)
     {
@@ -44,11 +47,25 @@ internal sealed class HeartbeatWorker(
     {
         try
         {
-            await store.HeartbeatAsync(identity.Id, engine.EngineId, Environment.MachineName, cancellationToken).ConfigureAwait(false);
+            var found = await store.HeartbeatAsync(identity.Id, engine.EngineId, Environment.MachineName, cancellationToken).ConfigureAwait(false);
+            database ??= found;
+            if (found != database)
+                End("the database has been made anew under the same name");
+        }
+        catch (PostgresException e) when (e.SqlState is PostgresErrorCodes.UndefinedTable or PostgresErrorCodes.InvalidSchemaName)
+        {
+            End("the schema functions_private is gone: the database has been made anew, or the installation was removed");
         }
         catch (Exception e) when (!cancellationToken.IsCancellationRequested)
         {
             RegistryLog.HeartbeatFailed(logger, e.Message);
         }
+    }
+
+    /// <summary>Nothing that this process knows holds in another database. A new start sets it up, or says why it can't.</summary>
+    private void End(string reason)
+    {
+        RegistryLog.DatabaseReplaced(logger, reason);
+        end.Begin(SidecarEnd.DatabaseReplaced);
     }
 }

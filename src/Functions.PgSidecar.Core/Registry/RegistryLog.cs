@@ -56,6 +56,9 @@ internal static partial class RegistryLog
     [LoggerMessage(4012, LogLevel.Warning, "Function '{Function}' version {Version} drew values while its module loaded, which are the same in every invocation; functions.versions.info says which")]
     public static partial void DrewValues(ILogger logger, string function, int version);
 
+    [LoggerMessage(4020, LogLevel.Critical, "This sidecar ends with exit code 3, because {Reason}. Started again, it sets the database up.")]
+    public static partial void DatabaseReplaced(ILogger logger, string reason);
+
     /// <summary>What a caller is told when the registry can't be read.</summary>
     public static SidecarException Unreadable(Exception cause) =>
         new("PGFN2503", 503, "The database that holds the functions can't be reached just now; try again.", cause);

@@ -107,6 +107,22 @@ public sealed class FunctionDatabase : IAsyncDisposable
     /// <summary>Waits until a statement has run that may alter a role (DDL, DO, CALL), or the time is over.</summary>
     public Task WaitForDefinitionsAsync(TimeSpan time, CancellationToken cancellationToken) => definitions.WaitAsync(time, cancellationToken);
 
+    /// <summary>Opens a connection as functions have them. Only a pooler in between is an error here: everything else may pass by the time of the first call.</summary>
+    /// <exception cref="FunctionSqlException"><see cref="SqlErrorCodes.Pooler"/>.</exception>
+    public async Task CheckAsync(string role, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await using var connection = await logins.ConnectAsync(role, cancellationToken).ConfigureAwait(false);
+        }
+        catch (FunctionSqlException e) when (e.Code != SqlErrorCodes.Pooler)
+        {
+        }
+        catch (NpgsqlException)
+        {
+        }
+    }
+
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {

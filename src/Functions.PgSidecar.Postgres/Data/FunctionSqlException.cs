@@ -132,4 +132,7 @@ public static class SqlErrorCodes
 
     /// <summary>The statement's session was ended, and the server was not.</summary>
     public const string SessionEnded = "PGFN5008";
+
+    /// <summary>A pooler stands between the sidecar and the server.</summary>
+    public const string Pooler = "PGFN0505";
 }

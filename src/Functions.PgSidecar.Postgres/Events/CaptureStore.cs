@@ -29,6 +29,13 @@ public sealed class CaptureStore(NpgsqlDataSource dataSource)
         return gaps;
     }
 
+    /// <summary>Keeps the names of tables true that are known by oid, for the day when a dump is restored with others.</summary>
+    public async Task RefreshNamesAsync(CancellationToken cancellationToken)
+    {
+        await using var command = dataSource.CreateCommand("select functions_private.refresh_known_tables()");
+        await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
+    }
+
     /// <summary>Has a table tell from now on. In a transaction of its own, and not for long in the way of writers, who wait behind it.</summary>
     /// <param name="table">As <see cref="UncapturedAsync"/> names it.</param>
     /// <param name="cancellationToken">Rolls it back.</param>

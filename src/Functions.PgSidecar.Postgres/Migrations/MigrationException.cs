@@ -10,4 +10,5 @@ public sealed class MigrationException(IReadOnlyList<string> problems) : Excepti
 /// <summary>What a migration did.</summary>
 /// <param name="Applied">The migrations and functions that were applied, by file name.</param>
 /// <param name="Warnings">What works with less than it could, each with what to do about it.</param>
-public sealed record MigrationReport(IReadOnlyList<string> Applied, IReadOnlyList<string> Warnings);
+/// <param name="ServerVersion">As server_version_num counts.</param>
+public sealed record MigrationReport(IReadOnlyList<string> Applied, IReadOnlyList<string> Warnings, int ServerVersion);

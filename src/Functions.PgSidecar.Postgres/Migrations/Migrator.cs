@@ -13,23 +13,30 @@ public static class Migrator
     /// <summary>Applies what is missing.</summary>
     /// <param name="dataSource">A login that may create schemas in the database, roles, and replicate; it becomes the owner of both schemas.</param>
     /// <param name="cancellationToken">Rolls everything back.</param>
+    /// <param name="onRestore">What becomes of events that waited when the database was copied from another one: <c>hold</c>, <c>deliver</c> or <c>discard</c>.</param>
     /// <returns>What was applied, and what works with less than it could.</returns>
     /// <exception cref="MigrationException">A prerequisite is missing, an applied migration was edited, or a newer sidecar migrated the database.</exception>
-    public static async Task<MigrationReport> ApplyAsync(NpgsqlDataSource dataSource, CancellationToken cancellationToken)
+    public static async Task<MigrationReport> ApplyAsync(
+        NpgsqlDataSource dataSource, CancellationToken cancellationToken, string onRestore = "hold")
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
         await Prerequisites.CheckAsync(connection, cancellationToken).ConfigureAwait(false);
         await BootstrapAsync(connection, cancellationToken).ConfigureAwait(false);
+        var identity = await DatabaseIdentity.ReadAsync(connection, cancellationToken).ConfigureAwait(false);
 
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken).ConfigureAwait(false);
+        await ExecuteAsync(
+            connection, "select set_config('transaction_timeout', '0', true) where current_setting('server_version_num')::integer >= 170000", cancellationToken).ConfigureAwait(false);
         await ExecuteAsync(connection, "lock table functions_private.migrations in exclusive mode", cancellationToken).ConfigureAwait(false);
         // Bodies are checked when they first run: functions may call each other whatever the order of their files.
         await ExecuteAsync(connection, "set local check_function_bodies = off; set local client_min_messages = warning", cancellationToken)
             .ConfigureAwait(false);
 
-        var applied = new List<string>();
+        var (applied, notices) = (new List<string>(), new List<string>());
         await ApplyMigrationsAsync(connection, applied, cancellationToken).ConfigureAwait(false);
-        await ApplyFunctionsAsync(connection, applied, cancellationToken).ConfigureAwait(false);
+        var isCopy = await CopiedDatabase.IsCopyAsync(connection, identity, cancellationToken).ConfigureAwait(false);
+        if (isCopy) await MakeRolesAsync(connection, notices, cancellationToken).ConfigureAwait(false);
+        await ApplyFunctionsAsync(connection, applied, all: isCopy, cancellationToken).ConfigureAwait(false);
         if (applied.Count > 0)
         {
             await ExecuteAsync(connection, "roles anon, authenticated, service_role", """
@@ -39,9 +46,11 @@ public static class Migrator
                 select functions.install_guard();
                 """, cancellationToken).ConfigureAwait(false);
         }
+        if (isCopy) notices.AddRange(await CopiedDatabase.SettleAsync(connection, identity, onRestore, cancellationToken).ConfigureAwait(false));
         await ExecuteAsync(connection, "select functions.maintain_partitions('100 years')", cancellationToken).ConfigureAwait(false);
         await transaction.CommitAsync(cancellationToken).ConfigureAwait(false);
-        return new MigrationReport(applied, await WarningsAsync(connection, cancellationToken).ConfigureAwait(false));
+        if (isCopy && await CopiedDatabase.MakeSlotAsync(connection, cancellationToken).ConfigureAwait(false) is { } noSlot) notices.Add(noSlot);
+        return new MigrationReport(applied, [.. notices, .. await WarningsAsync(connection, cancellationToken).ConfigureAwait(false)], connection.PostgreSqlVersion.Major * 10000);
     }
 
     /// <summary>Makes the table that is the lock. "if not exists" is no guard against another session that does the same at the same time, hence the attempts.</summary>
@@ -86,10 +95,25 @@ public static class Migrator
             await ApplyAsync(connection, "migrations", script, applied, cancellationToken).ConfigureAwait(false);
     }
 
-    private static async Task ApplyFunctionsAsync(NpgsqlConnection connection, List<string> applied, CancellationToken cancellationToken)
+    /// <summary>Roles belong to the server, not to the database: a dump does not bring them, and what it grants to them fails.</summary>
+    private static async Task MakeRolesAsync(NpgsqlConnection connection, List<string> notices, CancellationToken cancellationToken)
+    {
+        await using var command = new NpgsqlCommand("select to_regrole('anon') is null or to_regrole('authenticated') is null or to_regrole('service_role') is null", connection);
+        if (await command.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false) is not true) return;
+        var roles = SqlResource.Load("migrations").Single(script => script.Name == "0004_roles.sql");
+        await ExecuteAsync(connection, roles.Name, roles.Text, cancellationToken).ConfigureAwait(false);
+        notices.Add("The roles anon, authenticated and service_role have been made: the server had not all of them when the dump was restored, so what it grants to them on your tables " +
+            "and their policies are missing. Restore the dump once more, or grant them again.");
+    }
+
+    /// <param name="connection">In the migration's transaction.</param>
+    /// <param name="applied">Takes the names.</param>
+    /// <param name="all">Also those that are there already: a dump may have been restored without what it grants and revokes.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    private static async Task ApplyFunctionsAsync(NpgsqlConnection connection, List<string> applied, bool all, CancellationToken cancellationToken)
     {
         var known = await HashesAsync(connection, "routines", cancellationToken).ConfigureAwait(false);
-        foreach (var script in SqlResource.Load("functions").Where(script => known.GetValueOrDefault(script.Name) != script.Hash))
+        foreach (var script in SqlResource.Load("functions").Where(script => all || known.GetValueOrDefault(script.Name) != script.Hash))
             await ApplyAsync(connection, "routines", script, applied, cancellationToken).ConfigureAwait(false);
     }
 
@@ -120,7 +144,8 @@ public static class Migrator
         await using var command = new NpgsqlCommand(
             """
             select (select rolbypassrls from pg_roles where rolname = 'service_role'), current_setting('wal_level'),
-                   (select rolsuper from pg_roles where rolname = current_user), current_user::text
+                   (select rolsuper from pg_roles where rolname = current_user), current_user::text,
+                   (select count(*) from functions_private.held_deliveries)
             """, connection);
         await using var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
         await reader.ReadAsync(cancellationToken).ConfigureAwait(false);
@@ -140,6 +165,11 @@ public static class Migrator
         {
             warnings.Add($"wal_level is {level}: functions are not fired by changes of rows until it is logical. " +
                 "alter system set wal_level = logical; and restart the server.");
+        }
+        if (reader.GetInt64(4) is > 0 and var held)
+        {
+            warnings.Add($"{held} events that waited in the database that this one was copied from are held: select functions.adopt('deliver'); delivers them here, " +
+                "select functions.adopt('discard'); throws them away.");
         }
         await reader.DisposeAsync().ConfigureAwait(false);
         await AddRisksAsync(connection, warnings, cancellationToken).ConfigureAwait(false);

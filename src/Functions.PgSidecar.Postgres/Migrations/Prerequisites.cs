@@ -1,3 +1,4 @@
+using Functions.PgSidecar.Postgres.Sessions;
 using Npgsql;
 
 namespace Functions.PgSidecar.Postgres.Migrations;
@@ -14,13 +15,15 @@ internal static class Prerequisites
         await using var command = new NpgsqlCommand("""
             select current_setting('server_version_num')::int, current_setting('server_version'), current_user::text, current_database()::text,
                    r.rolsuper, r.rolcreaterole, r.rolreplication, has_database_privilege(current_database(), 'create'), pg_is_in_recovery(),
-                   current_setting('server_encoding')
+                   current_setting('server_encoding'), session_user::text, pg_backend_pid()
             from pg_roles r where r.rolname = current_user
             """, connection);
         await using var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
         await reader.ReadAsync(cancellationToken).ConfigureAwait(false);
 
         var problems = new List<string>();
+        if (Pooler.Find(connection, reader.GetString(10), reader.GetInt32(11)) is { } pooler)
+            throw new MigrationException([pooler]);
         string user = Quote(reader.GetString(2)), database = Quote(reader.GetString(3));
         var isSuperuser = reader.GetBoolean(4);
         if (reader.GetInt32(0) < OldestServer)

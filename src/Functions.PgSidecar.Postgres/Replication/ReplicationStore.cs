@@ -204,12 +204,12 @@ public sealed class ReplicationStore(NpgsqlDataSource dataSource)
     public async Task<ReplicationFigures> FiguresAsync(CancellationToken cancellationToken)
     {
         await using var command = dataSource.CreateCommand("""
-            select coalesce(lag_bytes, 0), events_pending, coalesce(extract(epoch from now() - oldest_pending), 0)::float8, dead_letters, open_incidents
+            select coalesce(lag_bytes, 0), events_pending, coalesce(extract(epoch from now() - oldest_pending), 0)::float8, dead_letters, open_incidents, events_held
             from functions.replication
             """);
         await using var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
         await reader.ReadAsync(cancellationToken).ConfigureAwait(false);
-        return new ReplicationFigures(reader.GetInt64(0), reader.GetInt64(1), reader.GetDouble(2), reader.GetInt64(3), reader.GetInt64(4));
+        return new ReplicationFigures(reader.GetInt64(0), reader.GetInt64(1), reader.GetDouble(2), reader.GetInt64(3), reader.GetInt64(4), reader.GetInt64(5));
     }
 }
 
@@ -219,4 +219,5 @@ public sealed class ReplicationStore(NpgsqlDataSource dataSource)
 /// <param name="OldestSeconds">The age of the oldest of them.</param>
 /// <param name="DeadLetters">Events that failed too often.</param>
 /// <param name="OpenIncidents">What went wrong with the slot and was not seen to.</param>
-public readonly record struct ReplicationFigures(long LagBytes, long Pending, double OldestSeconds, long DeadLetters, long OpenIncidents);
+/// <param name="Held">Events that waited in the database that this one was copied from, and that nobody has adopted.</param>
+public readonly record struct ReplicationFigures(long LagBytes, long Pending, double OldestSeconds, long DeadLetters, long OpenIncidents, long Held);

@@ -378,7 +378,7 @@ public sealed class WalFeed(NpgsqlDataSource dataSource, string connectionString
     private string ReplicationConnectionString() => new NpgsqlConnectionStringBuilder(connectionString)
     {
         ApplicationName = "pgfn replication",
-        Options = SessionSettings,
+        Options = OwnSessions.With(null) + " " + SessionSettings,
         Pooling = false,
         KeepAlive = 0,
     }.ConnectionString;

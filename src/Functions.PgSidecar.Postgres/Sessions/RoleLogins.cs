@@ -19,7 +19,9 @@ internal sealed class RoleLogins(
     /// </summary>
     private const string SessionSettings =
         "-c datestyle=ISO,MDY -c intervalstyle=postgres -c timezone=UTC -c bytea_output=hex -c extra_float_digits=1 " +
-        "-c standard_conforming_strings=on -c row_security=on";
+        "-c standard_conforming_strings=on -c row_security=on " +
+        // A statement's own limit is set with it; the reset before it has none.
+        "-c statement_timeout=0 -c idle_session_timeout=0";
 
     private readonly ConcurrentDictionary<string, Pool> pools = new(StringComparer.Ordinal);
     private readonly SemaphoreSlim adding = new(1);
@@ -269,12 +271,14 @@ internal sealed class RoleLogins(
     /// <returns>When the server started.</returns>
     private async Task<string> EnsureOwnNoSettingsAsync(NpgsqlConnection connection, string login)
     {
-        await using var command = new NpgsqlCommand(HasSettingsSql, connection)
+        await using var command = new NpgsqlCommand(HasSettingsSql + ", session_user::text, pg_catalog.pg_backend_pid()", connection)
         {
             CommandTimeout = (int)Math.Ceiling(options.ConnectTimeout.TotalSeconds), Parameters = { new() { Value = login } },
         };
         await using var reader = await command.ExecuteReaderAsync().ConfigureAwait(false);
         await reader.ReadAsync().ConfigureAwait(false);
+        if (Pooler.Find(connection, reader.GetString(2), reader.GetInt32(3)) is { } pooler)
+            throw new FunctionSqlException(SqlErrorCodes.Pooler, pooler) { IsUnavailable = true };
         return reader.GetBoolean(0) ? throw new LoginSettingsException() : reader.GetString(1);
     }
 

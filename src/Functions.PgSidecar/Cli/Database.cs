@@ -1,5 +1,6 @@
 using Functions.PgSidecar.Core.Configuration;
 using Functions.PgSidecar.Postgres.Migrations;
+using Functions.PgSidecar.Postgres.Sessions;
 using Npgsql;
 
 namespace Functions.PgSidecar.Cli;
@@ -13,33 +14,36 @@ internal static class Database
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
 
     /// <summary>A data source of the sidecar's own login.</summary>
-    public static NpgsqlDataSource CreateDataSource(SidecarOptions options)
+    /// <param name="options">Where the database is.</param>
+    /// <param name="serverVersion">As server_version_num counts; 0: not known yet.</param>
+    public static NpgsqlDataSource CreateDataSource(SidecarOptions options, int serverVersion = 0)
     {
         var connection = new NpgsqlConnectionStringBuilder(options.ConnectionString) { ApplicationName = "pgfn", Timeout = 5 };
+        connection.Options = OwnSessions.With(connection.Options, serverVersion);
         return new NpgsqlDataSourceBuilder(connection.ConnectionString).Build();
     }
 
     /// <summary>Applies what is missing; waits for a server that is not there yet.</summary>
-    /// <returns>False where it can't be done; the reasons have been printed, one a line.</returns>
-    public static async Task<bool> MigrateAsync(NpgsqlDataSource dataSource, ILogger logger, CancellationToken cancellationToken)
+    /// <returns>Null where it can't be done; the reasons have been printed, one a line.</returns>
+    public static async Task<MigrationReport?> MigrateAsync(NpgsqlDataSource dataSource, string onRestore, ILogger logger, CancellationToken cancellationToken)
     {
         var began = TimeProvider.System.GetTimestamp();
         while (true)
         {
             try
             {
-                var report = await Migrator.ApplyAsync(dataSource, cancellationToken);
+                var report = await Migrator.ApplyAsync(dataSource, cancellationToken, onRestore);
                 if (report.Applied.Count > 0)
                     HostLog.Migrated(logger, report.Applied.Count);
                 foreach (var warning in report.Warnings)
                     HostLog.DatabaseWarning(logger, warning);
-                return true;
+                return report;
             }
             catch (MigrationException e)
             {
                 foreach (var problem in e.Problems)
                     await Console.Error.WriteLineAsync("the database: " + problem);
-                return false;
+                return null;
             }
             catch (NpgsqlException e) when (IsAway(e) && TimeProvider.System.GetElapsedTime(began) < Patience)
             {
@@ -48,8 +52,10 @@ internal static class Database
             }
             catch (NpgsqlException e)
             {
-                await Console.Error.WriteLineAsync($"DATABASE_URL: {e.Message}");
-                return false;
+                var hint = e is PostgresException { SqlState: PostgresErrorCodes.ProtocolViolation }
+                    ? " A connection pooler says so (PgBouncer): let DATABASE_URL lead to PostgreSQL itself." : "";
+                await Console.Error.WriteLineAsync($"DATABASE_URL: {e.Message}{hint}");
+                return null;
             }
         }
     }

@@ -57,7 +57,7 @@ internal static partial class InstallCommand
             using var logging = LoggerFactory.Create(Logging.Configure);
             await using (var own = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(connectionString) { Username = owner, Password = password }))
             {
-                if (!await Database.MigrateAsync(own, logging.CreateLogger("install"), cancellationToken))
+                if (await Database.MigrateAsync(own, "hold", logging.CreateLogger("install"), cancellationToken) is null)
                     return Settings.ExitCode;
             }
             await Installer.CompleteAsync(connection, cancellationToken);

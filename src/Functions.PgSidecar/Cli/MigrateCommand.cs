@@ -15,7 +15,7 @@ internal static class MigrateCommand
                 return Settings.ExitCode;
             using var logging = LoggerFactory.Create(Logging.Configure);
             await using var dataSource = Database.CreateDataSource(options);
-            return await Database.MigrateAsync(dataSource, logging.CreateLogger("migrate"), cancellationToken) ? 0 : Settings.ExitCode;
+            return await Database.MigrateAsync(dataSource, options.Events.OnRestore, logging.CreateLogger("migrate"), cancellationToken) is null ? Settings.ExitCode : 0;
         });
         return command;
     }

@@ -1,7 +1,9 @@
 using System.CommandLine;
 using System.Net.Sockets;
 using Functions.PgSidecar.Core;
+using Functions.PgSidecar.Core.Registry;
 using Functions.PgSidecar.Http;
+using Functions.PgSidecar.Postgres.Data;
 using Functions.PgSidecar.Sandbox.JavaScript;
 using Microsoft.AspNetCore.Connections;
 
@@ -26,21 +28,30 @@ internal static class ServeCommand
     {
         if (Settings.Load() is not { } options)
             return Settings.ExitCode;
-        await using var dataSource = Database.CreateDataSource(options);
-        using (var logging = LoggerFactory.Create(Logging.Configure))
+        int serverVersion;
+        await using (var migrating = Database.CreateDataSource(options))
         {
-            if (!await Database.MigrateAsync(dataSource, logging.CreateLogger("pgfn"), cancellationToken))
+            using var logging = LoggerFactory.Create(Logging.Configure);
+            if (await Database.MigrateAsync(migrating, options.Events.OnRestore, logging.CreateLogger("pgfn"), cancellationToken) is not { } report)
                 return Settings.ExitCode;
+            serverVersion = report.ServerVersion;
         }
+        await using var dataSource = Database.CreateDataSource(options, serverVersion);
         try
         {
             await using var app = await Sidecar.BuildAsync(options, dataSource, cancellationToken);
+            await app.Services.GetRequiredService<FunctionDatabase>().CheckAsync("anon", cancellationToken);
             await app.StartAsync(cancellationToken);
             await Rehearsal.RunAsync(app.Urls, cancellationToken);
             HostLog.MemoryGuard(app.Logger, app.Services.GetRequiredService<JavaScriptEngine>().HasGuardPages ? "guard pages" : "comparing addresses");
             HostLog.Serving(app.Logger, typeof(Sidecar).Assembly.GetName().Version!.ToString(3), string.Join(", ", app.Urls));
             await app.WaitForShutdownAsync(cancellationToken);
-            return 0;
+            return app.Services.GetRequiredService<SidecarEnd>().ExitCode;
+        }
+        catch (FunctionSqlException e)
+        {
+            await Console.Error.WriteLineAsync($"DATABASE_URL: {e.Message}");
+            return Settings.ExitCode;
         }
         catch (SidecarException e)
         {

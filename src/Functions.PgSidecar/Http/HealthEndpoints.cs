@@ -29,7 +29,13 @@ internal static class HealthEndpoints
                 await Problem.WriteAsync(context, StatusCodes.Status503ServiceUnavailable, "PGFN6503", incident);
                 return;
             }
-            await WriteAsync(context, StatusCodes.Status200OK, "ready");
+            if (context.RequestServices.GetRequiredService<WalWatch>().Complaint is { } complaint)
+            {
+                await Problem.WriteAsync(context, StatusCodes.Status503ServiceUnavailable, "PGFN6504", complaint, retryAfter: 1);
+                return;
+            }
+            var held = context.RequestServices.GetRequiredService<EventMetrics>().Figures.Held;
+            await WriteAsync(context, StatusCodes.Status200OK, "ready", held > 0 ? $",\"held_events\":{held}" : "");
         }
         catch (Exception e) when (e is NpgsqlException or OperationCanceledException)
         {
@@ -38,10 +44,10 @@ internal static class HealthEndpoints
         }
     }
 
-    private static Task WriteAsync(HttpContext context, int status, string word)
+    private static Task WriteAsync(HttpContext context, int status, string word, string more = "")
     {
         context.Response.StatusCode = status;
         context.Response.ContentType = "application/json";
-        return context.Response.WriteAsync($$"""{"status":"{{word}}"}""", context.RequestAborted);
+        return context.Response.WriteAsync($$"""{"status":"{{word}}"{{more}}}""", context.RequestAborted);
     }
 }

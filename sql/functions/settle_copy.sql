@@ -1,0 +1,89 @@
+-- functions_private.settle_copy(system_id, database, on_restore) -> what the operator should know, a line each
+-- Makes an installation of its own of what was copied from another database: restored from a dump, or made from a template. The migrator calls it, after it has
+-- applied every routine anew. Triggers are bound again by the names of their tables; positions start from now; what waited in the original is held, or what
+-- on_restore says (deliver, discard) is done with it. The replication slot is made by a transaction of its own afterwards.
+create or replace function functions_private.settle_copy(system_id text, database oid, on_restore text) returns setof text
+language plpgsql set search_path = pg_catalog, pg_temp set client_min_messages = warning as $$
+declare
+    former functions_private.installation;
+    known functions_private.known_tables[];
+    one record;
+    held bigint;
+begin
+    select i.* into former from functions_private.installation i;
+    return next format('This database is a copy (of database %s on server %s): triggers are bound to the tables of their names, and fire for what commits from now on.',
+        former.database, former.system_id);
+
+    for one in select r.role, r.role in ('anon', 'authenticated', 'service_role') as is_ours from functions_private.roles r order by r.role loop
+        if to_regrole(quote_ident(one.role)) is null then
+            return next format('Functions may run as role %1$I, which this server does not have: create role %1$I nologin; select functions.grant_role(%1$L);', one.role);
+        else
+            perform functions.grant_role(one.role);
+        end if;
+    end loop;
+
+    -- Not by way of the triggers that keep the history of definitions: none of it can be read here.
+    alter table functions_private.triggers disable trigger user;
+    for one in
+        -- An oid without a name was put right by hand.
+        select t.id, t.name, k.schema_name, k.table_name,
+               case when k.relation is null then (select c.oid from pg_class c where c.oid = t.relation and c.relkind in ('r', 'p'))
+                    else to_regclass(quote_ident(k.schema_name) || '.' || quote_ident(k.table_name)) end as relation
+        from functions_private.triggers t left join functions_private.known_tables k on k.relation = t.relation order by t.id
+    loop
+        if one.relation is null then
+            return next format('Trigger %s is disabled: this database has no table %s.', one.name, coalesce(format('%I.%I', one.schema_name, one.table_name), 'of its'));
+        end if;
+        update functions_private.triggers t
+        set relation = coalesce(one.relation, 0), enabled = t.enabled and one.relation is not null, since_lsn = pg_current_wal_insert_lsn()
+        where t.id = one.id;
+    end loop;
+    alter table functions_private.triggers enable trigger user;
+    known := array(select k from functions_private.known_tables k);
+    delete from functions_private.known_tables;
+    insert into functions_private.known_tables (relation, schema_name, table_name, former_identity, former_index)
+    select to_regclass(format('%I.%I', k.schema_name, k.table_name)), k.schema_name, k.table_name, k.former_identity, k.former_index
+    from unnest(known) k where to_regclass(format('%I.%I', k.schema_name, k.table_name)) is not null
+    on conflict do nothing;
+    for one in delete from functions_private.former_triggers f returning f.id, f.version loop
+        if not exists (select from functions_private.triggers t where t.id = one.id and t.version = one.version) then
+            execute format('drop function if exists functions_private.%I(jsonb, jsonb)', format('condition_%s_%s', one.id, one.version));
+        end if;
+    end loop;
+
+    update functions_private.replication r
+    set leader = null, leader_seen_at = null, system_id = null, stored_lsn = null, stored_at = null, state = 'stopped', detail = null, updated_at = now(),
+        changes_xid = pg_current_xact_id(); -- the slot that is made afterwards is younger than both publications
+    update functions_private.incidents i set closed_at = now() where i.closed_at is null;
+    update functions_private.backfills b set status = 'failed', error = 'The database was copied meanwhile.', finished_at = now() where b.status in ('pending', 'running');
+    delete from functions_private.sidecars;
+    with waiting as (delete from functions_private.deliveries d returning d.*)
+    insert into functions_private.held_deliveries (event_id, occurred_at, function, trigger_id, order_key, run_at, attempts, last_error)
+    select w.event_id, w.occurred_at, w.function, w.trigger_id, w.order_key, w.run_at, w.attempts, w.last_error from waiting w
+    on conflict do nothing;
+
+    perform functions_private.create_publications();
+    for one in
+        select t.relation::regclass as relation, array_agg(distinct o) as operations, bool_or(t.include_old) as with_old
+        from functions_private.triggers t cross join unnest(t.operations) o where t.relation <> 0 group by t.relation
+    loop
+        begin
+            perform functions_private.lock_for_trigger(one.relation, one.operations, one.with_old);
+            perform functions_private.publish_table(one.relation);
+        exception when others then
+            return next format('Changes of %s can''t fire functions: %s', one.relation, sqlerrm);
+        end;
+    end loop;
+
+    update functions_private.installation i
+    set system_id = settle_copy.system_id, database = settle_copy.database, recognised_at = now(),
+        copied_from = format('database %s on server %s', former.database, former.system_id);
+    select count(*) into held from functions_private.held_deliveries;
+    if on_restore in ('deliver', 'discard') and held > 0 then
+        perform functions.adopt(on_restore);
+        return next format('%s events that waited in the original: %s (PGFN_ON_RESTORE).', held, case on_restore when 'deliver' then 'delivered here' else 'discarded' end);
+    end if;
+end
+$$;
+comment on function functions_private.settle_copy(text, oid, text) is 'Makes an installation of its own of a restored or cloned database.';
+revoke all on function functions_private.settle_copy(text, oid, text) from public;

@@ -1,0 +1,125 @@
+using System.Diagnostics;
+using Functions.PgSidecar.Testing;
+using Functions.PgSidecar.Tests.EndToEnd.Events;
+using Npgsql;
+
+namespace Functions.PgSidecar.Tests.EndToEnd.Operation;
+
+/// <summary>A database that was restored from a dump, or made from another one, is recognised: nothing of the original's happens in it unasked.</summary>
+public sealed class CopyTests
+{
+    /// <summary>Notes where it ran; fails for rows that are to wait.</summary>
+    private const string Noting = """
+        export async function handler(event) {
+            if (event.new.note === 'waits' && event.attempt === 1) throw new Error('not yet');
+            await db.query('insert into effects (event_id, attempt, id, found) values ($1, $2, $3, true)', [event.event_id, event.attempt, event.new.id]);
+        }
+        """;
+
+    [Fact]
+    public async Task A_dump_that_is_restored_elsewhere_fires_for_its_own_tables_and_holds_what_waited()
+    {
+        await using var origin = await FaultStage.CreateAsync(Noting, """{"backoff_ms": 600000, "max_backoff_ms": 600000}""");
+        await origin.ExecuteAsync("create table before_items (id int, note text); select functions.create_trigger('before', 'noting', 'before_items', '{INSERT}')");
+        await origin.ExecuteAsync("alter table before_items rename to other_items");
+        await origin.ExecuteAsync("insert into items (id, note) values (1, 'waits'); insert into items values (2)");
+        await origin.UntilAsync("(select count(*) = 1 from functions.events where status = 'retrying') and (select count(*) = 1 from effects)");
+        await origin.UntilAsync("exists (select from functions_private.known_tables where table_name = 'other_items')");
+        await using var server = await PrivateServer.StartAsync();
+        // Other oids, WAL that is far behind, and none of the roles.
+        await server.ExecuteAsync("create table in_the_way (id int)");
+        await DumpAsync(origin.ConnectionString, server.ConnectionString);
+
+        await using var sidecar = await SidecarProcess.StartAsync(server.SidecarConnectionString);
+        await using var copy = NpgsqlDataSource.Create(server.ConnectionString);
+        Assert.Contains("This database is a copy", sidecar.Log);
+        Assert.Contains("The roles anon, authenticated and service_role have been made", sidecar.Log);
+        Assert.Contains("1 events that waited in the database that this one was copied from are held", sidecar.Log);
+        Assert.Equal("before public.other_items, items public.items", await ScalarAsync<string>(copy, "select string_agg(name || ' ' || \"table\", ', ' order by name) from functions.triggers"));
+
+        await ExecuteAsync(copy, "grant all on items, effects to service_role; grant usage on effects_n_seq to service_role; insert into items values (10); insert into other_items values (11)");
+        await Eventually.HoldsAsync(() => ScalarAsync<bool>(copy, "select count(*) = 2 from effects where id >= 10"));
+        Assert.Equal("held", await ScalarAsync<string>(copy, "select status from functions.events where payload -> 'new' ->> 'id' = '1'"));
+        Assert.Equal(1, await ScalarAsync<long>(copy, "select events_held from functions.replication where copied_from is not null"));
+        using (var http = new HttpClient { BaseAddress = sidecar.Url })
+            Assert.Equal("{\"status\":\"ready\",\"held_events\":1}", await EventuallyReadyAsync(http));
+
+        Assert.Equal(1, await ScalarAsync<long>(copy, "select functions.adopt('deliver')"));
+        await Eventually.HoldsAsync(() => ScalarAsync<bool>(copy, "select status = 'retrying' from functions.events where payload -> 'new' ->> 'id' = '1'"));
+        // A second start finds an installation of its own.
+        await using var second = await SidecarProcess.StartAsync(server.SidecarConnectionString);
+        Assert.DoesNotContain("is a copy", second.Log);
+    }
+
+    [Fact]
+    public async Task A_database_made_from_another_one_holds_what_waited_or_does_what_the_setting_says()
+    {
+        await using var origin = await FaultStage.CreateAsync(Noting);
+        await origin.ExecuteAsync("select functions.disable('noting')");
+        await origin.InsertAsync(1, 3);
+        await origin.UntilAsync("(select count(*) = 3 from functions_private.deliveries where claimed_by is null)");
+        origin.First.Terminate();
+        await origin.First.WaitForExitAsync();
+        var name = new NpgsqlConnectionStringBuilder(origin.ConnectionString).Database!;
+        var server = await PostgresServer.GetAsync();
+        await origin.ExecuteAsync("select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()");
+        origin.Owner.Clear();
+        await server.ExecuteAsync($"create database \"{name}_held\" template \"{name}\"");
+        await server.ExecuteAsync($"create database \"{name}_gone\" template \"{name}\"");
+        foreach (var (copy, setting, held) in new[] { ("held", "hold", 3L), ("gone", "discard", 0L) })
+        {
+            await using var source = NpgsqlDataSource.Create(server.ConnectionStringTo($"{name}_{copy}"));
+            await using (var sidecar = await SidecarProcess.StartAsync(server.ConnectionStringTo($"{name}_{copy}"), ("PGFN_ON_RESTORE", setting)))
+            {
+                Assert.Contains("This database is a copy", sidecar.Log);
+                Assert.Equal(held, await ScalarAsync<long>(source, "select events_held from functions.replication"));
+                await ExecuteAsync(source, "select functions.enable('noting'); insert into items values (20)");
+                await Eventually.HoldsAsync(() => ScalarAsync<bool>(source, "select array_agg(id) = '{20}' from effects"));
+            }
+            if (held > 0)
+                Assert.Equal(held, await ScalarAsync<long>(source, "select functions.adopt('discard')"));
+            Assert.Equal(0, await ScalarAsync<long>(source, "select events_held + events_pending + events_running from functions.replication"));
+            await ExecuteAsync(source, """select functions.uninstall('{"cascade": true}')""");
+        }
+    }
+
+    private static async Task<string> EventuallyReadyAsync(HttpClient http)
+    {
+        var text = "";
+        await Eventually.HoldsAsync(async () => (text = await http.GetStringAsync("/health/ready")).Contains("held", StringComparison.Ordinal));
+        return text;
+    }
+
+    /// <summary>What grants to roles that are not there fails, and the rest goes on, as with pg_restore.</summary>
+    private static async Task DumpAsync(string from, string to)
+    {
+        var start = new ProcessStartInfo("/bin/sh") { RedirectStandardError = true, RedirectStandardOutput = true };
+        start.ArgumentList.Add("-c");
+        start.ArgumentList.Add("PATH=$(ls -d /usr/lib/postgresql/*/bin | sort -V | tail -1):$PATH; pg_dump \"$FROM\" | psql -Xq \"$TO\"");
+        start.Environment["FROM"] = Libpq(from);
+        start.Environment["TO"] = Libpq(to);
+        using var process = Process.Start(start)!;
+        var error = process.StandardError.ReadToEndAsync();
+        await process.StandardOutput.ReadToEndAsync();
+        await process.WaitForExitAsync();
+        Assert.True(process.ExitCode == 0, await error);
+    }
+
+    private static string Libpq(string connectionString)
+    {
+        var builder = new NpgsqlConnectionStringBuilder(connectionString);
+        return $"host={builder.Host} port={builder.Port} user={builder.Username} password={builder.Password} dbname={builder.Database}";
+    }
+
+    private static async Task ExecuteAsync(NpgsqlDataSource source, string sql)
+    {
+        await using var command = source.CreateCommand(sql);
+        await command.ExecuteNonQueryAsync();
+    }
+
+    private static async Task<T> ScalarAsync<T>(NpgsqlDataSource source, string sql)
+    {
+        await using var command = source.CreateCommand(sql);
+        return await command.ExecuteScalarAsync() is T value ? value : default!;
+    }
+}
