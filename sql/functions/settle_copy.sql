@@ -38,6 +38,12 @@ begin
         set relation = coalesce(one.relation, 0), enabled = t.enabled and one.relation is not null, since_lsn = pg_current_wal_insert_lsn()
         where t.id = one.id;
     end loop;
+    -- A dump leaves dropped columns out, and numbers those behind them anew: where the table has all the names, their numbers count. Where it has not (a
+    -- column was renamed after the trigger was made), nothing was dropped in front of it that the names know of, and the numbers are as they were.
+    update functions_private.triggers t set table_columns = present.names
+    from (select a.attrelid, array_agg(case when not a.attisdropped and a.attgenerated = '' then a.attname::text end order by a.attnum) as names
+          from pg_attribute a where a.attnum > 0 group by a.attrelid) present
+    where present.attrelid = t.relation and array_remove(t.table_columns, null) <@ present.names;
     alter table functions_private.triggers enable trigger user;
     known := array(select k from functions_private.known_tables k);
     delete from functions_private.known_tables;
@@ -45,11 +51,7 @@ begin
     select to_regclass(format('%I.%I', k.schema_name, k.table_name)), k.schema_name, k.table_name, k.former_identity, k.former_index
     from unnest(known) k where to_regclass(format('%I.%I', k.schema_name, k.table_name)) is not null
     on conflict do nothing;
-    for one in delete from functions_private.former_triggers f returning f.id, f.version loop
-        if not exists (select from functions_private.triggers t where t.id = one.id and t.version = one.version) then
-            execute format('drop function if exists functions_private.%I(jsonb, jsonb)', format('condition_%s_%s', one.id, one.version));
-        end if;
-    end loop;
+    delete from functions_private.former_triggers;
 
     update functions_private.replication r
     set leader = null, leader_seen_at = null, system_id = null, stored_lsn = null, stored_at = null, state = 'stopped', detail = null, updated_at = now(),

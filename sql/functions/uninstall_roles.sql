@@ -12,7 +12,8 @@ declare
 begin
     for one in
         select r.role, r.login, g.oid as role_id, l.oid as login_id, r.role in ('anon', 'authenticated', 'service_role') as is_ours
-        from functions_private.roles r left join pg_roles g on g.rolname = r.role left join pg_roles l on l.rolname = r.login order by r.role
+        from (select x.role, x.login from functions_private.roles x union all select 'pgfn_conditions', 'pgfn_conditions') r
+        left join pg_roles g on g.rolname = r.role left join pg_roles l on l.rolname = r.login order by r.role
     loop
         if exists (select from pg_database d cross join aclexplode(d.datacl) a where d.oid = here and a.grantee = one.login_id) then
             execute format('revoke all on database %I from %I', current_database(), one.login);

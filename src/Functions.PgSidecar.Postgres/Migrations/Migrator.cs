@@ -98,6 +98,17 @@ public static class Migrator
     /// <summary>Roles belong to the server, not to the database: a dump does not bring them, and what it grants to them fails.</summary>
     private static async Task MakeRolesAsync(NpgsqlConnection connection, List<string> notices, CancellationToken cancellationToken)
     {
+        // Migration 0028 made it on the original's server.
+        await ExecuteAsync(connection, "the login pgfn_conditions", """
+            do $$
+            begin
+                if to_regrole('pgfn_conditions') is null then
+                    create role pgfn_conditions login noinherit nosuperuser nocreatedb nocreaterole noreplication nobypassrls;
+                end if;
+                execute format('grant connect on database %I to pgfn_conditions', current_database());
+            end
+            $$
+            """, cancellationToken).ConfigureAwait(false);
         await using var command = new NpgsqlCommand("select to_regrole('anon') is null or to_regrole('authenticated') is null or to_regrole('service_role') is null", connection);
         if (await command.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false) is not true) return;
         var roles = SqlResource.Load("migrations").Single(script => script.Name == "0004_roles.sql");

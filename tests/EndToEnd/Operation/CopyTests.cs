@@ -20,7 +20,10 @@ public sealed class CopyTests
     public async Task A_dump_that_is_restored_elsewhere_fires_for_its_own_tables_and_holds_what_waited()
     {
         await using var origin = await FaultStage.CreateAsync(Noting, """{"backoff_ms": 600000, "max_backoff_ms": 600000}""");
-        await origin.ExecuteAsync("create table before_items (id int, note text); select functions.create_trigger('before', 'noting', 'before_items', '{INSERT}')");
+        await origin.ExecuteAsync("""
+            create table before_items (gone int, id int, note text); alter table before_items drop column gone;
+            select functions.create_trigger('before', 'noting', 'before_items', '{INSERT}', '{"when": "new.id > 10"}');
+            """);
         await origin.ExecuteAsync("alter table before_items rename to other_items");
         await origin.ExecuteAsync("insert into items (id, note) values (1, 'waits'); insert into items values (2)");
         await origin.UntilAsync("(select count(*) = 1 from functions.events where status = 'retrying') and (select count(*) = 1 from effects)");
@@ -37,7 +40,7 @@ public sealed class CopyTests
         Assert.Contains("1 events that waited in the database that this one was copied from are held", sidecar.Log);
         Assert.Equal("before public.other_items, items public.items", await ScalarAsync<string>(copy, "select string_agg(name || ' ' || \"table\", ', ' order by name) from functions.triggers"));
 
-        await ExecuteAsync(copy, "grant all on items, effects to service_role; grant usage on effects_n_seq to service_role; insert into items values (10); insert into other_items values (11)");
+        await ExecuteAsync(copy, "grant all on items, effects to service_role; grant usage on effects_n_seq to service_role; insert into items values (10); insert into other_items values (9), (11)");
         await Eventually.HoldsAsync(() => ScalarAsync<bool>(copy, "select count(*) = 2 from effects where id >= 10"));
         Assert.Equal("held", await ScalarAsync<string>(copy, "select status from functions.events where payload -> 'new' ->> 'id' = '1'"));
         Assert.Equal(1, await ScalarAsync<long>(copy, "select events_held from functions.replication where copied_from is not null"));
