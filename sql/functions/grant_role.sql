@@ -16,6 +16,10 @@ begin
     if not found then
         raise exception 'There is no role %.', to_json(role) using errcode = 'undefined_object';
     end if;
+    if role = 'conditions' then
+        raise exception 'Functions can''t run as a role named "conditions": its login would be pgfn_conditions, which evaluates the conditions of triggers and must have no rights.'
+            using errcode = 'reserved_name', hint = 'Make a role with another name.';
+    end if;
     if octet_length(role) > 58 then
         raise exception 'The name of role % is too long: pgfn_ and 58 bytes are what fits.', to_json(role) using errcode = 'name_too_long';
     end if;

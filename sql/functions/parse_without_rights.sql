@@ -5,7 +5,12 @@
 do $$
 begin
     if not pg_has_role(current_user, 'pgfn_conditions', 'usage') then
-        execute format('grant pgfn_conditions to %I', current_user);
+        begin
+            execute format('grant pgfn_conditions to %I', current_user);
+        exception when insufficient_privilege then
+            raise exception 'Role % may not manage the login pgfn_conditions, which another database''s installation made.', current_user
+                using errcode = 'insufficient_privilege', hint = format('A superuser can change it: grant pgfn_conditions to %I with admin option;', current_user);
+        end;
     end if;
 end
 $$;

@@ -1,6 +1,7 @@
 -- functions_private.uninstall_roles(drop_roles) -> what was done, a line each
 -- The end of what functions ran as. Roles belong to the cluster: a role and its login go only where they were asked for, and nothing but this installation uses them:
 -- no other database, no member but the login (PostgREST's authenticator), no policy of the application's. What such a role owns becomes the owner's.
+-- The login pgfn_conditions, which is no role's, goes in the same way; it loses the use of the application's schemas in any case.
 create or replace function functions_private.uninstall_roles(drop_roles boolean) returns setof text
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -8,15 +9,24 @@ declare
     here oid := (select d.oid from pg_database d where d.datname = current_database());
     one record;
     gone name;
+    used name;
     reason text;
 begin
     for one in
         select r.role, r.login, g.oid as role_id, l.oid as login_id, r.role in ('anon', 'authenticated', 'service_role') as is_ours
-        from (select x.role, x.login from functions_private.roles x union all select 'pgfn_conditions', 'pgfn_conditions') r
+        from (select f.role, f.login from functions_private.roles f union all select null, 'pgfn_conditions') r
         left join pg_roles g on g.rolname = r.role left join pg_roles l on l.rolname = r.login order by r.role
     loop
         if exists (select from pg_database d cross join aclexplode(d.datacl) a where d.oid = here and a.grantee = one.login_id) then
             execute format('revoke all on database %I from %I', current_database(), one.login);
+        end if;
+        if one.role is null then
+            for used in
+                select n.nspname from pg_namespace n cross join aclexplode(n.nspacl) a
+                where a.grantee = one.login_id and has_schema_privilege(n.oid, 'usage with grant option') order by n.nspname
+            loop
+                execute format('revoke all on schema %I from %I', used, one.login);
+            end loop;
         end if;
         continue when not drop_roles;
         select coalesce(
@@ -27,7 +37,7 @@ begin
             (select format('policy %I on %s names it', p.polname, p.polrelid::regclass) from pg_policy p
              where p.polroles && array[one.role_id] and one.is_ours limit 1)) into reason;
         if reason is not null then
-            return next format('kept roles %I and %I: %s', one.role, one.login, reason);
+            return next format('kept %s: %s', case when one.role is null then format('role %I', one.login) else format('roles %I and %I', one.role, one.login) end, reason);
             continue;
         end if;
         foreach gone in array array[case when one.login_id is not null then one.login end, case when one.is_ours and one.role_id is not null then one.role end] loop

@@ -9,8 +9,8 @@ namespace Functions.PgSidecar.Postgres.Migrations;
 /// </summary>
 public static class Installer
 {
-    /// <summary>What functions run as, and the logins for it; another database of the cluster may have made them.</summary>
-    private const string FunctionRoles = "'anon', 'authenticated', 'service_role', 'pgfn_anon', 'pgfn_authenticated', 'pgfn_service_role'";
+    /// <summary>What functions run as, the logins for it, and the login that evaluates conditions; another database of the cluster may have made them.</summary>
+    private const string FunctionRoles = "'anon', 'authenticated', 'service_role', 'pgfn_anon', 'pgfn_authenticated', 'pgfn_service_role', 'pgfn_conditions'";
 
     private const int FirstServerWithAdminOption = 160000;
 

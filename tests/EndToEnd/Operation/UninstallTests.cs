@@ -18,12 +18,13 @@ public sealed class UninstallTests
         create table parted_0 partition of parted for values from (0) to (10);
         create table elder (id int); create table heir (note text) inherits (elder); alter table heir add primary key (id);
         create table unrelated (id int primary key);
+        create schema app; create type app.mood as enum ('ok'); create table moody (id int primary key, mood app.mood);
         """;
 
     /// <summary>Everything that the catalogue has of this database, and of the cluster's roles and slots: a line each.</summary>
     private const string Catalogue = """
         select string_agg(line, e'\n' order by line collate "C") from (
-          select 'schema ' || nspname || ' ' || pg_get_userbyid(nspowner) || coalesce((select string_agg(a::text, ',' order by a::text) from unnest(nspacl) a), '') from pg_namespace where nspname !~ '^pg_(toast_)?temp'
+          select 'schema ' || nspname || ' ' || pg_get_userbyid(nspowner) || coalesce((select string_agg(a::text, ',' order by a::text) from unnest(coalesce(nspacl, acldefault('n', nspowner))) a), '') from pg_namespace where nspname !~ '^pg_(toast_)?temp'
           union all select 'relation ' || oid::regclass || ' ' || relkind::text || ' ' || relreplident::text || ' ' || pg_get_userbyid(relowner) || ' '
               || coalesce((select string_agg(a::text, ',' order by a::text) from unnest(coalesce(relacl, acldefault((case when relkind = 'S' then 's' else 'r' end)::"char", relowner))) a), '')
               from pg_class where relnamespace not in ('pg_catalog'::regnamespace, 'information_schema'::regnamespace, 'pg_toast'::regnamespace)
@@ -57,6 +58,9 @@ public sealed class UninstallTests
         await ExecuteAsync(owner, "call functions.wait_ready('noting', timeout => '2 minutes')");
         foreach (var table in (string[])["plain", "by_index", "full_before", "keyless", "parted", "heir"])
             await ExecuteAsync(owner, $"select functions.create_trigger('on_{table}', 'noting', '{table}')");
+        // The login of conditions gets the use of the type's schema.
+        await ExecuteAsync(owner, """select functions.create_trigger('on_moody', 'noting', 'moody', '{INSERT}', '{"when": "new.mood = ''ok''"}')""");
+        Assert.True(await ScalarAsync<bool>(owner, "select has_schema_privilege('pgfn_conditions', 'app', 'usage')"));
         await ExecuteAsync(owner, """
             insert into plain values (1, 'x'); insert into parted values (1, 'x');
             create table parted_1 partition of parted for values from (10) to (20);
