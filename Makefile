@@ -6,7 +6,7 @@ CONFIGURATION ?= Release
 SUB ?= 11111111-1111-4111-8111-111111111111
 ROLE ?= authenticated
 
-.PHONY: help setup build run up down psql token test conformance fuzz chaos bench clean
+.PHONY: help setup build run up down psql token test fuzz chaos bench clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -14,7 +14,7 @@ help: ## List the targets
 setup: ## Install what is missing: PostgreSQL, npm packages, NuGet packages
 	@scripts/setup.sh
 
-build: setup ## Compile everything, the JavaScript engine ahead of time
+build: setup ## Compile everything, the JavaScript engine to machine code
 	@scripts/build.sh $(CONFIGURATION)
 
 run: ## Set up, start PostgreSQL and the sidecar, deploy the examples; Ctrl-C stops it all
@@ -35,13 +35,10 @@ token: ## Print a token for its functions: make -s token SUB=<uuid> ROLE=<role>
 test: ## Run every test, from a clean clone, with a real PostgreSQL
 	@scripts/test.sh
 
-conformance: setup ## Run the WebAssembly specification's suite and print the counts
-	@scripts/test.sh Conformance
-
 chaos: setup ## Random faults under load, and then the account: make chaos SECONDS=60 [SEED=n]
 	@PGFN_CHAOS_SECONDS=$(or $(SECONDS),60) PGFN_CHAOS_SEED=$(SEED) scripts/chaos.sh
 
-fuzz: build ## Compare random modules with V8, and try damaged ones: make fuzz SECONDS=60, or SEED=n to try one again
+fuzz: build ## Compare random modules with V8, and traps of every kind at once: make fuzz SECONDS=60, or SEED=n to try one again
 	@scripts/fuzz.sh "$(SECONDS)" "$(SEED)"
 
 bench: build ## Measure, beside Kestrel, workerd, Npgsql, Node and job queues; prints tables, writes artifacts/bench/*.json

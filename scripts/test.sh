@@ -4,17 +4,13 @@
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 suites=("$@")
-[ ${#suites[@]} -gt 0 ] || suites=(Guest Unit Conformance Integration EndToEnd)
+[ ${#suites[@]} -gt 0 ] || suites=(Guest Unit Integration EndToEnd)
 results=$root/artifacts/test-results
 export PGFN_SHARED=${PGFN_SHARED:-$root/../shared}
 
 "$root/scripts/setup.sh"
-# The WebAssembly suite is text; wabt makes modules of it, binaryen makes random ones. Without them those tests are skipped, and say so.
-if [[ " ${suites[*]} " == *" Conformance "* ]]; then
-  for tool in wast2json:wabt wasm-opt:binaryen; do
-    command -v "${tool%%:*}" >/dev/null 2>&1 || ! can_install || install_packages "${tool##*:}"
-  done
-fi
+# binaryen makes random modules. Without it their tests are skipped, and say so.
+if [[ " ${suites[*]} " == *" Unit "* ]]; then command -v wasm-opt >/dev/null 2>&1 || ! can_install || install_packages binaryen; fi
 # Modules for functions are made of the examples by the compilers that are there.
 if [[ " ${suites[*]} " == *" EndToEnd "* ]] && can_install; then
   command -v wat2wasm >/dev/null 2>&1 || install_packages wabt

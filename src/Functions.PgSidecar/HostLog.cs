@@ -18,6 +18,4 @@ internal static partial class HostLog
     [LoggerMessage(1005, LogLevel.Warning, "The database can't be reached, trying again in {Delay}: {Reason}")]
     public static partial void DatabaseAway(ILogger logger, TimeSpan delay, string reason);
 
-    [LoggerMessage(1006, LogLevel.Information, "Accesses outside a function's memory are found by {Means}")]
-    public static partial void MemoryGuard(ILogger logger, string means);
 }

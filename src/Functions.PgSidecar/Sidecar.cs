@@ -17,7 +17,6 @@ using Functions.PgSidecar.Postgres.Events;
 using Functions.PgSidecar.Postgres.Logs;
 using Functions.PgSidecar.Postgres.Registry;
 using Functions.PgSidecar.Postgres.Replication;
-using Functions.PgSidecar.Sandbox.Compilation;
 using Functions.PgSidecar.Sandbox.JavaScript;
 using Functions.PgSidecar.Sandbox.Programs;
 using Functions.PgSidecar.Sandbox.Wasi;
@@ -81,11 +80,10 @@ internal static class Sidecar
         services.AddSingleton(dataSource);
         services.AddSingleton(options.Limits);
         services.AddSingleton(new SidecarIdentity(Guid.CreateVersion7()));
-        var guardPages = options.Limits.GuardPages && options.Limits.Concurrency <= CompilationOptions.GuardedInstances;
         GuestClock.Resolution = options.Limits.TimerResolution;
         var memory = new MemoryBudget(options.Limits.MemoryBytes);
         services.AddSingleton(memory);
-        services.AddSingleton(_ => JavaScriptEngine.Load(JavaScriptEngine.DefaultDirectory, options.Limits.SandboxThreads, guardPages, memory));
+        services.AddSingleton(_ => JavaScriptEngine.Load(JavaScriptEngine.DefaultDirectory, options.Limits.SandboxThreads, memory));
         services.AddSingleton(_ => new WasmEngine(options.Limits.ModuleThreads, ModuleCompilerCommand(), memory));
     }
 

@@ -1,7 +1,6 @@
 using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Sockets;
-using System.Runtime.InteropServices;
 using Functions.PgSidecar.Testing;
 using Npgsql;
 
@@ -94,23 +93,6 @@ public sealed class LifecycleTests
         using var response = await http.PostAsync("/functions/v1/invoke/quick", null);
         Assert.Equal("""{"n":42}""", await response.Content.ReadAsStringAsync());
         Assert.DoesNotContain("is compiled again", second.Log, StringComparison.Ordinal);
-    }
-
-    [Theory]
-    [InlineData("false", "10", "comparing addresses")]
-    [InlineData("true", "100000", "comparing addresses")]
-    [InlineData("true", "10", "guard pages")]
-    public async Task Memory_is_guarded_as_it_was_set(string guardPages, string concurrency, string means)
-    {
-        Assert.SkipWhen(means == "guard pages" && RuntimeInformation.ProcessArchitecture != Architecture.X64, "These processors have no guard pages.");
-        await using var database = await TestDatabase.CreateAsync();
-        await using var sidecar = await SidecarProcess.StartAsync(
-            database.ConnectionString, ("PGFN_GUARD_PAGES", guardPages), ("PGFN_MAX_CONCURRENCY", concurrency));
-        Assert.Contains($"found by {means}", sidecar.Log, StringComparison.Ordinal);
-        using var http = Client(sidecar);
-        await DeployAsync(database.ConnectionString, "quick", Quick);
-        using var response = await http.PostAsync("/functions/v1/invoke/quick", null);
-        Assert.Equal("""{"n":42}""", await response.Content.ReadAsStringAsync());
     }
 
     [Fact]

@@ -214,7 +214,6 @@ internal sealed record SidecarOptions
             LogRetentionDays = reader.Number("PGFN_LOG_RETENTION_DAYS", defaults.LogRetentionDays, 1, 3650),
             SandboxThreads = reader.Number("PGFN_SANDBOX_THREADS", defaults.SandboxThreads, 1, 1024),
             ModuleThreads = reader.Number("PGFN_MODULE_THREADS", defaults.ModuleThreads, 1, 1024),
-            GuardPages = reader.Flag("PGFN_GUARD_PAGES", defaults.GuardPages),
             ConnectionsPerRole = reader.Number("PGFN_DB_POOL_SIZE", defaults.ConnectionsPerRole, 1, 1000),
             ConnectionsPerFunction = reader.Number("PGFN_DB_CONNECTIONS_PER_FUNCTION", defaults.ConnectionsPerFunction, 1, 1000),
             ShutdownTimeout = reader.Duration("PGFN_SHUTDOWN_TIMEOUT", defaults.ShutdownTimeout, TimeSpan.Zero, TimeSpan.FromMinutes(10)),
@@ -258,10 +257,6 @@ internal sealed record LimitsOptions
     /// <summary><c>PGFN_MODULE_THREADS</c>: the most threads that run WebAssembly modules, one an invocation, also while it waits for the database or an
     /// answer; more invocations queue. Default: 128.</summary>
     public int ModuleThreads { get; init; } = WasmEngine.DefaultThreads;
-
-    /// <summary><c>PGFN_GUARD_PAGES</c>: whether the processor finds accesses outside a function's memory, where it can, instead of code that compares
-    /// addresses. Default: true.</summary>
-    public bool GuardPages { get; init; } = true;
 
     /// <summary><c>PGFN_DB_POOL_SIZE</c>: connections at most for each privilege level of functions. Default: 20.</summary>
     public int ConnectionsPerRole { get; init; } = 20;

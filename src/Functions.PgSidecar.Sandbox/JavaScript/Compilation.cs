@@ -5,6 +5,7 @@ using System.Text.RegularExpressions;
 using Functions.PgSidecar.Sandbox.JavaScript.SourceMaps;
 using Functions.PgSidecar.Sandbox.Runtime;
 using Functions.PgSidecar.Sandbox.Threads;
+using Functions.PgSidecar.Sandbox.Wasmtime;
 
 namespace Functions.PgSidecar.Sandbox.JavaScript;
 
@@ -12,7 +13,7 @@ namespace Functions.PgSidecar.Sandbox.JavaScript;
 internal sealed partial class Compilation(JavaScriptProgram start, string fileName, string source, SourceMap? map, GuestLimits limits, string? entry)
     : ISandboxWork, IInterruptible, IGuestCalls
 {
-    private readonly TaskCompletionSource<(InstanceSnapshot, byte[])> completion =
+    private readonly TaskCompletionSource<(GuestSnapshot, byte[])> completion =
         new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     private readonly StringBuilder log = new();
@@ -20,7 +21,7 @@ internal sealed partial class Compilation(JavaScriptProgram start, string fileNa
     private QuickJs? guest;
     private VolatileValue drawn;
 
-    public Task<(InstanceSnapshot Snapshot, byte[] Info)> Completion => completion.Task;
+    public Task<(GuestSnapshot Snapshot, byte[] Info)> Completion => completion.Task;
 
     public bool Finished => false;
 
@@ -54,13 +55,13 @@ internal sealed partial class Compilation(JavaScriptProgram start, string fileNa
                 guest.Suspend();
                 guest.Instance.HostState = null;
             }
-            completion.SetResult((guest.Instance.Snapshot(), info));
+            completion.SetResult((GuestSnapshot.Of(guest.Instance), info));
         }
         catch (WasmTrapException trap)
         {
             completion.SetException(Failure(trap));
         }
-        catch (GuestMemoryException)
+        catch (Exception e) when (e is GuestMemoryException or MemoryLimitException)
         {
             completion.SetException(new JavaScriptCompileException("The module's top level needs more memory than memory_mb allows.", fileName));
         }
@@ -75,7 +76,7 @@ internal sealed partial class Compilation(JavaScriptProgram start, string fileNa
         finally
         {
             if (guest is not null)
-                start.Discard(guest);
+                start.Return(guest);
         }
     }
 

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using Functions.PgSidecar.Sandbox.Programs;
 using Functions.PgSidecar.Sandbox.Runtime;
 using Functions.PgSidecar.Sandbox.Threads;
+using Functions.PgSidecar.Sandbox.Wasmtime;
 
 namespace Functions.PgSidecar.Sandbox.JavaScript;
 
@@ -127,7 +128,7 @@ internal sealed class GuestRun : ISandboxWork, IInterruptible, IOperationOwner
         {
             calls.Verdict.Trapped(trap, stop, guest?.Instance.MemoryLimitReached == true);
         }
-        catch (GuestMemoryException)
+        catch (Exception e) when (e is GuestMemoryException or MemoryLimitException)
         {
             calls.Verdict.Stopped(RunOutcome.OutOfMemory);
         }
@@ -362,7 +363,7 @@ internal sealed class GuestRun : ISandboxWork, IInterruptible, IOperationOwner
         var (memoryPeak, memoryLimitReached, isShared) = (0L, false, false);
         if (guest is { } used)
         {
-            (memoryPeak, memoryLimitReached, isShared) = (used.Instance.MemoryPeakBytes, used.Instance.MemoryLimitReached, used.Instance.Memory!.WasRefused);
+            (memoryPeak, memoryLimitReached, isShared) = (used.Instance.MemoryPeakBytes, used.Instance.MemoryLimitReached, used.Instance.Share!.WasRefused);
             program.Return(used);
         }
         completion.TrySetResult(calls.Verdict.Close(TimeSpan.FromTicks(cpu.UsedNanoseconds / 100), queueTime, memoryPeak, memoryLimitReached, isShared));

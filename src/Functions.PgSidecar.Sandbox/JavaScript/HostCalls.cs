@@ -2,6 +2,7 @@ using System.Text.Json;
 using Functions.PgSidecar.Sandbox.JavaScript.Cryptography;
 using Functions.PgSidecar.Sandbox.Programs;
 using Functions.PgSidecar.Sandbox.Runtime;
+using Functions.PgSidecar.Sandbox.Wasmtime;
 
 namespace Functions.PgSidecar.Sandbox.JavaScript;
 
@@ -35,9 +36,9 @@ internal static class HostCalls
 
     /// <summary><c>__pgfn_host(op, ...)</c>: see docs/javascript.md, "The protocol".</summary>
     [HostFunction("env", "host_call")]
-    public static int HostCall(int name, int nameLength, int thisValue, int count, int vector, nint context)
+    public static int HostCall(int name, int nameLength, int thisValue, int count, int vector, Instance instance)
     {
-        var guest = Guest(context);
+        var guest = Guest(instance);
         if (guest.Calls is not { } calls || count < 1)
             return guest.NewUndefined();
         var op = (Op)(int)guest.GetNumber(guest.Argument(vector, 0));
@@ -90,27 +91,27 @@ internal static class HostCalls
 
     /// <summary>A promise was rejected without a handler, or got its handler late.</summary>
     [HostFunction("env", "host_promise_rejection")]
-    public static void PromiseRejection(int promise, int reason, int handled, nint context) =>
-        Guest(context).TrackRejection(promise, reason, handled != 0);
+    public static void PromiseRejection(int promise, int reason, int handled, Instance instance) =>
+        Guest(instance).TrackRejection(promise, reason, handled != 0);
 
     /// <summary>Guests live in UTC.</summary>
     [HostFunction("env", "host_get_timezone_offset")]
-    public static int TimezoneOffset(int high, int low, nint context) => 0;
+    public static int TimezoneOffset(int high, int low, Instance instance) => 0;
 
-    /// <summary>Never asked: compiled code has interrupt checks of its own.</summary>
+    /// <summary>Never asked: the engine's loops have checks of their own.</summary>
     [HostFunction("env", "host_interrupt")]
-    public static int Interrupt(nint context) => 0;
+    public static int Interrupt(Instance instance) => 0;
 
     /// <summary>Never asked: the module loader is not switched on, imports are bundled before deploy.</summary>
     [HostFunction("env", "host_module_normalize")]
-    public static int ModuleNormalize(int baseName, int name, nint context) => 0;
+    public static int ModuleNormalize(int baseName, int name, Instance instance) => 0;
 
     /// <summary>Never asked, as <see cref="ModuleNormalize"/>.</summary>
     [HostFunction("env", "host_module_load")]
-    public static int ModuleLoad(int name, int length, nint context) => 0;
+    public static int ModuleLoad(int name, int length, Instance instance) => 0;
 
     [HostFunction("wasi_snapshot_preview1", "clock_time_get")]
-    public static int ClockTimeGet(int clock, long precision, int result, nint context)
+    public static int ClockTimeGet(int clock, long precision, int result, Instance instance)
     {
         long nanoseconds;
         switch (clock)
@@ -125,35 +126,35 @@ internal static class HostCalls
                 return ErrnoInvalid;
         }
         System.Buffers.Binary.BinaryPrimitives.WriteInt64LittleEndian(
-            WasmInstance.FromContext(context).Slice(result, sizeof(long)), GuestClock.Coarse(nanoseconds));
-        TellOf(VolatileValue.Time, context);
+            instance.Slice(result, sizeof(long)), GuestClock.Coarse(nanoseconds));
+        TellOf(VolatileValue.Time, instance);
         return ErrnoSuccess;
     }
 
     [HostFunction("wasi_snapshot_preview1", "random_get")]
-    public static int RandomGet(int buffer, int length, nint context)
+    public static int RandomGet(int buffer, int length, Instance instance)
     {
-        System.Security.Cryptography.RandomNumberGenerator.Fill(WasmInstance.FromContext(context).Slice(buffer, length));
-        TellOf(VolatileValue.RandomBytes, context);
+        System.Security.Cryptography.RandomNumberGenerator.Fill(instance.Slice(buffer, length));
+        TellOf(VolatileValue.RandomBytes, instance);
         return ErrnoSuccess;
     }
 
     [HostFunction("wasi_snapshot_preview1", "fd_write")]
-    public static int FdWrite(int descriptor, int vectors, int count, int written, nint context) => ErrnoBadFileDescriptor;
+    public static int FdWrite(int descriptor, int vectors, int count, int written, Instance instance) => ErrnoBadFileDescriptor;
 
     [HostFunction("wasi_snapshot_preview1", "fd_close")]
-    public static int FdClose(int descriptor, nint context) => ErrnoNotSupported;
+    public static int FdClose(int descriptor, Instance instance) => ErrnoNotSupported;
 
     [HostFunction("wasi_snapshot_preview1", "fd_fdstat_get")]
-    public static int FdStatGet(int descriptor, int result, nint context) => ErrnoBadFileDescriptor;
+    public static int FdStatGet(int descriptor, int result, Instance instance) => ErrnoBadFileDescriptor;
 
     [HostFunction("wasi_snapshot_preview1", "fd_seek")]
-    public static int FdSeek(int descriptor, long offset, int whence, int result, nint context) => ErrnoNotSupported;
+    public static int FdSeek(int descriptor, long offset, int whence, int result, Instance instance) => ErrnoNotSupported;
 
     /// <summary>While the engine itself starts there is no guest yet.</summary>
-    private static void TellOf(VolatileValue value, nint context) => (WasmInstance.FromContext(context).HostState as QuickJs)?.Calls?.OnVolatile(value);
+    private static void TellOf(VolatileValue value, Instance instance) => (instance.HostState as QuickJs)?.Calls?.OnVolatile(value);
 
-    private static QuickJs Guest(nint context) => (QuickJs)WasmInstance.FromContext(context).HostState!;
+    private static QuickJs Guest(Instance instance) => (QuickJs)instance.HostState!;
 
     private static string Shorten(string name) => name.Length <= MaxNameLength ? name : name[..MaxNameLength];
 

@@ -1,9 +1,6 @@
 using System.Security.Cryptography;
-using System.Text;
-using Functions.PgSidecar.Sandbox.Compilation;
 using Functions.PgSidecar.Sandbox.JavaScript.SourceMaps;
 using Functions.PgSidecar.Sandbox.Programs;
-using Functions.PgSidecar.Sandbox.Runtime;
 using Functions.PgSidecar.Sandbox.Threads;
 
 namespace Functions.PgSidecar.Sandbox.JavaScript;
@@ -13,34 +10,24 @@ namespace Functions.PgSidecar.Sandbox.JavaScript;
 /// </summary>
 public sealed class JavaScriptEngine : IDisposable
 {
-    /// <summary>The unit of memory limits.</summary>
-    internal const int PageBytes = 64 * 1024;
-
-    private readonly CompiledImage image;
-    private readonly QuickJsExports exports;
-    private readonly HostFunctions hostFunctions;
+    private readonly GuestImage image;
     private readonly SandboxThreads threads;
     private readonly byte[] prelude;
     private readonly Lazy<Task<JavaScriptProgram>> blank;
     private readonly MemoryBudget memory;
 
-    internal JavaScriptEngine(CompiledImage image, byte[] prelude, SandboxThreads threads, MemoryBudget memory)
+    private JavaScriptEngine(GuestImage image, byte[] prelude, SandboxThreads threads, MemoryBudget memory)
     {
         this.memory = memory;
         this.image = image;
         this.prelude = prelude;
         this.threads = threads;
-        exports = new QuickJsExports(image);
-        hostFunctions = HostFunctions.From(typeof(HostCalls));
-        EngineId = Convert.ToHexStringLower(SHA256.HashData([ProgramFormat.Version, .. Encoding.ASCII.GetBytes(image.EngineId), .. SHA256.HashData(prelude)]));
+        EngineId = Convert.ToHexStringLower(SHA256.HashData([ProgramFormat.Version, .. image.Id, .. SHA256.HashData(prelude)]));
         blank = new Lazy<Task<JavaScriptProgram>>(PrepareAsync);
     }
 
     /// <summary>Identifies the engine's code and prelude, 64 hex digits: stored programs fit engines of the same id only.</summary>
     public string EngineId { get; }
-
-    /// <summary>Whether pages guard the memory of functions, rather than code that compares addresses.</summary>
-    public bool HasGuardPages => image.HasGuardPages;
 
     /// <summary>Threads that run guest code now.</summary>
     public int ThreadCount => threads.Count;
@@ -49,22 +36,14 @@ public sealed class JavaScriptEngine : IDisposable
     public int WaitingTurns => threads.Waiting;
 
     /// <summary>Loads the engine.</summary>
-    /// <param name="directory">The folder that holds <c>quickjs.dll</c> and <c>quickjs.guarded.dll</c>, their metadata, and <c>prelude.js</c>.</param>
+    /// <param name="directory">The folder that the build has put it into.</param>
     /// <param name="maxThreads">The most sandbox threads; 0 means the default.</param>
-    /// <param name="guardPages">Whether to run the code that relies on <see cref="CompilationOptions.GuardPages"/>, where they can be had.</param>
     /// <param name="memory">The memory of all instances; without a limit where there is none.</param>
-    public static JavaScriptEngine Load(string directory, int maxThreads = 0, bool guardPages = true, MemoryBudget? memory = null)
-    {
-        var image = LoadImage(directory, guardPages && CompilationOptions.GuardPagesAreAvailable);
-        var prelude = File.ReadAllBytes(Path.Combine(directory, "prelude.js"));
-        return new JavaScriptEngine(image, prelude, new SandboxThreads(maximum: maxThreads), memory ?? MemoryBudget.Unlimited);
-    }
+    public static JavaScriptEngine Load(string directory, int maxThreads = 0, MemoryBudget? memory = null) => new(
+        GuestImage.Load(directory), File.ReadAllBytes(Path.Combine(directory, "prelude.js")), new SandboxThreads(maximum: maxThreads), memory ?? MemoryBudget.Unlimited);
 
-    /// <summary>The compiled engine alone.</summary>
-    /// <param name="directory">The folder that <see cref="Load"/> takes.</param>
-    /// <param name="guardPages">Whether its code relies on <see cref="CompilationOptions.GuardPages"/>.</param>
-    public static CompiledImage LoadImage(string directory, bool guardPages) =>
-        CompiledImage.Load(Path.Combine(directory, guardPages ? "quickjs.guarded.dll" : "quickjs.dll"));
+    /// <summary>Compiles the engine at build: what <see cref="Load"/> finds as <c>quickjs.cwasm</c>.</summary>
+    public static byte[] CompileImage(ReadOnlySpan<byte> module) => GuestImage.Compile(module);
 
     /// <summary>The folder the build puts the engine into, beside the executable.</summary>
     public static string DefaultDirectory => Path.Combine(AppContext.BaseDirectory, "guest");
@@ -82,7 +61,7 @@ public sealed class JavaScriptEngine : IDisposable
         var compilation = new Compilation(start, fileName, code, map, limits, entry);
         threads.Post(compilation);
         var (snapshot, info) = await compilation.Completion.ConfigureAwait(false);
-        return new JavaScriptProgram(image, exports, threads, snapshot, start.Handles, info, map, memory);
+        return new JavaScriptProgram(image.Code, threads, snapshot, start.Handles, info, map, memory);
     }
 
     /// <summary>A program as bytes, for the database.</summary>
@@ -94,8 +73,8 @@ public sealed class JavaScriptEngine : IDisposable
     public JavaScriptProgram Read(ReadOnlyMemory<byte> program)
     {
         var (handles, info, map, snapshot) =
-            ProgramFormat.Read(program, EngineId, stream => image.ReadSnapshot(stream, hostFunctions));
-        return new JavaScriptProgram(image, exports, threads, snapshot, handles, info, map, memory);
+            ProgramFormat.Read(program, EngineId);
+        return new JavaScriptProgram(image.Code, threads, snapshot, handles, info, map, memory);
     }
 
     /// <summary>Prepares what compilations start from; done at the first of them otherwise.</summary>
@@ -111,9 +90,9 @@ public sealed class JavaScriptEngine : IDisposable
 
     private async Task<JavaScriptProgram> PrepareAsync()
     {
-        var preparation = new Preparation(image, exports, hostFunctions, prelude);
+        var preparation = new Preparation(image, prelude);
         threads.Post(preparation);
         var (snapshot, handles) = await preparation.Completion.ConfigureAwait(false);
-        return new JavaScriptProgram(image, exports, threads, snapshot, handles, ReadOnlyMemory<byte>.Empty, null, memory, isUnconditional: true);
+        return new JavaScriptProgram(image.Code, threads, snapshot, handles, ReadOnlyMemory<byte>.Empty, null, memory, isUnconditional: true);
     }
 }

@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using Functions.PgSidecar.Sandbox.Runtime;
 using Functions.PgSidecar.Sandbox.Threads;
 
 namespace Functions.PgSidecar.Sandbox.JavaScript;
@@ -8,9 +7,12 @@ namespace Functions.PgSidecar.Sandbox.JavaScript;
 /// Makes the guest that every compilation starts from: the engine initialised, its extensions linked, the prelude evaluated.
 /// Trusted code only: it runs without a deadline.
 /// </summary>
-internal sealed class Preparation(CompiledImage image, QuickJsExports js, HostFunctions host, byte[] prelude) : ISandboxWork
+internal sealed class Preparation(GuestImage image, byte[] prelude) : ISandboxWork
 {
-    private const int MemoryLimitPages = 1024;
+    private const long MemoryLimit = 64 << 20;
+
+    /// <summary>The order in which engine/build.mjs has linked them.</summary>
+    private static readonly string[] Extensions = ["url", "encoding", "headers", "crypto", "structured-clone"];
 
     /// <summary>JavaScript's own stack, in the guest's memory; beyond it a RangeError.</summary>
     private const int JavaScriptStackBytes = 512 * 1024;
@@ -18,10 +20,10 @@ internal sealed class Preparation(CompiledImage image, QuickJsExports js, HostFu
     /// <summary>How much of the engine's context is searched for the state of Math.random.</summary>
     private const int ContextBytes = 2048;
 
-    private readonly TaskCompletionSource<(InstanceSnapshot, GuestHandles)> completion =
+    private readonly TaskCompletionSource<(GuestSnapshot, GuestHandles)> completion =
         new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    public Task<(InstanceSnapshot Snapshot, GuestHandles Handles)> Completion => completion.Task;
+    public Task<(GuestSnapshot Snapshot, GuestHandles Handles)> Completion => completion.Task;
 
     public void Execute(SandboxThread thread)
     {
@@ -35,24 +37,32 @@ internal sealed class Preparation(CompiledImage image, QuickJsExports js, HostFu
         }
     }
 
-    private unsafe (InstanceSnapshot, GuestHandles) Prepare()
+    /// <summary>An engine that is initialised, with its extensions, and has evaluated nothing.</summary>
+    public static QuickJs Initialize(GuestImage image, long memoryLimit)
     {
-        using var instance = image.Start(host, MemoryLimitPages);
-        var context = instance.Context;
-        instance.ArmStack();
-        if (js.Init(context) != 0)
+        var guest = new QuickJs(image.Base.Instantiate(image.Code, memoryLimit), default);
+        var js = guest.Exports;
+        if (js.Init() != 0)
             throw new InvalidOperationException("The JavaScript engine did not initialise.");
-        js.SetMaxStackSize(JavaScriptStackBytes, context);
-        instance.InitializeSideModules(js.GetContext(context), js.GetRuntime(context));
-        js.SetPromiseRejectionHandler(1, context);
-
-        var scratch = js.Malloc(GuestHandles.ScratchBytes, context);
-        var handles = new GuestHandles(0, 0, 0, 0, js.GetUndefined(context), scratch, 0);
-        using var guest = new QuickJs(instance, js, handles, MemoryLimitPages * JavaScriptEngine.PageBytes);
+        js.SetMaxStackSize(JavaScriptStackBytes);
+        foreach (var extension in Extensions)
+        {
+            if (js.InitializeExtension(extension, js.GetContext(), js.GetRuntime()) is not 0 and var result)
+                throw new InvalidOperationException($"The extension {extension} did not initialise: code {result}.");
+        }
+        js.SetPromiseRejectionHandler(1);
+        var scratch = js.Malloc(GuestHandles.ScratchBytes);
+        guest.Handles = new GuestHandles(0, 0, 0, 0, js.GetUndefined(), scratch, 0);
         guest.Begin(NoCalls.Instance);
+        return guest;
+    }
+
+    private (GuestSnapshot, GuestHandles) Prepare()
+    {
+        using var guest = Initialize(image, MemoryLimit);
         DefineHost(guest);
         var world = guest.Eval(prelude, "pgfn:prelude", module: false);
-        handles = handles with
+        var handles = guest.Handles with
         {
             Bind = guest.GetMember(world, "bind"),
             Invoke = guest.GetMember(world, "invoke"),
@@ -62,19 +72,19 @@ internal sealed class Preparation(CompiledImage image, QuickJsExports js, HostFu
         };
         guest.Release(world);
         guest.RunJobs();
-        js.RunGc(context);
+        guest.Exports.RunGc();
         guest.Suspend();
-        instance.HostState = null;
-        return (instance.Snapshot(), handles);
+        return (GuestSnapshot.Of(guest.Instance), handles);
     }
 
-    private unsafe void DefineHost(QuickJs guest)
+    private static void DefineHost(QuickJs guest)
     {
         var name = "__pgfn_host"u8;
-        var address = js.Malloc(name.Length, guest.Instance.Context);
+        var js = guest.Exports;
+        var address = js.Malloc(name.Length);
         name.CopyTo(guest.Instance.Slice(address, name.Length));
-        var function = js.NewHostFunction(address, name.Length, 0, guest.Instance.Context);
-        js.Free(address, guest.Instance.Context);
+        var function = js.NewHostFunction(address, name.Length, 0);
+        js.Free(address);
         guest.SetGlobal("__pgfn_host", function);
         guest.Release(function);
     }
@@ -82,9 +92,9 @@ internal sealed class Preparation(CompiledImage image, QuickJsExports js, HostFu
     /// <summary>
     /// Finds where the engine keeps the state of Math.random: the one word of its context that a call turns into its xorshift64* successor.
     /// </summary>
-    private unsafe int FindRandomState(QuickJs guest)
+    private static int FindRandomState(QuickJs guest)
     {
-        var start = js.GetContext(guest.Instance.Context);
+        var start = guest.Exports.GetContext();
         var before = guest.Instance.Slice(start, ContextBytes).ToArray();
         guest.Release(guest.Eval("Math.random()"u8, "pgfn:seed", module: false));
         var after = guest.Instance.Slice(start, ContextBytes);

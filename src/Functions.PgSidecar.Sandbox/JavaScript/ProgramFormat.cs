@@ -3,17 +3,19 @@ using System.IO.Compression;
 using System.Security.Cryptography;
 using System.Text;
 using Functions.PgSidecar.Sandbox.JavaScript.SourceMaps;
-using Functions.PgSidecar.Sandbox.Runtime;
+using Functions.PgSidecar.Sandbox.Wasmtime;
 
 namespace Functions.PgSidecar.Sandbox.JavaScript;
 
 /// <summary>
 /// A program as bytes: <c>"PGFP"</c>, version, the engine's id (64 ASCII digits), the SHA-256 of all that follows, seven addresses (int32, little
-/// endian), the lengths of the info and of the source map (0 for none), the two, then the snapshot, Brotli-compressed.
+/// endian), the lengths of the info and of the source map (0 for none), the two, then the stack
+/// pointer and the memory, Brotli-compressed.
 /// </summary>
 internal static class ProgramFormat
 {
-    public const byte Version = 3;
+    public const byte Version = 4;
+    private const long MostBytes = 4L << 30;
     private const int EngineIdLength = 64;
     private const int HandleCount = 7;
     private const int LengthCount = 2;
@@ -23,7 +25,7 @@ internal static class ProgramFormat
 
     private static ReadOnlySpan<byte> Magic => "PGFP"u8;
 
-    public static byte[] Write(string engineId, GuestHandles handles, ReadOnlySpan<byte> info, SourceMap? map, InstanceSnapshot snapshot)
+    public static byte[] Write(string engineId, GuestHandles handles, ReadOnlySpan<byte> info, SourceMap? map, GuestSnapshot snapshot)
     {
         using var bytes = new MemoryStream();
         Span<byte> header = stackalloc byte[HeaderLength];
@@ -42,15 +44,19 @@ internal static class ProgramFormat
         bytes.Write(info);
         bytes.Write(mapBytes);
         using (var compressed = new BrotliStream(bytes, CompressionLevel.Fastest, leaveOpen: true))
-            snapshot.WriteTo(compressed);
+        using (var writer = new BinaryWriter(compressed, Encoding.UTF8))
+        {
+            writer.Write(snapshot.StackPointer);
+            snapshot.Memory.WriteTo(writer);
+        }
         var program = bytes.ToArray();
         SHA256.HashData(program.AsSpan(ContentOffset), program.AsSpan(HashOffset));
         return program;
     }
 
     /// <exception cref="InvalidDataException">The bytes are no program, or one of another engine.</exception>
-    public static (GuestHandles Handles, byte[] Info, SourceMap? Map, InstanceSnapshot Snapshot) Read(
-        ReadOnlyMemory<byte> program, string engineId, Func<Stream, InstanceSnapshot> readSnapshot)
+    public static (GuestHandles Handles, byte[] Info, SourceMap? Map, GuestSnapshot Snapshot) Read(
+        ReadOnlyMemory<byte> program, string engineId)
     {
         var header = program.Span;
         if (header.Length < HeaderLength || !header.StartsWith(Magic) || header[4] != Version)
@@ -71,6 +77,15 @@ internal static class ProgramFormat
         using var compressed = new BrotliStream(
             new MemoryStream(program[(HeaderLength + infoLength + mapLength)..].ToArray(), writable: false), CompressionMode.Decompress);
         var handles = new GuestHandles(values[0], values[1], values[2], values[3], values[4], values[5], values[6]);
-        return (handles, info, map, readSnapshot(compressed));
+        using var reader = new BinaryReader(compressed, Encoding.UTF8);
+        try
+        {
+            var stackPointer = reader.ReadInt32();
+            return (handles, info, map, new GuestSnapshot(MemoryImage.Read(reader, MostBytes), stackPointer));
+        }
+        catch (Exception e) when (e is EndOfStreamException or InvalidOperationException)
+        {
+            throw new InvalidDataException("The stored program is damaged.", e);
+        }
     }
 }

@@ -1,8 +1,7 @@
 using System.Buffers.Binary;
 using System.Text;
 using System.Text.Unicode;
-using Functions.PgSidecar.Sandbox.Programs;
-using Functions.PgSidecar.Sandbox.Runtime;
+using Functions.PgSidecar.Sandbox.Wasmtime;
 
 namespace Functions.PgSidecar.Sandbox.JavaScript;
 
@@ -10,7 +9,7 @@ namespace Functions.PgSidecar.Sandbox.JavaScript;
 /// An instance of the JavaScript engine: calls into it, moves strings and bytes in and out. Everything it reads from the guest
 /// may have been forged there; it is bounds-checked and copied before use.
 /// </summary>
-internal sealed unsafe class QuickJs : IPooledGuest
+internal sealed class QuickJs : IDisposable
 {
     private const int PromisePending = 0;
     private const int PromiseRejected = 2;
@@ -31,37 +30,24 @@ internal sealed unsafe class QuickJs : IPooledGuest
 
     private bool isDescribing;
 
-    public QuickJs(WasmInstance instance, QuickJsExports js, GuestHandles handles, long memoryLimit)
+    public QuickJs(Instance instance, GuestHandles handles)
     {
         Instance = instance;
-        this.js = js;
+        js = new QuickJsExports(instance);
         Handles = handles;
-        MemoryLimit = memoryLimit;
     }
 
     /// <summary>The WebAssembly instance.</summary>
-    public WasmInstance Instance { get; }
+    public Instance Instance { get; }
+
+    /// <summary>The engine's functions.</summary>
+    public QuickJsExports Exports => js;
 
     /// <summary>Where things are in its memory. Set while the guest is being prepared.</summary>
     public GuestHandles Handles { get; set; }
 
-    /// <summary>The memory limit it was made with, in bytes.</summary>
-    public long MemoryLimit { get; }
-
-    /// <inheritdoc/>
-    public long MemoryBytes => Instance.MemoryLength;
-
-    /// <inheritdoc/>
-    public MemoryShare? Memory
-    {
-        get => Instance.Memory;
-        set => Instance.Memory = value;
-    }
-
     /// <summary>Receives what the guest asks for; <see langword="null"/> while nothing runs.</summary>
     public IGuestCalls? Calls { get; private set; }
-
-    private nint Context => Instance.Context;
 
     /// <summary>
     /// Fills the holes that loading has left in the guest's heap, for good: what a run allocates then lies side by side on a few pages of its own
@@ -69,19 +55,19 @@ internal sealed unsafe class QuickJs : IPooledGuest
     /// </summary>
     public void FillHoles()
     {
-        var top = js.Malloc(FreshBytes, Context);
+        var top = js.Malloc(FreshBytes);
         if (top == 0)
             return;
         var left = MostFilled;
         for (var size = LargestHole; size > 0 && left > 0; size -= HoleStep)
         {
             int address;
-            for (address = js.Malloc(size, Context); address != 0 && address < top && left > 0; address = js.Malloc(size, Context))
+            for (address = js.Malloc(size); address != 0 && address < top && left > 0; address = js.Malloc(size))
                 left -= size;
             // The last one is beyond the holes.
-            js.Free(address, Context);
+            js.Free(address);
         }
-        js.Free(top, Context);
+        js.Free(top);
     }
 
     /// <summary>Makes the instance ready to run on the current thread.</summary>
@@ -89,7 +75,6 @@ internal sealed unsafe class QuickJs : IPooledGuest
     {
         Calls = calls;
         Instance.HostState = this;
-        Instance.ArmStack();
     }
 
     /// <summary>The turn is over: until the next one nothing the guest could do has a receiver.</summary>
@@ -107,17 +92,14 @@ internal sealed unsafe class QuickJs : IPooledGuest
     /// <summary>The state of Math.random, which each call changes.</summary>
     public ulong RandomState => BinaryPrimitives.ReadUInt64LittleEndian(Instance.Slice(Handles.RandomState, sizeof(ulong)));
 
-    /// <summary>Back to the snapshot.</summary>
-    public void Reset(InstanceSnapshot snapshot) => Instance.Reset(snapshot);
-
     public void Dispose() => Instance.Dispose();
 
     /// <summary>Runs promise jobs until none is left, or until the run is over.</summary>
     public void RunJobs()
     {
-        while (js.IsJobPending(Context) != 0 && Calls?.Finished == false)
+        while (js.IsJobPending() != 0 && Calls?.Finished == false)
         {
-            if (js.ExecutePendingJob(Context) < 0)
+            if (js.ExecutePendingJob() < 0)
                 Calls?.OnLog(GuestLogLevel.Error, "Uncaught " + Describe(TakeException()));
         }
     }
@@ -129,11 +111,11 @@ internal sealed unsafe class QuickJs : IPooledGuest
         var slots = Instance.Slice(Handles.Scratch, GuestHandles.ResultOffset);
         for (var i = 0; i < arguments.Length; i++)
             BinaryPrimitives.WriteInt32LittleEndian(slots[(i * sizeof(int))..], arguments[i]);
-        var result = js.Call(function, Handles.Undefined, arguments.Length, Handles.Scratch, Context);
+        var result = js.Call(function, Handles.Undefined, arguments.Length, Handles.Scratch);
         foreach (var argument in arguments)
         {
             if (argument != Handles.Undefined)
-                js.FreeValue(argument, Context);
+                js.FreeValue(argument);
         }
         return ThrowIfException(result);
     }
@@ -147,9 +129,9 @@ internal sealed unsafe class QuickJs : IPooledGuest
     {
         var code = Copy(source, terminate: true);
         var file = Copy(Encoding.UTF8.GetBytes(fileName), terminate: true);
-        var result = js.Eval(code, source.Length, file, module ? 1 : 0, Context);
-        js.Free(code, Context);
-        js.Free(file, Context);
+        var result = js.Eval(code, source.Length, file, module ? 1 : 0);
+        js.Free(code);
+        js.Free(file);
         return ThrowIfException(result);
     }
 
@@ -159,10 +141,10 @@ internal sealed unsafe class QuickJs : IPooledGuest
     public bool TryGetSettled(int promise, out int value)
     {
         value = 0;
-        var state = js.PromiseState(promise, Context);
+        var state = js.PromiseState(promise);
         if (state == PromisePending)
             return false;
-        value = js.PromiseResult(promise, Context);
+        value = js.PromiseResult(promise);
         if (state == PromiseRejected)
             throw new GuestException(Describe(value));
         return true;
@@ -172,8 +154,8 @@ internal sealed unsafe class QuickJs : IPooledGuest
     public int NewString(ReadOnlySpan<byte> utf8)
     {
         var address = Copy(utf8, terminate: false);
-        var value = js.NewString(address, utf8.Length, Context);
-        js.Free(address, Context);
+        var value = js.NewString(address, utf8.Length);
+        js.Free(address);
         return ThrowIfException(value);
     }
 
@@ -184,26 +166,26 @@ internal sealed unsafe class QuickJs : IPooledGuest
     public int NewArray(ReadOnlySpan<byte> bytes)
     {
         var address = Copy(bytes, terminate: false);
-        var value = js.NewBytes(address, bytes.Length, Context);
-        js.Free(address, Context);
+        var value = js.NewBytes(address, bytes.Length);
+        js.Free(address);
         return ThrowIfException(value);
     }
 
     /// <summary>A number value.</summary>
-    public int NewNumber(double number) => js.NewNumber(number, Context);
+    public int NewNumber(double number) => js.NewNumber(number);
 
     /// <summary>Another reference to undefined, for the engine to free.</summary>
-    public int NewUndefined() => js.DupValue(Handles.Undefined, Context);
+    public int NewUndefined() => js.DupValue(Handles.Undefined);
 
     /// <summary>Frees a value.</summary>
     public void Release(int value)
     {
         if (value != Handles.Undefined)
-            js.FreeValue(value, Context);
+            js.FreeValue(value);
     }
 
     /// <summary>A value as a number; NaN for what is none.</summary>
-    public double GetNumber(int value) => js.GetNumber(value, Context);
+    public double GetNumber(int value) => js.GetNumber(value);
 
     /// <summary>A value as UTF-8; what is no string is converted as JavaScript does, which may run guest code.</summary>
     /// <param name="value">The value.</param>
@@ -211,11 +193,11 @@ internal sealed unsafe class QuickJs : IPooledGuest
     public byte[] GetUtf8(int value, int most = int.MaxValue)
     {
         var length = Handles.Scratch + GuestHandles.ResultOffset;
-        var address = js.GetString(value, length, Context);
+        var address = js.GetString(value, length);
         if (address == 0)
             throw new GuestException(TakeException());
         var bytes = Instance.Slice(address, Math.Min(ReadInt32(length), most)).ToArray();
-        js.FreeString(address, Context);
+        js.FreeString(address);
         // The engine writes lone surrogates as three bytes that are no UTF-8; everybody outside gets U+FFFD.
         return Utf8.IsValid(bytes) ? bytes : Encoding.UTF8.GetBytes(Encoding.UTF8.GetString(bytes));
     }
@@ -226,17 +208,17 @@ internal sealed unsafe class QuickJs : IPooledGuest
     /// <summary>The bytes of a Uint8Array, the UTF-8 of a string, nothing of undefined.</summary>
     public byte[] GetBody(int value)
     {
-        if (js.IsUndefined(value, Context) != 0)
+        if (js.IsUndefined(value) != 0)
             return [];
-        if (js.IsString(value, Context) != 0)
+        if (js.IsString(value) != 0)
             return GetUtf8(value);
         var results = Handles.Scratch + GuestHandles.ResultOffset;
-        var buffer = ThrowIfException(js.GetTypedArrayBuffer(value, results, results + 4, results + 8, Context));
+        var buffer = ThrowIfException(js.GetTypedArrayBuffer(value, results, results + 4, results + 8));
         var offset = ReadInt32(results);
         var length = ReadInt32(results + 4);
-        var start = js.GetArrayBuffer(buffer, results + 12, Context);
+        var start = js.GetArrayBuffer(buffer, results + 12);
         var bytes = length == 0 || start == 0 ? [] : Instance.Slice(checked(start + offset), length).ToArray();
-        js.FreeValue(buffer, Context);
+        js.FreeValue(buffer);
         return bytes;
     }
 
@@ -247,19 +229,19 @@ internal sealed unsafe class QuickJs : IPooledGuest
     public int GetMember(int value, string name)
     {
         var address = Copy(Encoding.UTF8.GetBytes(name), terminate: true);
-        var member = js.GetProperty(value, address, Context);
-        js.Free(address, Context);
+        var member = js.GetProperty(value, address);
+        js.Free(address);
         return ThrowIfException(member);
     }
 
     /// <summary>Sets a member of the global object; the value stays the caller's.</summary>
     public void SetGlobal(string name, int value)
     {
-        var global = js.GetGlobal(Context);
+        var global = js.GetGlobal();
         var address = Copy(Encoding.UTF8.GetBytes(name), terminate: true);
-        _ = js.SetProperty(global, address, value, Context);
-        js.Free(address, Context);
-        js.FreeValue(global, Context);
+        _ = js.SetProperty(global, address, value);
+        js.Free(address);
+        js.FreeValue(global);
     }
 
     /// <summary>A rejection that nobody handles, or one that somebody handles after all: the prelude keeps count. The values are freed.</summary>
@@ -315,16 +297,16 @@ internal sealed unsafe class QuickJs : IPooledGuest
     private string? MemberText(int value, string name)
     {
         var member = GetMember(value, name);
-        var text = js.IsUndefined(member, Context) != 0 ? null : GetText(member);
-        js.FreeValue(member, Context);
+        var text = js.IsUndefined(member) != 0 ? null : GetText(member);
+        js.FreeValue(member);
         return text;
     }
 
     private GuestError TakeException()
     {
-        var exception = js.GetException(Context);
+        var exception = js.GetException();
         var error = Describe(exception);
-        js.FreeValue(exception, Context);
+        js.FreeValue(exception);
         return error;
     }
 
@@ -332,15 +314,15 @@ internal sealed unsafe class QuickJs : IPooledGuest
     {
         if (value == 0)
             throw new GuestMemoryException();
-        if (js.IsException(value, Context) == 0)
+        if (js.IsException(value) == 0)
             return value;
-        js.FreeValue(value, Context);
+        js.FreeValue(value);
         throw new GuestException(TakeException());
     }
 
     private int Copy(ReadOnlySpan<byte> bytes, bool terminate)
     {
-        var address = js.Malloc(bytes.Length + 1, Context);
+        var address = js.Malloc(bytes.Length + 1);
         if (address == 0)
             throw new GuestMemoryException();
         var target = Instance.Slice(address, bytes.Length + 1);

@@ -1,99 +1,142 @@
-using Functions.PgSidecar.Sandbox.Runtime;
+using Functions.PgSidecar.Sandbox.Wasmtime;
 
 namespace Functions.PgSidecar.Sandbox.JavaScript;
 
-/// <summary>The functions of quickjs.wasm that the host calls, resolved once an image. Names are the module's own, without <c>qjs_</c>.</summary>
+/// <summary>The functions of quickjs.wasm that the host calls, found when they are first called. Names are the module's own, without <c>qjs_</c>.</summary>
 /// <remarks>A "value" is the address of a boxed JSValue in the guest's memory; whoever gets one frees it.</remarks>
-internal sealed unsafe class QuickJsExports
+internal sealed class QuickJsExports(Instance instance)
 {
-    public QuickJsExports(CompiledImage image)
-    {
-        Init = (delegate*<nint, int>)image.Function("qjs_init");
-        SetMaxStackSize = (delegate*<int, nint, void>)image.Function("qjs_set_max_stack_size");
-        SetPromiseRejectionHandler = (delegate*<int, nint, void>)image.Function("qjs_set_promise_rejection_handler");
-        RunGc = (delegate*<nint, void>)image.Function("qjs_run_gc");
-        GetContext = (delegate*<nint, int>)image.Function("qjs_get_context_ptr");
-        GetRuntime = (delegate*<nint, int>)image.Function("qjs_get_runtime_ptr");
-        Malloc = (delegate*<int, nint, int>)image.Function("wasm_malloc");
-        Free = (delegate*<int, nint, void>)image.Function("wasm_free");
-        Eval = (delegate*<int, int, int, int, nint, int>)image.Function("qjs_eval");
-        Call = (delegate*<int, int, int, int, nint, int>)image.Function("qjs_call");
-        NewString = (delegate*<int, int, nint, int>)image.Function("qjs_new_string");
-        NewNumber = (delegate*<double, nint, int>)image.Function("qjs_new_number");
-        NewBytes = (delegate*<int, int, nint, int>)image.Function("qjs_new_uint8_array");
-        NewHostFunction = (delegate*<int, int, int, nint, int>)image.Function("qjs_new_host_function");
-        GetUndefined = (delegate*<nint, int>)image.Function("qjs_get_undefined");
-        GetGlobal = (delegate*<nint, int>)image.Function("qjs_get_global");
-        GetProperty = (delegate*<int, int, nint, int>)image.Function("qjs_get_prop_string");
-        SetProperty = (delegate*<int, int, int, nint, int>)image.Function("qjs_set_prop_string");
-        DupValue = (delegate*<int, nint, int>)image.Function("qjs_dup_value");
-        FreeValue = (delegate*<int, nint, void>)image.Function("qjs_free_value");
-        IsException = (delegate*<int, nint, int>)image.Function("qjs_is_exception");
-        IsUndefined = (delegate*<int, nint, int>)image.Function("qjs_is_undefined");
-        IsString = (delegate*<int, nint, int>)image.Function("qjs_is_string");
-        IsPromise = (delegate*<int, nint, int>)image.Function("qjs_is_promise");
-        GetException = (delegate*<nint, int>)image.Function("qjs_get_exception");
-        GetNumber = (delegate*<int, nint, double>)image.Function("qjs_get_float64");
-        GetString = (delegate*<int, int, nint, int>)image.Function("qjs_get_string_len");
-        FreeString = (delegate*<int, nint, void>)image.Function("qjs_free_cstring");
-        GetTypedArrayBuffer = (delegate*<int, int, int, int, nint, int>)image.Function("qjs_get_typed_array_buffer");
-        GetArrayBuffer = (delegate*<int, int, nint, int>)image.Function("qjs_get_array_buffer");
-        PromiseState = (delegate*<int, nint, int>)image.Function("qjs_promise_state");
-        PromiseResult = (delegate*<int, nint, int>)image.Function("qjs_promise_result");
-        IsJobPending = (delegate*<nint, int>)image.Function("qjs_is_job_pending");
-        ExecutePendingJob = (delegate*<nint, int>)image.Function("qjs_execute_pending_job");
-    }
+    private static readonly string[] Names =
+    [
+        "qjs_init",
+        "qjs_set_max_stack_size",
+        "qjs_set_promise_rejection_handler",
+        "qjs_run_gc",
+        "qjs_get_context_ptr",
+        "qjs_get_runtime_ptr",
+        "wasm_malloc",
+        "wasm_free",
+        "qjs_eval",
+        "qjs_call",
+        "qjs_new_string",
+        "qjs_new_number",
+        "qjs_new_uint8_array",
+        "qjs_new_host_function",
+        "qjs_get_undefined",
+        "qjs_get_global",
+        "qjs_get_prop_string",
+        "qjs_set_prop_string",
+        "qjs_dup_value",
+        "qjs_free_value",
+        "qjs_is_exception",
+        "qjs_is_undefined",
+        "qjs_is_string",
+        "qjs_is_promise",
+        "qjs_get_exception",
+        "qjs_get_float64",
+        "qjs_get_string_len",
+        "qjs_free_cstring",
+        "qjs_get_typed_array_buffer",
+        "qjs_get_array_buffer",
+        "qjs_promise_state",
+        "qjs_promise_result",
+        "qjs_is_job_pending",
+        "qjs_execute_pending_job",
+    ];
 
-    public delegate*<nint, int> Init { get; }
-    public delegate*<int, nint, void> SetMaxStackSize { get; }
-    public delegate*<int, nint, void> SetPromiseRejectionHandler { get; }
-    public delegate*<nint, void> RunGc { get; }
-    public delegate*<nint, int> GetContext { get; }
-    public delegate*<nint, int> GetRuntime { get; }
-    public delegate*<int, nint, int> Malloc { get; }
-    public delegate*<int, nint, void> Free { get; }
+    private readonly FunctionHandle[] found = new FunctionHandle[Names.Length];
+
+    public int Init() => Invoke(0).I32;
+
+    public void SetMaxStackSize(int first) => Invoke(1, first);
+
+    public void SetPromiseRejectionHandler(int first) => Invoke(2, first);
+
+    public void RunGc() => Invoke(3);
+
+    public int GetContext() => Invoke(4).I32;
+
+    public int GetRuntime() => Invoke(5).I32;
+
+    public int Malloc(int first) => Invoke(6, first).I32;
+
+    public void Free(int first) => Invoke(7, first);
 
     /// <summary>(code, length, file name, flags) -> value.</summary>
-    public delegate*<int, int, int, int, nint, int> Eval { get; }
+    public int Eval(int first, int second, int third, int fourth) => Invoke(8, first, second, third, fourth).I32;
 
     /// <summary>(function, this, argument count, address of argument values) -> value.</summary>
-    public delegate*<int, int, int, int, nint, int> Call { get; }
+    public int Call(int first, int second, int third, int fourth) => Invoke(9, first, second, third, fourth).I32;
 
-    public delegate*<int, int, nint, int> NewString { get; }
-    public delegate*<double, nint, int> NewNumber { get; }
-    public delegate*<int, int, nint, int> NewBytes { get; }
-    public delegate*<int, int, int, nint, int> NewHostFunction { get; }
-    public delegate*<nint, int> GetUndefined { get; }
-    public delegate*<nint, int> GetGlobal { get; }
-    public delegate*<int, int, nint, int> GetProperty { get; }
-    public delegate*<int, int, int, nint, int> SetProperty { get; }
-    public delegate*<int, nint, int> DupValue { get; }
-    public delegate*<int, nint, void> FreeValue { get; }
-    public delegate*<int, nint, int> IsException { get; }
-    public delegate*<int, nint, int> IsUndefined { get; }
-    public delegate*<int, nint, int> IsString { get; }
+    public int NewString(int first, int second) => Invoke(10, first, second).I32;
 
-    public delegate*<int, nint, int> IsPromise { get; }
-    public delegate*<nint, int> GetException { get; }
-    public delegate*<int, nint, double> GetNumber { get; }
+    public int NewNumber(double first) => Invoke(11, BitConverter.DoubleToInt64Bits(first)).I32;
+
+    public int NewBytes(int first, int second) => Invoke(12, first, second).I32;
+
+    public int NewHostFunction(int first, int second, int third) => Invoke(13, first, second, third).I32;
+
+    public int GetUndefined() => Invoke(14).I32;
+
+    public int GetGlobal() => Invoke(15).I32;
+
+    public int GetProperty(int first, int second) => Invoke(16, first, second).I32;
+
+    public int SetProperty(int first, int second, int third) => Invoke(17, first, second, third).I32;
+
+    public int DupValue(int first) => Invoke(18, first).I32;
+
+    public void FreeValue(int first) => Invoke(19, first);
+
+    public int IsException(int first) => Invoke(20, first).I32;
+
+    public int IsUndefined(int first) => Invoke(21, first).I32;
+
+    public int IsString(int first) => Invoke(22, first).I32;
+
+    public int IsPromise(int first) => Invoke(23, first).I32;
+
+    public int GetException() => Invoke(24).I32;
+
+    public double GetNumber(int first) => Invoke(25, first).F64;
 
     /// <summary>(value, address of a length) -> address of UTF-8, to be freed with <see cref="FreeString"/>.</summary>
-    public delegate*<int, int, nint, int> GetString { get; }
+    public int GetString(int first, int second) => Invoke(26, first, second).I32;
 
-    public delegate*<int, nint, void> FreeString { get; }
+    public void FreeString(int first) => Invoke(27, first);
 
     /// <summary>(value, address of offset, of length, of element size) -> value of the ArrayBuffer.</summary>
-    public delegate*<int, int, int, int, nint, int> GetTypedArrayBuffer { get; }
+    public int GetTypedArrayBuffer(int first, int second, int third, int fourth) => Invoke(28, first, second, third, fourth).I32;
 
     /// <summary>(value, address of a length) -> address of the bytes, 0 where the value is no ArrayBuffer.</summary>
-    public delegate*<int, int, nint, int> GetArrayBuffer { get; }
+    public int GetArrayBuffer(int first, int second) => Invoke(29, first, second).I32;
 
     /// <summary>0 pending, 1 fulfilled, 2 rejected.</summary>
-    public delegate*<int, nint, int> PromiseState { get; }
+    public int PromiseState(int first) => Invoke(30, first).I32;
 
-    public delegate*<int, nint, int> PromiseResult { get; }
-    public delegate*<nint, int> IsJobPending { get; }
+    public int PromiseResult(int first) => Invoke(31, first).I32;
+
+    public int IsJobPending() => Invoke(32).I32;
 
     /// <summary>Negative when the job threw.</summary>
-    public delegate*<nint, int> ExecutePendingJob { get; }
+    public int ExecutePendingJob() => Invoke(33).I32;
+
+    /// <summary>Initialises an extension.</summary>
+    public int InitializeExtension(string name, int context, int runtime)
+    {
+        Span<RawValue> values = [new() { I64 = (uint)context }, new() { I64 = (uint)runtime }];
+        instance.Call(instance.Function($"qjs_ext_{name.Replace('-', '_')}_init"), values);
+        return values[0].I32;
+    }
+
+    /// <summary>Calls a function; integers are passed as they are, a number in their place by its bits.</summary>
+    private RawValue Invoke(int function, long first = 0, long second = 0, long third = 0, long fourth = 0)
+    {
+        ref var handle = ref found[function];
+        if (handle.Function == 0)
+            handle = instance.Function(Names[function]);
+        Span<RawValue> values = [new() { I64 = first }, new() { I64 = second }, new() { I64 = third }, new() { I64 = fourth }];
+        instance.Call(handle, values);
+        return values[0];
+    }
 }

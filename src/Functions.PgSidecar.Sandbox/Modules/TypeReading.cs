@@ -39,7 +39,7 @@ internal readonly record struct ValueType(byte Code, long Heap = 0)
 /// <summary>A type of functions.</summary>
 internal sealed record FunctionSignature(ValueType[] Parameters, ValueType[] Results)
 {
-    /// <summary>As in <c>iIi:i</c>, where it has only integers; else a text that no host function has.</summary>
+    /// <summary>As in <c>iIi:i</c>, where it has only numbers; else a text that no host function has.</summary>
     public string Code => string.Concat(Parameters.Select(Letter)) + ":" + string.Concat(Results.Select(Letter));
 
     public override string ToString() => $"({string.Join(", ", Parameters)}) -> ({string.Join(", ", Results)})";
@@ -123,6 +123,8 @@ internal sealed record FunctionSignature(ValueType[] Parameters, ValueType[] Res
     {
         ValueType.I32 => 'i',
         ValueType.I64 => 'I',
+        ValueType.F32 => 'f',
+        ValueType.F64 => 'F',
         _ => '?',
     };
 }

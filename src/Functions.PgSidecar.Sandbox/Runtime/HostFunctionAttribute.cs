@@ -1,8 +1,8 @@
 namespace Functions.PgSidecar.Sandbox.Runtime;
 
 /// <summary>
-/// Offers a static method to guests as the import <paramref name="module"/>.<paramref name="name"/>. Parameters are <c>int</c>, <c>long</c>,
-/// <c>float</c>, <c>double</c> or <see cref="VectorBits"/>, then the calling module's context (<c>nint</c>); the result is one of these types or <c>void</c>.
+/// Offers a static method to guests as the import <paramref name="module"/>.<paramref name="name"/>. Parameters are <c>int</c> or <c>long</c>, then the
+/// instance that calls; the result is an <c>int</c> or <c>void</c>.
 /// </summary>
 [AttributeUsage(AttributeTargets.Method, AllowMultiple = true)]
 public sealed class HostFunctionAttribute(string module, string name) : Attribute

@@ -10,7 +10,6 @@ internal static unsafe partial class NativeMethods
     public const int ProtectNone = 0;
     public const int ProtectRead = 1;
     public const int ProtectReadWrite = 3;
-    public const int ProtectExecute = 4;
     public const int MapShared = 0x01;
     public const int MapPrivate = 0x02;
     public const int MapFixed = 0x10;
@@ -37,21 +36,6 @@ internal static unsafe partial class NativeMethods
 
     [LibraryImport("libc", EntryPoint = "close", SetLastError = true)]
     public static partial int Close(int file);
-
-    [LibraryImport("libc", EntryPoint = "sigaction", SetLastError = true)]
-    public static partial int SignalAction(int signal, byte* action, byte* before);
-
-    [LibraryImport("libc", EntryPoint = "pthread_self")]
-    public static partial nint ThreadSelf();
-
-    [LibraryImport("libc", EntryPoint = "pthread_getattr_np")]
-    public static partial int ThreadAttributes(nint thread, void* attributes);
-
-    [LibraryImport("libc", EntryPoint = "pthread_attr_getstack")]
-    public static partial int ThreadStack(void* attributes, nint* lowest, nint* size);
-
-    [LibraryImport("libc", EntryPoint = "pthread_attr_destroy")]
-    public static partial int DestroyThreadAttributes(void* attributes);
 
     /// <summary>Maps memory; at exactly the address given when <see cref="MapFixed"/> is among the flags.</summary>
     public static byte* Map(byte* address, long length, int protection, int flags, int file = -1)

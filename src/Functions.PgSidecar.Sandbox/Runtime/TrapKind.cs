@@ -21,9 +21,6 @@ public enum TrapKind
     /// <summary>A NaN was converted to an integer.</summary>
     InvalidConversion,
 
-    /// <summary><c>call_indirect</c> with an index outside the table.</summary>
-    UndefinedElement,
-
     /// <summary><c>call_indirect</c> through a null element.</summary>
     UninitializedElement,
 
@@ -38,9 +35,6 @@ public enum TrapKind
 
     /// <summary>The instance has executed as many instructions as its fuel allowed; only in images that count it.</summary>
     OutOfFuel,
-
-    /// <summary>A function was called that no module of the group defines.</summary>
-    UnresolvedSymbol,
 
     /// <summary>Something that has no kind here, a null reference or an exception that nothing catches for instance: the message says what.</summary>
     Other,

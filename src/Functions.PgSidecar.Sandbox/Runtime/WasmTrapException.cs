@@ -1,9 +1,6 @@
 namespace Functions.PgSidecar.Sandbox.Runtime;
 
-/// <summary>
-/// Compiled WebAssembly code trapped. The instance it ran in has stale state (its stack pointer, half-done updates): discard it or
-/// <see cref="WasmInstance.Reset"/> it, never call into it again.
-/// </summary>
+/// <summary>WebAssembly code trapped. The instance it ran in has stale state: dispose it, never call into it again.</summary>
 public sealed class WasmTrapException : Exception
 {
     public WasmTrapException(TrapKind kind, string? detail = null, int interruptReason = 0)
@@ -16,7 +13,7 @@ public sealed class WasmTrapException : Exception
     /// <summary>What happened.</summary>
     public TrapKind Kind { get; }
 
-    /// <summary>The reason given to <see cref="WasmInstance.Interrupt"/>; 0 for every other kind of trap.</summary>
+    /// <summary>The reason of the interrupt; 0 for every other kind of trap.</summary>
     public int InterruptReason { get; }
 
     private static string Describe(TrapKind kind) => kind switch
@@ -27,12 +24,11 @@ public sealed class WasmTrapException : Exception
         TrapKind.IntegerDivideByZero => "integer divide by zero",
         TrapKind.IntegerOverflow => "integer overflow",
         TrapKind.InvalidConversion => "invalid conversion to integer",
-        TrapKind.UndefinedElement => "undefined element",
         TrapKind.UninitializedElement => "uninitialized element",
         TrapKind.IndirectCallTypeMismatch => "indirect call type mismatch",
         TrapKind.StackOverflow => "call stack exhausted",
         TrapKind.Interrupted => "interrupted",
         TrapKind.OutOfFuel => "out of fuel",
-        _ => "unresolved symbol",
+        _ => "trap",
     };
 }

@@ -4,13 +4,13 @@ using System.Runtime.InteropServices;
 namespace Functions.PgSidecar.Sandbox.Threads;
 
 /// <summary>
-/// One thread that runs guest code. Its stack is large and of known size, because a .NET stack overflow kills the process:
-/// compiled guest code compares the stack pointer with a limit derived from <see cref="StackBytes"/>.
+/// One thread that runs guest code. Its stack is large and of known size, because a .NET stack overflow kills the process: Wasmtime stops guests that use
+/// more than <see cref="Wasmtime.Engine.StackBytes"/> of it.
 /// </summary>
 internal sealed partial class SandboxThread
 {
     /// <summary>Stack reserved for each sandbox thread.</summary>
-    public const int StackBytes = 16 * 1024 * 1024;
+    public const int StackBytes = 32 * 1024 * 1024;
 
     private readonly Lock gate = new();
     private IInterruptible? current;

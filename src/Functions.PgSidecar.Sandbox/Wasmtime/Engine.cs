@@ -4,18 +4,32 @@ using System.Text.RegularExpressions;
 
 namespace Functions.PgSidecar.Sandbox.Wasmtime;
 
+/// <summary>What an engine is for.</summary>
+internal enum EngineKind
+{
+    /// <summary>Modules that people deploy.</summary>
+    Modules,
+
+    /// <summary>Those whose instructions are counted.</summary>
+    CountingModules,
+
+    /// <summary>The JavaScript engine, which brings its own checks for interrupts: see <see cref="InterruptWord"/>.</summary>
+    JavaScript,
+}
+
 /// <summary>Wasmtime with the settings of the sandbox. One of each kind a process; never freed before it ends.</summary>
 /// <remarks>
-/// Every store of it looks at the epoch at the head of each function and loop. Nothing ticks: whoever wants to stop a guest marks its instance and calls
+/// Code of modules looks at the epoch at the head of each function and loop. Nothing ticks: whoever wants to stop a guest marks its instance and calls
 /// <see cref="IncrementEpoch"/>, whereupon every guest that runs asks its own instance whether it is meant.
 /// </remarks>
 internal sealed unsafe partial class Engine
 {
     /// <summary>
-    /// Stack that guest code may use, of the <see cref="Threads.SandboxThread.StackBytes"/> of its thread. The other half is for the host functions that
-    /// it calls at the deepest point, and for the runtime.
+    /// Stack that guest code may use, of the <see cref="Threads.SandboxThread.StackBytes"/> of its thread. The rest is for the host functions that it calls
+    /// at the deepest point, and for the runtime. QuickJS has a limit of its own, which is an error that JavaScript can catch; it comes first when there is
+    /// as much as this even for the parser, whose functions use little of the engine's own stack.
     /// </summary>
-    public const int StackBytes = 8 << 20;
+    public const int StackBytes = 24 << 20;
 
     /// <summary>Address space of a memory: what 32 bits reach, so that code needs no comparison of addresses.</summary>
     private const ulong ReservationBytes = 4UL << 30;
@@ -28,13 +42,13 @@ internal sealed unsafe partial class Engine
 
     private readonly nint handle;
 
-    /// <param name="countFuel">Whether code counts the instructions that it executes.</param>
-    public Engine(bool countFuel)
+    /// <param name="kind">What it is for.</param>
+    public Engine(EngineKind kind)
     {
-        CountsFuel = countFuel;
+        Kind = kind;
         var config = Native.wasm_config_new();
-        Native.wasmtime_config_epoch_interruption_set(config, true);
-        Native.wasmtime_config_consume_fuel_set(config, countFuel);
+        Native.wasmtime_config_epoch_interruption_set(config, kind != EngineKind.JavaScript);
+        Native.wasmtime_config_consume_fuel_set(config, CountsFuel);
         Native.wasmtime_config_async_stack_size_set(config, StackBytes + (2 << 20));
         Native.wasmtime_config_max_wasm_stack_set(config, StackBytes);
         Native.wasmtime_config_memory_reservation_set(config, ReservationBytes);
@@ -43,7 +57,7 @@ internal sealed unsafe partial class Engine
         // Memories begin as the host says: see MemoryCreator.
         Native.wasmtime_config_memory_init_cow_set(config, false);
         Native.wasmtime_config_concurrency_support_set(config, false);
-        SetFeatures(config);
+        SetFeatures(config, kind);
         var creator = MemoryCreator.Callbacks;
         Native.wasmtime_config_host_memory_creator_set(config, &creator);
         handle = Native.wasm_engine_new_with_config(config);
@@ -52,8 +66,11 @@ internal sealed unsafe partial class Engine
         Id = Convert.ToHexStringLower(SHA256.HashData(Compile(EmptyModule)));
     }
 
+    /// <summary>What it is for.</summary>
+    public EngineKind Kind { get; }
+
     /// <summary>Whether code counts the instructions that it executes.</summary>
-    public bool CountsFuel { get; }
+    public bool CountsFuel => Kind == EngineKind.CountingModules;
 
     /// <summary>
     /// 64 hex digits that stand for Wasmtime's version, its settings and the processor's abilities: compiled code moves only between engines with equal
@@ -100,7 +117,7 @@ internal sealed unsafe partial class Engine
     private static partial Regex Offset();
 
     /// <summary>WebAssembly 3, but for what is not deterministic (threads, relaxed vectors) and what is no standard yet.</summary>
-    private static void SetFeatures(nint config)
+    private static void SetFeatures(nint config, EngineKind kind)
     {
         Native.wasmtime_config_wasm_function_references_set(config, true);
         Native.wasmtime_config_gc_support_set(config, true);
@@ -109,7 +126,8 @@ internal sealed unsafe partial class Engine
         Native.wasmtime_config_wasm_tail_call_set(config, true);
         Native.wasmtime_config_wasm_memory64_set(config, true);
         Native.wasmtime_config_wasm_multi_memory_set(config, true);
-        Native.wasmtime_config_wasm_threads_set(config, false);
+        // Its code reads the word that stops it atomically.
+        Native.wasmtime_config_wasm_threads_set(config, kind == EngineKind.JavaScript);
         Native.wasmtime_config_shared_memory_set(config, false);
         Native.wasmtime_config_wasm_relaxed_simd_set(config, false);
         Native.wasmtime_config_wasm_stack_switching_set(config, false);

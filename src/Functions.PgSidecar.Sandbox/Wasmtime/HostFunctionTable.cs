@@ -7,11 +7,14 @@ using Functions.PgSidecar.Sandbox.Runtime;
 namespace Functions.PgSidecar.Sandbox.Wasmtime;
 
 /// <summary>
-/// The functions that a host offers to guests: static methods with a <see cref="HostFunctionAttribute"/> whose parameters are <c>int</c> or <c>long</c> and,
-/// last, the <see cref="Instance"/> that calls; their result is an <c>int</c> or nothing. Made once a process: guests know each by its address.
+/// The functions that a host offers to guests: static methods with a <see cref="HostFunctionAttribute"/> whose parameters are <c>int</c>, <c>long</c>, <c>float</c> or
+/// <c>double</c> and, last, the <see cref="Instance"/> that calls; their result is an <c>int</c> or nothing. Made once a process: guests know each by its address.
 /// </summary>
 internal sealed unsafe class HostFunctionTable
 {
+    /// <summary>Of value kinds, in their order.</summary>
+    private const string Letters = "iIfF";
+
     private readonly Dictionary<(string Module, string Name), HostFunction> functions = [];
 
     public HostFunctionTable(params ReadOnlySpan<Type> types)
@@ -59,7 +62,7 @@ internal sealed unsafe class HostFunctionTable
     {
         var types = stackalloc nint[16];
         for (var index = 0; index < kinds.Length; index++)
-            types[index] = Native.wasm_valtype_new((byte)(kinds[index] == 'i' ? ValueKind.I32 : ValueKind.I64));
+            types[index] = Native.wasm_valtype_new((byte)Letters.IndexOf(kinds[index], StringComparison.Ordinal));
         Native.wasm_valtype_vec_new(vector, (nuint)kinds.Length, types);
     }
 
@@ -112,12 +115,16 @@ internal sealed unsafe class HostFunctionTable
             Handle = GCHandle.ToIntPtr(GCHandle.Alloc(this));
         }
 
-        /// <summary>Parameters and results: <c>i</c> for i32, <c>I</c> for i64.</summary>
+        /// <summary>Parameters and results: <c>i</c> for i32, <c>I</c> for i64, <c>f</c> for f32, <c>F</c> for f64.</summary>
         private enum Signature
         {
             To,
             Toi,
             iTo,
+            ITo,
+            fTo,
+            FTo,
+            iiiTo,
             iToi,
             iiToi,
             iiiToi,
@@ -149,6 +156,18 @@ internal sealed unsafe class HostFunctionTable
                     return;
                 case Signature.iTo:
                     ((delegate*<int, Instance, void>)code)(v[0].I32, on);
+                    return;
+                case Signature.ITo:
+                    ((delegate*<long, Instance, void>)code)(v[0].I64, on);
+                    return;
+                case Signature.fTo:
+                    ((delegate*<float, Instance, void>)code)(v[0].F32, on);
+                    return;
+                case Signature.FTo:
+                    ((delegate*<double, Instance, void>)code)(v[0].F64, on);
+                    return;
+                case Signature.iiiTo:
+                    ((delegate*<int, int, int, Instance, void>)code)(v[0].I32, v[1].I32, v[2].I32, on);
                     return;
                 default:
                     v[0].I64 = (uint)Result(v, on);
@@ -184,6 +203,8 @@ internal sealed unsafe class HostFunctionTable
         private static string KindOf(Type type) =>
             type == typeof(int) ? "i"
             : type == typeof(long) ? "I"
+            : type == typeof(float) ? "f"
+            : type == typeof(double) ? "F"
             : type == typeof(void) ? ""
             : throw new ArgumentException($"Host functions take no {type.Name}.");
     }

@@ -25,6 +25,8 @@ internal sealed unsafe class Instance : IDisposable
     private readonly int[] order;
     private readonly MemorySlot?[] memories;
     private readonly List<MemorySlot> heaps = [];
+    private readonly Lock gate = new();
+    private MemorySlot? word;
     private readonly nint store;
     private readonly nint context;
     private InstanceHandle instance;
@@ -143,9 +145,17 @@ internal sealed unsafe class Instance : IDisposable
     public void Interrupt(int reason)
     {
         ArgumentOutOfRangeException.ThrowIfZero(reason);
-        if (interruptReason == 0)
-            interruptReason = reason;
-        module.Engine.IncrementEpoch();
+        lock (gate)
+        {
+            if (isDisposed)
+                return;
+            if (interruptReason == 0)
+                interruptReason = reason;
+            if (word is not null)
+                InterruptWord.Set(word);
+        }
+        if (word is null)
+            module.Engine.IncrementEpoch();
     }
 
     /// <summary>Finds a function by its export's name.</summary>
@@ -159,7 +169,8 @@ internal sealed unsafe class Instance : IDisposable
     public void Call(in FunctionHandle function, Span<RawValue> values)
     {
         // The deadline first: whoever interrupts marks the instance, and then ends the epoch.
-        Native.wasmtime_context_set_epoch_deadline(context, 1);
+        if (word is null)
+            Native.wasmtime_context_set_epoch_deadline(context, 1);
         if (interruptReason is not 0 and var reason)
             throw new WasmTrapException(TrapKind.Interrupted, interruptReason: reason);
         var outer = current;
@@ -222,13 +233,16 @@ internal sealed unsafe class Instance : IDisposable
     {
         var index = asked < order.Length ? order[asked] : -1;
         asked++;
-        var length = index >= 0 ? images[index].Image.ByteLength : minimum;
+        // The memory behind those that have an image is the JavaScript engine's word, of which nothing counts.
+        var length = index >= images.Count ? 0 : index >= 0 ? images[index].Image.ByteLength : minimum;
         var total = MemoryPeakBytes + length;
         if (total > memoryLimit)
         {
             MemoryLimitReached = true;
             throw new MemoryLimitException($"The module needs {total / LinearMemory.PageBytes} pages of memory; the limit is {memoryLimit / LinearMemory.PageBytes}.");
         }
+        if (index >= images.Count && module.Engine.Kind == EngineKind.JavaScript)
+            return word = InterruptWord.Take();
         if (index >= 0)
             return memories[index] = images[index].Take(capacity);
         var heap = MemorySlot.Reserve(capacity);
@@ -248,10 +262,15 @@ internal sealed unsafe class Instance : IDisposable
     /// <summary>Frees the store and gives the memories back. The instance must not be running.</summary>
     public void Dispose()
     {
-        if (isDisposed)
-            return;
-        isDisposed = true;
+        lock (gate)
+        {
+            if (isDisposed)
+                return;
+            isDisposed = true;
+        }
         Native.wasmtime_store_delete(store);
+        if (word is not null)
+            InterruptWord.Return(word);
         for (var index = 0; index < memories.Length; index++)
         {
             if (memories[index] is { } memory)
@@ -313,6 +332,8 @@ internal sealed unsafe class Instance : IDisposable
             Thrown = null;
             ExceptionDispatchInfo.Throw(thrown);
         }
+        // In JavaScript the check for interrupts traps as `unreachable` does.
+        wasStopped |= word is not null && interruptReason != 0 && hasCode && code == TrapCode.UnreachableCodeReached;
         throw wasStopped ? new WasmTrapException(TrapKind.Interrupted, interruptReason: interruptReason)
             : hasCode && KindOf(code) is { } kind ? new WasmTrapException(kind)
             : new WasmTrapException(TrapKind.Other, LastLine(message));

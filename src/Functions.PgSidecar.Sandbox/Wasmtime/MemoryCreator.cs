@@ -13,7 +13,7 @@ internal static unsafe class MemoryCreator
     public static NativeMemoryCreator Callbacks => new() { Create = &Create };
 
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
-    private static nint Create(nint environment, nint type, nuint minimum, nuint maximum, nuint reserved, nuint guard, NativeMemory* result)
+    private static nint Create(nint environment, nint type, nuint minimum, nuint maximum, nuint reserved, nuint guard, NativeLinearMemory* result)
     {
         try
         {

@@ -11,6 +11,9 @@ namespace Functions.PgSidecar.Sandbox.Wasmtime;
 /// </summary>
 internal sealed unsafe class MemorySlot
 {
+    /// <summary>A page of WebAssembly.</summary>
+    public const int PageBytes = 65536;
+
     private readonly GCHandle self;
 
     private MemorySlot(byte* address, long capacity)
@@ -33,6 +36,9 @@ internal sealed unsafe class MemorySlot
     public nint Handle => GCHandle.ToIntPtr(self);
 
     public static MemorySlot Of(nint handle) => Unsafe.As<MemorySlot>(GCHandle.FromIntPtr(handle).Target!);
+
+    /// <summary>A memory of one page that lies somewhere already, and can't grow.</summary>
+    public static MemorySlot OfPage(byte* address) => new(address, PageBytes) { Size = PageBytes };
 
     /// <summary>Reserves address space, none of it accessible.</summary>
     /// <exception cref="WasmLinkException">The system has none left.</exception>

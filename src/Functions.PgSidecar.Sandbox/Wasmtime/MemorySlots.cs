@@ -1,4 +1,6 @@
 
+using Functions.PgSidecar.Sandbox.Programs;
+
 namespace Functions.PgSidecar.Sandbox.Wasmtime;
 
 /// <summary>
@@ -6,7 +8,7 @@ namespace Functions.PgSidecar.Sandbox.Wasmtime;
 /// faults.
 /// </summary>
 /// <param name="image">What they begin as; freed with the slots.</param>
-internal sealed class MemorySlots(MemoryImage image) : IDisposable
+internal sealed class MemorySlots(MemoryImage image) : IIdleMemory, IDisposable
 {
     /// <summary>Idle ones kept at most.</summary>
     private const int MaxIdle = 256;
@@ -14,14 +16,33 @@ internal sealed class MemorySlots(MemoryImage image) : IDisposable
     /// <summary>Above so many changed bytes the image is mapped anew: copying would cost more, and an idle slot would keep that much memory.</summary>
     private const long MaximumCopiedBytes = 8 * 1024 * 1024;
 
+    /// <summary>What an idle one is counted with: about what has been written to it and is kept.</summary>
+    private const long IdleBytes = 512 * 1024;
+
     private readonly Lock gate = new();
     private readonly Stack<MemorySlot> idle = new();
     private int leastIdle;
     private int lent;
     private bool disposed;
+    private MemoryBudget? budget;
 
     /// <summary>What they begin as.</summary>
     public MemoryImage Image => image;
+
+    /// <summary>Counts idle memories as memory of all, and gives them up when that is short.</summary>
+    public void ShareWith(MemoryBudget all)
+    {
+        budget = all;
+        all.Register(this);
+    }
+
+    /// <inheritdoc/>
+    public void DropIdle()
+    {
+        lock (gate)
+            leastIdle = idle.Count;
+        Trim();
+    }
 
     /// <summary>A memory that begins as the image.</summary>
     /// <param name="capacity">Address space that it needs, the same at every call.</param>
@@ -36,7 +57,10 @@ internal sealed class MemorySlots(MemoryImage image) : IDisposable
             leastIdle = Math.Min(leastIdle, idle.Count);
         }
         if (slot is not null)
+        {
+            budget?.Return(IdleBytes);
             return slot;
+        }
         try
         {
             slot = MemorySlot.Reserve(capacity);
@@ -75,6 +99,7 @@ internal sealed class MemorySlots(MemoryImage image) : IDisposable
             leastIdle = idle.Count;
         }
         surplus.ForEach(static slot => slot.Free());
+        budget?.Return(surplus.Count * IdleBytes);
     }
 
     /// <summary>Frees the image, once the memories that are lent have come back; no others can be had.</summary>
@@ -88,9 +113,11 @@ internal sealed class MemorySlots(MemoryImage image) : IDisposable
             disposed = true;
             leastIdle = 0;
             isLast = lent == 0;
+            budget?.Return(idle.Count * IdleBytes);
             while (idle.TryPop(out var slot))
                 slot.Free();
         }
+        budget?.Unregister(this);
         if (isLast)
             image.Dispose();
     }
@@ -107,6 +134,7 @@ internal sealed class MemorySlots(MemoryImage image) : IDisposable
             if (slot is not null && !disposed)
             {
                 idle.Push(slot);
+                budget?.Take(IdleBytes);
                 return true;
             }
         }

@@ -19,6 +19,9 @@ internal sealed unsafe class Module : SafeHandle
         CodeBytes = length;
         var linker = Native.wasmtime_linker_new(engine.Handle);
         functions.Define(linker);
+        // The JavaScript engine's extensions name a few functions that nobody defines, and never call them.
+        if (engine.Kind == EngineKind.JavaScript && Native.wasmtime_linker_define_unknown_imports_as_traps(linker, code) is not 0 and var unknown)
+            throw new InvalidOperationException(Native.TakeError(unknown));
         var error = Native.wasmtime_linker_instantiate_pre(linker, code, out var prepared);
         Native.wasmtime_linker_delete(linker);
         if (error != 0)

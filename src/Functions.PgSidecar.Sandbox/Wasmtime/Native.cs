@@ -126,6 +126,9 @@ internal static unsafe partial class Native
         delegate* unmanaged[Cdecl]<nint, nint, RawValue*, nuint, nint> callback, nint data, nint finalizer);
 
     [LibraryImport(Library)]
+    public static partial nint wasmtime_linker_define_unknown_imports_as_traps(nint linker, nint module);
+
+    [LibraryImport(Library)]
     public static partial nint wasmtime_linker_instantiate_pre(nint linker, nint module, out nint prepared);
 
     [LibraryImport(Library)]

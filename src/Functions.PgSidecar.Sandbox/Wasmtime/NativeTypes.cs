@@ -153,13 +153,13 @@ internal struct ByteVector
 internal unsafe struct NativeMemoryCreator
 {
     public nint Environment;
-    public delegate* unmanaged[Cdecl]<nint, nint, nuint, nuint, nuint, nuint, NativeMemory*, nint> Create;
+    public delegate* unmanaged[Cdecl]<nint, nint, nuint, nuint, nuint, nuint, NativeLinearMemory*, nint> Create;
     public nint Finalizer;
 }
 
 /// <summary><c>wasmtime_linear_memory_t</c>.</summary>
 [StructLayout(LayoutKind.Sequential)]
-internal unsafe struct NativeMemory
+internal unsafe struct NativeLinearMemory
 {
     public nint Environment;
     public delegate* unmanaged[Cdecl]<nint, nuint*, nuint*, byte*> Get;

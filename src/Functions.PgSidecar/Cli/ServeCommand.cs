@@ -4,7 +4,6 @@ using Functions.PgSidecar.Core;
 using Functions.PgSidecar.Core.Registry;
 using Functions.PgSidecar.Http;
 using Functions.PgSidecar.Postgres.Data;
-using Functions.PgSidecar.Sandbox.JavaScript;
 using Microsoft.AspNetCore.Connections;
 
 namespace Functions.PgSidecar.Cli;
@@ -43,7 +42,6 @@ internal static class ServeCommand
             await app.Services.GetRequiredService<FunctionDatabase>().CheckAsync("anon", cancellationToken);
             await app.StartAsync(cancellationToken);
             await Rehearsal.RunAsync(app.Urls, cancellationToken);
-            HostLog.MemoryGuard(app.Logger, app.Services.GetRequiredService<JavaScriptEngine>().HasGuardPages ? "guard pages" : "comparing addresses");
             HostLog.Serving(app.Logger, typeof(Sidecar).Assembly.GetName().Version!.ToString(3), string.Join(", ", app.Urls));
             await app.WaitForShutdownAsync(cancellationToken);
             return app.Services.GetRequiredService<SidecarEnd>().ExitCode;

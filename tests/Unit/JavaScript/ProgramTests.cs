@@ -149,18 +149,20 @@ public sealed class ProgramTests(EngineFixture fixture)
         Assert.Equal(RunOutcome.Cancelled, result.Outcome);
     }
 
-    /// <summary>The hash of an instance's whole memory: of a new one, or of the one that was used last.</summary>
-    private static string Hash(JavaScriptProgram program, long memoryBytes, bool fresh)
+    /// <summary>The hash of the memory that an instance begins with, or ought to begin with.</summary>
+    private static unsafe string Hash(JavaScriptProgram program, long memoryBytes, bool fresh)
     {
-        // An instance of another limit is never a used one.
-        var instance = program.Rent(fresh ? memoryBytes + JavaScriptEngine.PageBytes : memoryBytes);
+        var image = program.Snapshot.Memory;
+        if (fresh)
+            return Convert.ToHexString(SHA256.HashData(new ReadOnlySpan<byte>(image.Pristine, (int)image.ByteLength)));
+        var guest = program.Rent(memoryBytes);
         try
         {
-            return Convert.ToHexString(SHA256.HashData(instance.Instance.Slice(0, program.Snapshot.Pages * JavaScriptEngine.PageBytes)));
+            return Convert.ToHexString(SHA256.HashData(guest.Instance.Slice(0, (int)image.ByteLength)));
         }
         finally
         {
-            program.Discard(instance);
+            program.Return(guest);
         }
     }
 }

@@ -4,7 +4,6 @@ using Functions.PgSidecar.Sandbox.JavaScript;
 using Functions.PgSidecar.Sandbox.Runtime;
 using Functions.PgSidecar.Sandbox.Wasi;
 using Functions.PgSidecar.Sandbox.Wasmtime;
-using Functions.PgSidecar.Tests.Unit.Engine;
 
 namespace Functions.PgSidecar.Tests.Unit.Modules;
 

@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using Functions.PgSidecar.Sandbox.JavaScript;
 using Functions.PgSidecar.Sandbox.Wasi;
-using static Functions.PgSidecar.Tests.Unit.Engine.ModuleAssembler;
+using static Functions.PgSidecar.Tests.Unit.Modules.ModuleAssembler;
 
 namespace Functions.PgSidecar.Tests.Unit.Modules;
 
@@ -108,7 +108,7 @@ public sealed class OutcomeTests
     public async Task Recursion_with_large_frames_is_the_same_error()
     {
         const byte V128 = 0x7B;
-        var assembler = new Engine.ModuleAssembler().Memory(1);
+        var assembler = new ModuleAssembler().Memory(1);
         var type = assembler.Type([], []);
         var locals = 4_000;
         // Locals that are all live across the call.

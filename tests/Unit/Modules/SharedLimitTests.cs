@@ -1,7 +1,7 @@
 using Functions.PgSidecar.Sandbox.JavaScript;
 using Functions.PgSidecar.Sandbox.Programs;
 using Functions.PgSidecar.Sandbox.Wasi;
-using static Functions.PgSidecar.Tests.Unit.Engine.ModuleAssembler;
+using static Functions.PgSidecar.Tests.Unit.Modules.ModuleAssembler;
 
 namespace Functions.PgSidecar.Tests.Unit.Modules;
 

@@ -1,8 +1,7 @@
 using System.Text.Json;
 using Functions.PgSidecar.Sandbox.JavaScript;
 using Functions.PgSidecar.Sandbox.Wasi;
-using Functions.PgSidecar.Tests.Unit.Engine;
-using static Functions.PgSidecar.Tests.Unit.Engine.ModuleAssembler;
+using static Functions.PgSidecar.Tests.Unit.Modules.ModuleAssembler;
 
 namespace Functions.PgSidecar.Tests.Unit.Modules;
 

@@ -5,8 +5,7 @@ using Functions.PgSidecar.Sandbox.Modules;
 using Functions.PgSidecar.Sandbox.Runtime;
 using Functions.PgSidecar.Sandbox.Threads;
 using Functions.PgSidecar.Sandbox.Wasmtime;
-using Functions.PgSidecar.Tests.Unit.Engine;
-using static Functions.PgSidecar.Tests.Unit.Engine.ModuleAssembler;
+using static Functions.PgSidecar.Tests.Unit.Modules.ModuleAssembler;
 
 namespace Functions.PgSidecar.Tests.Unit.Modules;
 

@@ -1,3 +1,0 @@
-#!/bin/sh
-# Stands in for a compiler that comes to no end.
-exec sleep 600
