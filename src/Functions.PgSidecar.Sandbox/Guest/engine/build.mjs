@@ -34,7 +34,7 @@ try {
   const merged = path.join(folder, "linked.wasm");
   writeFileSync(merged, merge(main, sides, loaded, name => wanted.has(name), binaryen, folder));
   const optimised = path.join(folder, "optimised.wasm");
-  // Measured beside other arrangements: see docs/decisions/0010-wasmtime.md.
+  // Measured beside other arrangements: see docs/decisions/0012-wasmtime.md.
   execFileSync(process.execPath, [path.join(binaryen, "wasm-opt"), merged, "-O4", "--flatten", "--rereloop", "-O4", "-o", optimised, "--all-features", "--disable-compact-imports"], { stdio: "inherit" });
   const result = makeInterruptible(readFileSync(optimised));
   const strange = WebAssembly.Module.imports(new WebAssembly.Module(readFileSync(optimised))).filter(({ module, kind }) => kind !== "function" || !["env", "wasi_snapshot_preview1"].includes(module));
