@@ -42,6 +42,35 @@ public sealed class TriggerStateTests
     }
 
     [Theory]
+    [InlineData("select functions.enable('f')", "No version of function f is ready")]
+    [InlineData("select functions.disable('f')", "Function f is disabled")]
+    [InlineData("update functions_private.functions set active_version = 1; alter table orders disable trigger user", "Who writes by way of public.orders is not captured")]
+    [InlineData("update functions_private.functions set active_version = 1; alter table orders set schema closed", "The role anon may not use the schema of the table: grant usage on schema closed to anon;")]
+    [InlineData("update functions_private.functions set active_version = 1", null)]
+    [InlineData("select functions.disable('f'), functions.disable_trigger('t')", null)]
+    public async Task Check_triggers_names_what_keeps_a_trigger_from_working(string statement, string? problem)
+    {
+        await using var database = await TestDatabase.CreateAsync();
+        try
+        {
+            await database.ExecuteAsync("select functions.deploy('f', 'x'); create schema closed; create table orders (id int primary key)");
+            await database.ExecuteAsync("""select functions.create_trigger('t', 'f', 'orders', '{INSERT}', '{"role": "anon"}')""");
+            await database.ExecuteAsync(statement);
+
+            var found = await database.ScalarAsync<string>("select string_agg(trigger || ': ' || problem, ', ') from functions.check_triggers()");
+
+            if (problem is null)
+                Assert.Null(found);
+            else
+                Assert.StartsWith("t: " + problem, found, StringComparison.Ordinal);
+        }
+        finally
+        {
+            await DropSlotAsync(database);
+        }
+    }
+
+    [Theory]
     [InlineData("alter table orders drop column status", "The table has no column \"status\" any more")]
     [InlineData("alter table orders disable trigger user", "Who writes by way of public.orders is not captured")]
     [InlineData("drop event trigger functions_guard; alter table orders replica identity nothing", "Updates and deletes of public.orders do not get into the WAL as they should")]
