@@ -32,7 +32,7 @@ internal sealed class InProcessSidecar : IAsyncDisposable
     public static async Task<InProcessSidecar> StartAsync(PrivateInstallation installation, CancellationToken cancellationToken)
     {
         var dataSource = Database.CreateDataSource(installation.Options);
-        if (!await Database.MigrateAsync(dataSource, NullLogger.Instance, cancellationToken))
+        if (await Database.MigrateAsync(dataSource, "hold", NullLogger.Instance, cancellationToken) is null)
             throw new InvalidOperationException("The database could not be migrated.");
         var app = await BuildQuietlyAsync(installation, dataSource, cancellationToken);
         await app.StartAsync(cancellationToken);
