@@ -1,4 +1,4 @@
--- functions_private.capture_gaps() -> tables that fire functions and can be written to without its being known by whom: a table whose name a statement may use has no
+-- functions_private.capture_gaps() -> tables that fire functions and can be written to without capturing the writer: a table whose name a statement may use has no
 -- trigger functions_capture_context, or it is disabled (ALTER TABLE ... DISABLE TRIGGER), and the rows that come that way have no row trigger either. Changes without
 -- a context are a superuser's or the owner's elsewhere; here they may be anybody's.
 create or replace function functions_private.capture_gaps() returns table (relation oid, by_way_of regclass)
@@ -17,5 +17,5 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
             select from pg_trigger t where t.tgrelid = l and t.tgname = 'functions_capture_row' and t.tgenabled in ('O', 'A')
               and t.tgfoid = 'functions_private.capture_row()'::regprocedure))
 $$;
-comment on function functions_private.capture_gaps() is 'Tables that fire functions and can be written to without its being known by whom.';
+comment on function functions_private.capture_gaps() is 'Tables that fire functions and can be written to without capturing the writer.';
 revoke all on function functions_private.capture_gaps() from public;

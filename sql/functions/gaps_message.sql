@@ -1,4 +1,4 @@
--- functions_private.gaps_message() -> the content of the message functions.gaps: which tables can be written to without its being known by whom, as of now, for the
+-- functions_private.gaps_message() -> the content of the message functions.gaps: which tables can be written to without capturing the writer, as of now, for the
 -- rest of the transaction: {xid, relations} under an HMAC. Null where there are none.
 create or replace function functions_private.gaps_message() returns bytea
 language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -11,5 +11,5 @@ begin
     return convert_to(encode(sha256(key.outer_pad || sha256(key.inner_pad || convert_to('gaps' || payload, 'UTF8'))), 'hex') || payload, 'UTF8');
 end
 $$;
-comment on function functions_private.gaps_message() is 'The content of the message that says which tables can be written to without its being known by whom.';
+comment on function functions_private.gaps_message() is 'The content of the message that says which tables can be written to without capturing the writer.';
 revoke all on function functions_private.gaps_message() from public;

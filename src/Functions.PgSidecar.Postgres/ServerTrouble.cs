@@ -2,7 +2,7 @@ using Npgsql;
 
 namespace Functions.PgSidecar.Postgres;
 
-/// <summary>Tells errors that pass by themselves, and are nobody's mistake, from errors of the statement that got them.</summary>
+/// <summary>Tells passing trouble of the server from errors of the statement.</summary>
 public static class ServerTrouble
 {
     /// <summary>The routine of the server that raises what PL/pgSQL code raises with RAISE, whatever SQLSTATE it chose.</summary>

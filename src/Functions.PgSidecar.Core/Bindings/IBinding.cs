@@ -29,7 +29,7 @@ internal interface IBindingSession : IAsyncDisposable
     OutsideTrouble Explain(string code) => OutsideTrouble.None;
 }
 
-/// <summary>What an operation failed of that is nobody's mistake and passes.</summary>
+/// <summary>Passing trouble outside of the function, with which one of its operations failed.</summary>
 internal enum OutsideTrouble
 {
     /// <summary>Nothing of the kind.</summary>

@@ -18,7 +18,7 @@ public sealed class CaptureStore(NpgsqlDataSource dataSource)
         return tables;
     }
 
-    /// <summary>The tables that fire functions and can be written to without its being known by whom, and the tables by whose names.</summary>
+    /// <summary>The tables that fire functions and can be written to without capturing the writer, and the tables by whose names.</summary>
     public async Task<IReadOnlyList<CaptureGap>> GapsAsync(CancellationToken cancellationToken)
     {
         await using var command = dataSource.CreateCommand("select relation, relation::regclass::text, by_way_of::text from functions_private.capture_gaps()");

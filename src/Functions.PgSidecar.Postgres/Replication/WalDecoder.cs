@@ -40,7 +40,7 @@ internal sealed class WalDecoder(TypeCatalog types, TableCatalog tables, byte[] 
         private set => Volatile.Write(ref inTransaction, value);
     }
 
-    /// <summary>The tables that can be written to without its being known by whom.</summary>
+    /// <summary>The tables that can be written to without capturing the writer.</summary>
     public IReadOnlySet<uint> CaptureGaps
     {
         get => Volatile.Read(ref captureGaps);

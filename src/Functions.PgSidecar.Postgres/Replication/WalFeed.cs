@@ -258,7 +258,7 @@ public sealed class WalFeed(NpgsqlDataSource dataSource, string connectionString
         await CheckCaptureAsync(decoder, cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>Looks which tables can be written to without its being known by whom.</summary>
+    /// <summary>Looks which tables can be written to without capturing the writer.</summary>
     private async Task CheckCaptureAsync(WalDecoder decoder, CancellationToken cancellationToken) =>
         decoder.CaptureGaps = (await captures.GapsAsync(cancellationToken).ConfigureAwait(false)).Select(gap => gap.Relation).ToFrozenSet();
 

@@ -23,7 +23,7 @@ internal sealed class ConditionStage : IAsyncDisposable
 
     public ConditionEvaluator Evaluator { get; }
 
-    /// <summary>A database with a schema <c>app</c> whose function <c>app.evil</c> fails and says as whom it ran.</summary>
+    /// <summary>A database with a schema <c>app</c> whose function <c>app.evil</c> fails and names the role that it ran as.</summary>
     /// <param name="timeout">Seconds that a question may take.</param>
     public static async Task<ConditionStage> CreateAsync(int timeout = 30)
     {
