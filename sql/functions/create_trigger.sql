@@ -6,7 +6,7 @@
 --   when        an SQL condition over the rows old and new; what does not meet it is not stored
 --   order_by    columns: events that are equal in them are delivered one after another, in the order of commits
 --   batch_size 1-1000 (1), retries 0-100 (the function's, else 5), backoff_ms (1000) and max_backoff_ms (300000), timeout_ms 1000-300000
---   role        as whom the function runs (the function's option role, else the writer; where that is no role of functions, anon; where it is
+--   role        the role that the function runs as (the function's option role, else the writer; where that is no role of functions, anon; where it is
 --               a superuser or the installation's owner, service_role)
 --   payload     the names of an event's members: event (operation, old, new) or supabase (type, old_record, record)
 --   url, headers, secret  post the events to a URL, signed as Standard Webhooks says, instead of running a function: function is null then

@@ -54,7 +54,7 @@ public sealed class JavaScriptProgram : IProgram
     /// <inheritdoc/>
     public void Trim() => Snapshot.Trim();
 
-    /// <summary>Frees the snapshot, once the runs under way have ended; no others can begin.</summary>
+    /// <summary>Frees the snapshot, once the present runs have ended; no others can begin.</summary>
     public void Dispose()
     {
         lock (gate)

@@ -6,7 +6,7 @@ internal sealed class CpuAccount(TimeSpan limit)
     private readonly long limitNanoseconds = (long)limit.TotalNanoseconds;
     private long used;
 
-    /// <summary>Used so far, in nanoseconds; of a turn that is under way, nothing yet.</summary>
+    /// <summary>Used so far, in nanoseconds; a turn that still runs is not in it.</summary>
     public long UsedNanoseconds => Interlocked.Read(ref used);
 
     /// <summary>What may still be used, in nanoseconds.</summary>

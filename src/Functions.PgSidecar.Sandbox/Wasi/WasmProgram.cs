@@ -45,7 +45,7 @@ public sealed class WasmProgram : IProgram
     /// <inheritdoc/>
     public void Trim() => state.Trim();
 
-    /// <summary>Frees code and memory, once the runs under way have ended; no others can begin.</summary>
+    /// <summary>Frees code and memory, once the present runs have ended; no others can begin.</summary>
     public void Dispose()
     {
         lock (gate)

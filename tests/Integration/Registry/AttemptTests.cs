@@ -61,7 +61,7 @@ public sealed class AttemptTests
     {
         await using var database = await TestDatabase.CreateAsync();
         var store = new RegistryStore(database.Owner);
-        // All four were under way when the sidecar died: any of them may have been the reason.
+        // All four were in progress when the sidecar died: any of them may have been the reason.
         foreach (var name in (string[])["a", "b", "poison"]) await DeployAsync(database, name);
         Assert.Equal(3, (await ClaimAsync(store)).Claimed.Count);
         await LetSidecarsDieAsync(database);
