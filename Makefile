@@ -6,7 +6,7 @@ CONFIGURATION ?= Release
 SUB ?= 11111111-1111-4111-8111-111111111111
 ROLE ?= authenticated
 
-.PHONY: help setup build run up down psql token test fuzz chaos bench clean
+.PHONY: help setup build run up down psql token format test test-quick test-matrix fuzz chaos image test-image bench clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,8 +32,17 @@ psql: ## Open psql on the database of `make run`
 token: ## Print a token for its functions: make -s token SUB=<uuid> ROLE=<role>
 	@scripts/token.sh "$(SUB)" "$(ROLE)"
 
+format: ## Format the C# code as `make test` expects it
+	@scripts/format.sh
+
 test: ## Run every test, from a clean clone, with a real PostgreSQL
 	@scripts/test.sh
+
+test-quick: ## Run the guest's tests, the unit tests and the integration tests, without the slow ones
+	@scripts/test.sh --quick
+
+test-matrix: setup ## Run the suites that need PostgreSQL on several versions: make test-matrix VERSIONS="16 18" [SUITES=Integration]
+	@scripts/test-matrix.sh "$(or $(VERSIONS),15 16 17 18)" $(SUITES)
 
 chaos: setup ## Random faults under load, and then the account: make chaos SECONDS=60 [SEED=n]
 	@PGFN_CHAOS_SECONDS=$(or $(SECONDS),60) PGFN_CHAOS_SEED=$(SEED) scripts/chaos.sh
@@ -41,8 +50,14 @@ chaos: setup ## Random faults under load, and then the account: make chaos SECON
 fuzz: build ## Compare random modules with V8, and traps of every kind at once: make fuzz SECONDS=60, or SEED=n to try one again
 	@scripts/fuzz.sh "$(SECONDS)" "$(SEED)"
 
+image: ## Build the container images: make image [SDK_IMAGE=...] [BASE_IMAGE=...]
+	@scripts/image.sh
+
+test-image: ## Build the images and test them in containers; starts a private Docker engine where none runs
+	@scripts/test-image.sh
+
 bench: build ## Measure, beside Kestrel, workerd, Npgsql, Node and job queues; prints tables, writes artifacts/bench/*.json
 	@scripts/bench.sh
 
 clean: ## Remove what was built; keeps .local/
-	rm -rf artifacts src/Functions.PgSidecar.Sandbox/Guest/{dist,node_modules} examples/{dist,node_modules}
+	rm -rf artifacts src/guest/{dist,node_modules} examples/{dist,node_modules}

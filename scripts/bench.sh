@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Measures everything, beside Kestrel, workerd, Npgsql, Node.js, graphile-worker and pg-boss, and prints one table. Everything it starts, it stops.
-# --seconds N and --rounds N make it shorter, --only http,events,... measures parts: see tests/Benchmarks.
+# Runs all benchmarks, beside Kestrel, workerd, Npgsql, Node.js, graphile-worker and pg-boss, and prints one table. It stops every process
+# it starts.
+# --seconds N and --rounds N shorten it, --only http,events,... selects benchmarks: see tests/Benchmarks.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 

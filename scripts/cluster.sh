@@ -1,12 +1,15 @@
 #!/bin/sh
-# A private PostgreSQL cluster in a directory of its own, for `make run` and for the tests.
+# Manages a private PostgreSQL cluster in a directory, for `make run` and for the tests.
 #
-#   scripts/cluster.sh start DIR [--port N] [--fast] [--while PID]    prints DATABASE_URL=postgresql://...; harmless when it runs already
+#   scripts/cluster.sh start DIR [--port N] [--fast] [--while PID]    prints DATABASE_URL=postgresql://...; does nothing else when it is
+# running
 #   scripts/cluster.sh stop DIR
 #   scripts/cluster.sh status DIR                                     prints DATABASE_URL=... (exit 0) or "stopped" (exit 3)
 #
-# It listens on 127.0.0.1 (port N, or a free one that it keeps) and on a Unix socket, with wal_level = logical. --fast gives up durability.
-# --while PID stops it, and removes DIR, when that process is gone. What can't work ends with one line and exit 2.
+# It listens on 127.0.0.1 (port N, or a free port that it keeps) and on a Unix socket, with wal_level = logical. --fast turns durability
+# off.
+# PGFN_POSTGRES_BIN names the folder of the server's programs; the default is the newest version of the machine.
+# --while PID stops the cluster and removes DIR when that process has ended. Errors are one line, with exit code 2.
 set -eu
 
 fail() { echo "cluster: $*" >&2; exit 2; }
@@ -28,10 +31,16 @@ while [ $# -gt 0 ]; do
 done
 case $port in *[!0-9]*) fail "--port takes a number, not '$port'" ;; esac
 
-# --- The server's programs: the newest of PATH and Debian's directories, from version 15 on.
+# --- Finds the newest server programs, version 15 or later, in PATH and in the usual folders.
 find_programs() {
   best=0 bin=''
-  for candidate in $(command -v postgres || true) /usr/lib/postgresql/*/bin/postgres /usr/local/pgsql/bin/postgres /usr/pgsql-*/bin/postgres; do
+  if [ -n "${PGFN_POSTGRES_BIN:-}" ]; then
+    [ -x "$PGFN_POSTGRES_BIN/initdb" ] || fail "PGFN_POSTGRES_BIN: no initdb in $PGFN_POSTGRES_BIN"
+    set -- "$PGFN_POSTGRES_BIN/postgres"
+  else
+    set -- $(command -v postgres || true) /usr/lib/postgresql/*/bin/postgres /usr/local/pgsql/bin/postgres /usr/pgsql-*/bin/postgres
+  fi
+  for candidate in "$@"; do
     [ -x "$candidate" ] && [ -x "$(dirname "$candidate")/initdb" ] || continue
     version=$("$candidate" --version | sed 's/[^0-9]*\([0-9]*\).*/\1/')
     if [ "$version" -gt "$best" ]; then best=$version bin=$(dirname "$candidate"); fi
@@ -40,7 +49,7 @@ find_programs() {
   [ "$best" -ge 15 ] || fail "PostgreSQL 15 or newer is needed; the newest found is $best (in $bin)"
 }
 
-# --- The server refuses to run as root: then it runs as "postgres" (or "nobody"), in a place that this user can reach.
+# --- The server refuses to run as root. For root it runs as "postgres" or "nobody", in a folder that this user can access.
 choose_user() {
   user=''
   [ "$(id -u)" -eq 0 ] || return 0
@@ -68,7 +77,14 @@ locate() {
   [ "${#socket}" -le 80 ] || socket=/tmp/pgfn-$(printf %s "$dir" | cksum | tr ' ' -)
 }
 
-is_running() { [ -f "$data/postmaster.pid" ] && as_server "$bin/pg_ctl" -D "$data" status >/dev/null 2>&1; }
+# Whether a process is a zombie: it has ended, but its parent has not collected it yet. The init of a container may do so late or never.
+is_zombie() { case $(sed -n 's/^State:[[:space:]]*//p' "/proc/$1/status" 2>/dev/null) in [ZX]*) ;; *) false ;; esac; }
+
+# The first line of postmaster.pid; empty without one.
+server_pid() { head -n 1 "$data/postmaster.pid" 2>/dev/null || true; }
+
+# pg_ctl reports a zombie as a running server.
+is_running() { [ -f "$data/postmaster.pid" ] && ! is_zombie "$(server_pid)" && as_server "$bin/pg_ctl" -D "$data" status >/dev/null 2>&1; }
 
 print_url() { echo "DATABASE_URL=postgresql://postgres:$(cat "$home/password")@127.0.0.1:$(cat "$home/port")/postgres"; }
 
@@ -86,7 +102,7 @@ initialize() {
   [ -n "$fast" ] || sync
 }
 
-# Tries one port; 0 started, 1 the port is taken. Any other failure ends the script.
+# Starts the server on one port. Returns 0 when it has started, 1 when the port is taken; any other failure ends the script.
 try_port() {
   settings="-c wal_level=logical -c listen_addresses=127.0.0.1 -c port=$1 -c unix_socket_directories=$socket -c max_connections=200"
   settings="$settings -c max_wal_senders=20 -c max_replication_slots=20"
@@ -111,9 +127,14 @@ start() {
     return
   fi
   [ -f "$data/PG_VERSION" ] || initialize
-  [ "$(cat "$data/PG_VERSION")" = "$best" ] || fail "the data in $data are of PostgreSQL $(cat "$data/PG_VERSION"), the programs in $bin of $best"
+  [ "$(cat "$data/PG_VERSION")" = "$best" ] ||
+    fail "the data in $data are of PostgreSQL $(cat "$data/PG_VERSION"), the programs in $bin of $best"
   mkdir -p "$socket"
   [ -z "$user" ] || chown "$user" "$socket"
+  # A server refuses to start while the pid file names a zombie. Removing the file is safe: the server also refuses to start while processes
+  # of an earlier one
+  # use the data.
+  if is_zombie "$(server_pid)"; then rm -f "$data/postmaster.pid"; fi
 
   if [ -n "$port" ]; then
     try_port "$port" || fail "port $port is taken; choose another one"
@@ -127,7 +148,11 @@ start() {
     done
   fi
   if [ -n "$owner" ]; then
-    (while kill -0 "$owner" 2>/dev/null; do sleep 1; done; "$0" stop "$dir"; rm -rf "$dir" "$home") </dev/null >/dev/null 2>&1 &
+    (
+      while kill -0 "$owner" 2>/dev/null && ! is_zombie "$owner"; do sleep 1; done
+      "$0" stop "$dir"
+      rm -rf "$dir" "$home"
+    ) </dev/null >/dev/null 2>&1 &
   fi
   print_url
 }

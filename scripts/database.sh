@@ -1,9 +1,9 @@
-# The database of `make run`: the one that is given, or a private cluster in .local/. Source it after lib.sh.
+# The database of `make run`: the configured one, or a private cluster in .local/. Source this file after lib.sh.
 cluster=$local_dir/postgres
-# Exists while .local/env leads to the private cluster.
+# This file exists while .local/env refers to the private cluster.
 private_mark=$local_dir/private
 
-# Whether DATABASE_URL is the private cluster's, as .local/env gave it to the shell.
+# Whether DATABASE_URL is the URL of the private cluster, taken from .local/env.
 leads_to_private() {
   [ -e "$private_mark" ] && [ -e "$local_dir/env" ] && [ "$(. "$local_dir/env"; printf '%s' "$DATABASE_URL")" = "$DATABASE_URL" ]
 }
@@ -26,10 +26,10 @@ url_of_variables() {
   [ -z "${PGSSLMODE:-}" ] || printf '?sslmode=%s' "$PGSSLMODE"
 }
 
-# Prints the URL; starts the private cluster where none is given.
+# Prints the URL of the database. Starts the private cluster when no database is configured.
 database_url() {
   if [ -z "${DATABASE_URL:-}" ] && [ -n "${DATABASE_URL_FILE:-}" ]; then
-    DATABASE_URL=$(cat "$DATABASE_URL_FILE" 2>/dev/null) || die "DATABASE_URL_FILE: the file '$DATABASE_URL_FILE' can't be read"
+    DATABASE_URL=$(cat "$DATABASE_URL_FILE" 2>/dev/null) || die "DATABASE_URL_FILE: cannot read the file '$DATABASE_URL_FILE'"
   fi
   if [ -n "${DATABASE_URL:-}" ] && ! leads_to_private; then
     case $DATABASE_URL in
@@ -48,7 +48,7 @@ database_url() {
   fi
 }
 
-# One line where nobody answers, instead of a sidecar that goes on trying.
+# Fails with one line when the database does not answer; the sidecar would retry forever.
 require_database() {
   local said
   said=$(PGCONNECT_TIMEOUT=${PGCONNECT_TIMEOUT:-5} "$root/scripts/psql.sh" -XAtqc 'select 1' 2>&1) ||

@@ -1,16 +1,16 @@
 # Shared by the scripts in this folder; source it.
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 local_dir=${PGFN_LOCAL:-$root/.local}
-guest_dir=$root/src/Functions.PgSidecar.Sandbox/Guest
+guest_dir=$root/src/guest
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 DOTNET_SKIP_FIRST_TIME_EXPERIENCE=1
 
-# One clear line, then exit 2: something has to be done by hand.
+# Prints one line and exits with 2: the user has to do something.
 die() { printf 'error: %s\n' "$*" >&2; exit 2; }
 say() { printf '%s\n' "$*" >&2; }
 
 is_root() { [ "$(id -u)" = 0 ]; }
 
-# Newest PostgreSQL server binaries of version 15 or later.
+# The folder of the newest PostgreSQL server programs, version 15 or later.
 postgres_bin() {
   local dir best=
   for dir in $(ls -d /usr/lib/postgresql/*/bin /usr/local/pgsql/bin /opt/homebrew/opt/postgresql@*/bin 2>/dev/null | sort -V); do
@@ -22,7 +22,7 @@ postgres_bin() {
 
 can_install() { is_root && command -v apt-get >/dev/null 2>&1; }
 
-# Runs apt-get for packages that are missing, where that is possible.
+# Installs missing packages with apt-get, where that is possible.
 install_packages() {
   command -v apt-get >/dev/null 2>&1 || die "install $* by hand: this machine has no apt-get"
   is_root || die "run 'sudo apt-get install $*' first: installing needs root"
@@ -31,7 +31,8 @@ install_packages() {
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null || die "apt-get could not install $*"
 }
 
-# Installs packages of this Debian release's backports, which are not left among the machine's sources. What can't be had is said; nothing fails of it.
+# Installs packages from the backports of this Debian release without adding them to the machine's sources. A failure is reported and does
+# not stop the script.
 install_backports() {
   local release sources
   release=$(. /etc/os-release && [ "${ID:-}" = debian ] && echo "${VERSION_CODENAME:-}") && [ -n "$release" ] || return 0
@@ -39,7 +40,8 @@ install_backports() {
   say "installing $* of $release-backports"
   echo "deb http://deb.debian.org/debian $release-backports main" >"$sources"
   DEBIAN_FRONTEND=noninteractive apt-get update -qq >/dev/null 2>&1 || true
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends -t "$release-backports" "$@" >/dev/null 2>&1 || say "apt-get could not install $*"
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends -t "$release-backports" "$@" >/dev/null 2>&1 ||
+    say "apt-get could not install $*"
   rm -f "$sources"
 }
 

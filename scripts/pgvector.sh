@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Gives the private cluster's PostgreSQL the extension pgvector where it is missing and can be had: as Debian's package, or, where the release
-# has none, built from the next release's source package. No feature needs it yet, so nothing here is an error.
+# Installs the extension pgvector for the private cluster's PostgreSQL if it is missing: Debian's package, or, where the release has none, a
+# build of the next release's source package. Only vector indexes need it, so a failure is not an error.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 # The first release of Debian whose pgvector builds against PostgreSQL 15 and newer.
@@ -19,12 +19,12 @@ installed() {
 
 apt_install() { DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null 2>&1; }
 
-# Debian's mirror as this machine's own sources name it.
+# The Debian mirror that this machine's sources use.
 mirror() {
   apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' 2>/dev/null | grep -v security | sort -u | head -n 1
 }
 
-# Downloads the source package with lists of its own: the machine's sources stay as they are.
+# Downloads the source package with separate package lists. The machine's sources are not changed.
 download() {
   local apt_options=(-qq -o "Dir::Etc::SourceList=$1/sources.list" -o Dir::Etc::SourceParts=/dev/null -o "Dir::State::Lists=$1/lists"
     -o "Dir::Cache::pkgcache=" -o "Dir::Cache::srcpkgcache=" -o APT::Sandbox::User=root)
@@ -32,10 +32,11 @@ download() {
   [ -n "$from" ] || return 1
   mkdir -p "$1/lists/partial"
   echo "deb-src $from $next_release main" >"$1/sources.list"
-  apt-get "${apt_options[@]}" update >/dev/null 2>&1 && (cd "$1" && apt-get "${apt_options[@]}" source --download-only pgvector >/dev/null 2>&1)
+  apt-get "${apt_options[@]}" update >/dev/null 2>&1 &&
+    (cd "$1" && apt-get "${apt_options[@]}" source --download-only pgvector >/dev/null 2>&1)
 }
 
-# The headers of exactly this server where the mirror still has them: a newer package would want a newer server.
+# The headers of exactly this server version if the mirror still has them: a newer package would require a newer server.
 install_headers() {
   local version; version=$(dpkg-query -W -f '${Version}' "postgresql-$major" 2>/dev/null) || return 1
   apt_install make gcc "postgresql-server-dev-$major=$version" || apt_install make gcc "postgresql-server-dev-$major"
@@ -47,7 +48,7 @@ build() {
   mkdir "$dir/source"
   source=$(ls "$dir"/pgvector_*.orig.tar.*)
   tar -xf "$source" -C "$dir/source" --strip-components=1 || return 1
-  # Portable code, and no bitcode: it would need the compiler that built the server.
+  # Portable code without bitcode: bitcode needs the compiler that built the server.
   make -C "$dir/source" -s PG_CONFIG="$bin/pg_config" OPTFLAGS='' with_llvm=no all install >/dev/null 2>&1
 }
 
@@ -63,4 +64,4 @@ fi
 installed && exit 0
 mkdir -p "$local_dir"
 echo "$major" >"$tried"
-say "notice: pgvector could not be installed for PostgreSQL $major; no feature needs it yet (remove ${tried#"$root"/} to try again)"
+say "notice: pgvector could not be installed for PostgreSQL $major; vector indexes (docs/vectors.md) will not work (remove ${tried#"$root"/} to try again)"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Opens psql on the database of `make run`; takes psql's arguments.
+# Opens psql on the database of `make run` and passes its arguments to psql.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 [ -e "$local_dir/env" ] || die "nothing is running: start it with 'make run' or 'make up'"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# foreground: sets up, starts PostgreSQL and the sidecar, deploys the examples, waits for Ctrl-C.
-# background: the same, and returns. stop: ends what background started.
+# foreground: set up, start PostgreSQL and the sidecar, deploy the examples, wait for Ctrl-C.
+# background: the same without waiting. stop: stop what background started.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/database.sh"
@@ -9,10 +9,15 @@ listen=${PGFN_LISTEN:-http://127.0.0.1:8787}
 pid_file=$local_dir/pgfn.pid
 log=$local_dir/pgfn.log
 
-# Whether the process of the pid file is a sidecar: numbers are given again to others.
-sidecar_runs() { [ -e "$pid_file" ] && [ "$(cat "/proc/$(cat "$pid_file")/comm" 2>/dev/null)" = pgfn ]; }
+# Whether the process in the pid file is a running sidecar. Process ids are reused, and a zombie (ended, but not yet collected by its
+# parent) keeps its name.
+sidecar_runs() {
+  local status
+  [ -e "$pid_file" ] && status=$(cat "/proc/$(cat "$pid_file")/status" 2>/dev/null) || return 1
+  grep -qx $'Name:\tpgfn' <<<"$status" && ! grep -q $'^State:\t[ZX]' <<<"$status"
+}
 
-# A stop waits for what is running (PGFN_SHUTDOWN_TIMEOUT, 30 s); somewhat later it is over in any case.
+# The sidecar finishes running invocations first (PGFN_SHUTDOWN_TIMEOUT, 30 s). It is killed after 45 s.
 stop_sidecar() {
   local pid
   if sidecar_runs; then
@@ -30,22 +35,22 @@ stop_all() {
   stop_private_database
 }
 
-# A secret of this installation, made once.
+# A secret of this installation, generated once.
 secret() {
   local file=$local_dir/$1
   [ -e "$file" ] || (umask 077; head -c 36 /dev/urandom | base64 | tr -d '\n' >"$file")
   cat "$file"
 }
 
-# A setting that the sidecar may have by value or by file; NAME_FILE is read here because .local/env holds values.
-given_or_made() {
+# A setting given by value or by file, or else generated. NAME_FILE is read here because .local/env contains values.
+given_or_generated() {
   local name=$1 file_name=$1_FILE
   if [ -n "${!name:-}" ]; then printf '%s' "${!name}"
-  elif [ -n "${!file_name:-}" ]; then cat "${!file_name}" 2>/dev/null || die "$file_name: the file '${!file_name}' can't be read"
+  elif [ -n "${!file_name:-}" ]; then cat "${!file_name}" 2>/dev/null || die "$file_name: cannot read the file '${!file_name}'"
   else secret "$2"; fi
 }
 
-# Where curl finds the first of the addresses.
+# The first listen address as a URL for curl.
 local_url() {
   local url=${1%%;*}
   case $url in
@@ -60,20 +65,25 @@ local_url() {
   printf '%s' "$url"
 }
 
-# The private cluster's superuser only installs: the sidecar and `make psql` use the login that owns the database. A database of an earlier time, which the
-# superuser installed, and one that was given, stay as they are.
-url_of_owner() {
+# The settings for connecting to the database. In the private cluster the superuser only installs; the sidecar and `make psql` use the login
+# that owns the database, and another login reads the WAL. A database that the superuser installed in an earlier version and a configured
+# database are left unchanged.
+urls_of_logins() {
   local psql=psql installed_by settings
   command -v psql >/dev/null 2>&1 || psql=$(postgres_bin)/psql
   if [ -e "$private_mark" ]; then
     installed_by=$("$psql" "$1" -XAtqc "select pg_get_userbyid(nspowner) from pg_namespace where nspname = 'functions_private'") || return 2
     if [ -z "$installed_by" ] || [ "$installed_by" = pgfn ]; then
-      settings=$(PGFN_ADMIN_URL=$1 PGFN_OWNER_PASSWORD=$(secret owner-password) "$pgfn" install 2>"$log") || { cat "$log" >&2; return 2; }
-      printf '%s' "${settings#DATABASE_URL=}"
+      settings=$(PGFN_ADMIN_URL=$1 PGFN_OWNER_PASSWORD=$(secret owner-password) \
+        PGFN_REPLICATOR_PASSWORD=$(secret replicator-password) "$pgfn" install 2>"$log") \
+        || { cat "$log" >&2; return 2; }
+      # For vector indexes, where the server has pgvector: only a superuser may create it.
+      "$psql" "$1" -Xqc 'create extension if not exists vector' >/dev/null 2>&1 || true
+      printf '%s' "$settings"
       return
     fi
   fi
-  printf '%s' "$1"
+  printf 'DATABASE_URL=%s' "$1"
 }
 
 quoted() { printf "%s='%s'\n" "$1" "${2//\'/\'\\\'\'}"; }
@@ -83,7 +93,7 @@ write_env() {
    { quoted DATABASE_URL "$DATABASE_URL"; quoted PGFN_URL "$url"; quoted PGFN_JWT_SECRET "$PGFN_JWT_SECRET"; } >"$local_dir/env")
 }
 
-# What the sidecar says before it gives up is one line a mistake, without a timestamp.
+# A sidecar that cannot start prints one line per error, without a timestamp.
 explain_failure() {
   local why; why=$(grep -vE '^[0-9]{4}-[0-9]{2}-[0-9]{2}T' "$log" | head -n 5 || true)
   if [ -n "$why" ]; then printf '%s\n' "$why" | sed 's/^/error: /' >&2; exit 2; fi
@@ -99,7 +109,7 @@ wait_ready() {
   die "the sidecar is not ready after 60 s; its log is $log"
 }
 
-# Warnings of the start, wal_level among them, belong on the screen.
+# Shows the warnings of the start, for instance about wal_level.
 show_warnings() { sed -nE 's/^[^ ]+ warn: [^ ]+ (.*)/warning: \1/p' "$log" >&2; }
 
 # Deploys each example that is missing in this database, or whose bundle, schema or options have changed since the last time.
@@ -108,7 +118,7 @@ deploy_examples() {
   deployed=$("$root/scripts/psql.sh" -XAtq -c 'select name from functions.functions')
   for dir in "$root"/examples/*/; do
     name=$(basename "$dir")
-    # A folder without a bundled module has modules that a compiler makes.
+    # A folder without a bundle contains modules for other compilers.
     [ -e "$root/examples/dist/$name.js" ] || continue
     stamp=$local_dir/deployed/$name
     sum=$({ echo "$DATABASE_URL"; find "$root/examples/dist/$name.js" "$dir" -type f -exec sha256sum {} + | sort; } | sha256sum)
@@ -122,7 +132,8 @@ deploy_examples() {
 
 build_examples() {
   local stamp=$root/examples/dist/.built
-  if [ -e "$stamp" ] && [ -z "$(find "$root/examples" \( -name node_modules -o -name dist \) -prune -o -type f -newer "$stamp" -print -quit)" ]; then return; fi
+  if [ -e "$stamp" ] &&
+    [ -z "$(find "$root/examples" \( -name node_modules -o -name dist \) -prune -o -type f -newer "$stamp" -print -quit)" ]; then return; fi
   local said
   say "building the examples"
   said=$(cd "$root/examples" && npm run --silent build 2>&1) || { printf '%s\n' "$said" >&2; die "the examples do not build"; }
@@ -165,17 +176,18 @@ build_examples
 
 trap stop_all EXIT
 trap 'say stopping; exit 0' INT TERM
-PGFN_JWT_SECRET=$(given_or_made PGFN_JWT_SECRET jwt-secret)
-PGFN_SECRET_KEY=$(given_or_made PGFN_SECRET_KEY secret-key)
+PGFN_JWT_SECRET=$(given_or_generated PGFN_JWT_SECRET jwt-secret)
+PGFN_SECRET_KEY=$(given_or_generated PGFN_SECRET_KEY secret-key)
 unset PGFN_JWT_SECRET_FILE PGFN_SECRET_KEY_FILE DATABASE_URL_FILE
 DATABASE_URL=$(database_url) || exit 2
-DATABASE_URL=$(url_of_owner "$DATABASE_URL") || exit 2
+urls=$(urls_of_logins "$DATABASE_URL") || exit 2
+while IFS= read -r line; do export "${line?}"; done <<<"$urls"
 PGFN_LISTEN=$listen
 export DATABASE_URL PGFN_JWT_SECRET PGFN_SECRET_KEY PGFN_LISTEN
 write_env
 require_database
 
-# A process group of its own: Ctrl-C is for this script, which then stops the sidecar in good order.
+# In its own process group: Ctrl-C reaches only this script, which then stops the sidecar and the database in order.
 setsid "$pgfn" serve >"$log" 2>&1 &
 sidecar=$!
 echo "$sidecar" >"$pid_file"

@@ -1,26 +1,35 @@
 #!/usr/bin/env bash
-# Runs every test (or the suites named), prints the counts of all together, and fails when anything fails.
-# The last line is `N passed, N failed` (`, N skipped`).
+# Runs every test, or those of the suites named: scripts/test.sh [--quick] [Guest] [Unit] [Integration] [Image] [EndToEnd]
+# --quick leaves out EndToEnd and the tests with the trait Speed=Slow. Fails when a test fails; the last line is `N passed, N failed` (`, N
+# skipped`).
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
+filter=() all=(Guest Unit Integration Image EndToEnd)
+if [ "${1:-}" = --quick ]; then filter=(-trait- Speed=Slow) all=(Guest Unit Integration); shift; fi
 suites=("$@")
-[ ${#suites[@]} -gt 0 ] || suites=(Guest Unit Integration EndToEnd)
+[ ${#suites[@]} -gt 0 ] || suites=("${all[@]}")
 results=$root/artifacts/test-results
 export PGFN_SHARED=${PGFN_SHARED:-$root/../shared}
 
 "$root/scripts/setup.sh"
-# binaryen makes random modules. Without it their tests are skipped, and say so.
-if [[ " ${suites[*]} " == *" Unit "* ]]; then command -v wasm-opt >/dev/null 2>&1 || ! can_install || install_packages binaryen; fi
-# Modules for functions are made of the examples by the compilers that are there.
+# binaryen generates random modules. Without it their tests are skipped.
+if [[ " ${suites[*]} " == *" Unit "* || " ${suites[*]} " == *" EndToEnd "* ]]; then
+  command -v wasm-opt >/dev/null 2>&1 || ! can_install || install_packages binaryen
+fi
+# The tests compile the modules of the examples with the compilers that are installed.
 if [[ " ${suites[*]} " == *" EndToEnd "* ]] && can_install; then
   command -v wat2wasm >/dev/null 2>&1 || install_packages wabt
   command -v clang >/dev/null 2>&1 && command -v wasm-ld >/dev/null 2>&1 && [ -e /usr/lib/wasm32-wasi/libc.a ] ||
     install_packages clang lld wasi-libc libclang-rt-dev-wasm32
-  [ -e /usr/bin/rustc ] && [ -d "$(/usr/bin/rustc --print sysroot)/lib/rustlib/wasm32-wasi" ] || install_packages rustc libstd-rust-dev-wasm32
-  # WASI came with Go 1.21; Debian 12 itself has 1.19.
-  ls -d /usr/lib/go-1.2[1-9] >/dev/null 2>&1 || go version 2>/dev/null | grep -qE 'go1\.(2[1-9]|[3-9][0-9])' || install_backports golang-1.23-go
+  [ -e /usr/bin/rustc ] && [ -d "$(/usr/bin/rustc --print sysroot)/lib/rustlib/wasm32-wasi" ] ||
+    install_packages rustc libstd-rust-dev-wasm32
+  # WASI needs Go 1.21; Debian 12 has 1.19.
+  ls -d /usr/lib/go-1.2[1-9] >/dev/null 2>&1 || go version 2>/dev/null | grep -qE 'go1\.(2[1-9]|[3-9][0-9])' ||
+    install_backports golang-1.23-go
   npm_install "$root/examples/assemblyscript"
   [ -e /usr/sbin/pgbouncer ] || install_packages pgbouncer
+  # A sidecar whose clock is wrong by a minute.
+  ls /usr/lib/*/faketime/libfaketime.so.1 >/dev/null 2>&1 || install_packages libfaketime
 fi
 if [[ " ${suites[*]} " == *" EndToEnd "* ]]; then npm_install "$root/tests/EndToEnd/servers"; fi
 rm -rf "$results"; mkdir -p "$results"
@@ -28,11 +37,21 @@ passed=0 failed=0 skipped=0
 
 count() { passed=$((passed + $1)); failed=$((failed + $2)); skipped=$((skipped + $3)); }
 
-run_guest() {
-  local log=$results/Guest.log
-  (cd "$guest_dir" && npm test --silent) >"$log" 2>&1 || cat "$log"
-  count "$(summary "$log" pass)" "$(summary "$log" fail)" "$(summary "$log" skipped)"
-  [ "$(summary "$log" pass)" -gt 0 ] || { cat "$log"; count 0 1 0; }
+# Runs a suite, with its output in a log, and prints how long it took.
+run() {
+  local suite=$1 started=$SECONDS
+  "run_${2:-dotnet}" "$suite" >"$results/$suite.log" 2>&1 || true
+  echo "== $suite: $((SECONDS - started)) s"
+}
+
+run_guest() { (cd "$guest_dir" && npm test --silent); }
+
+# Tests that mostly wait for a server or a sidecar run three at a time, also on two cores.
+run_dotnet() {
+  local threads=default
+  [ "$1" = Unit ] || threads=${PGFN_TEST_THREADS:-3}
+  dotnet exec "$root/artifacts/bin/Functions.PgSidecar.Tests.$1/release/Functions.PgSidecar.Tests.$1.dll" \
+    -noColor -noLogo -maxThreads "$threads" -trait- Needs=Docker ${filter[@]+"${filter[@]}"} -xml "$results/$1.xml"
 }
 
 # A figure of node's test runner: "# pass 12" or "ℹ pass 12".
@@ -41,27 +60,49 @@ summary() { { grep -oE "^(#|ℹ) $2 [0-9]+" "$1" || echo 0; } | grep -oE '[0-9]+
 # An attribute of the <assembly> element of xunit's report.
 attribute() { grep -oE "<assembly [^>]*" "$1" | grep -oE " $2=\"[0-9]+\"" | grep -oE '[0-9]+' | head -1; }
 
-run_dotnet() {
-  local suite=$1 report=$results/$1.xml
-  local dll=$root/artifacts/bin/Functions.PgSidecar.Tests.$suite/release/Functions.PgSidecar.Tests.$suite.dll
-  echo "== $suite"
-  dotnet exec "$dll" -noColor -noLogo -xml "$report" | tee "$results/$suite.log" || true
-  if [ ! -s "$report" ]; then count 0 1 0; echo "$suite did not finish"; return; fi
+count_guest() {
+  local log=$results/Guest.log
+  count "$(summary "$log" pass)" $(($(summary "$log" fail) + $(summary "$log" cancelled))) "$(summary "$log" skipped)"
+  if [ "$(summary "$log" pass)" -eq 0 ]; then count 0 1 0; fi
+  if [ "$(summary "$log" pass)" -eq 0 ] || [ $(($(summary "$log" fail) + $(summary "$log" cancelled))) -gt 0 ]; then cat "$log"; fi
+}
+
+count_dotnet() {
+  local report=$results/$1.xml
+  if [ ! -s "$report" ]; then count 0 1 0; cat "$results/$1.log"; echo "$1 did not finish"; return; fi
   local errors; errors=$(attribute "$report" errors)
   count "$(attribute "$report" passed)" $(($(attribute "$report" failed) + ${errors:-0})) "$(attribute "$report" skipped)"
 }
 
+echo "== format"
+if ! "$root/scripts/format.sh" --check >"$results/format.log" 2>&1; then
+  cat "$results/format.log"
+  echo "0 passed, 1 failed"
+  exit 1
+fi
 echo "== build"
-if ! dotnet build "$root/Functions.PgSidecar.slnx" -c Release -nologo -v quiet >"$results/build.log" 2>&1; then
+if ! dotnet build "$root/Functions.PgSidecar.sln" -c Release -nologo -v quiet >"$results/build.log" 2>&1; then
   cat "$results/build.log"
   echo "0 passed, 1 failed"
   exit 1
 fi
+# Unit tests use the processor, and some measure it: they run alone. So do the end-to-end tests, whose functions have deadlines.
 for suite in "${suites[@]}"; do
-  if [ "$suite" = Guest ]; then echo "== Guest"; run_guest; else run_dotnet "$suite"; fi
+  case $suite in
+    Unit | EndToEnd) ;;
+    Guest) run Guest guest & ;;
+    *) run "$suite" & ;;
+  esac
+done
+wait
+for suite in "${suites[@]}"; do
+  case $suite in Unit | EndToEnd) run "$suite" ;; esac
+done
+for suite in "${suites[@]}"; do
+  if [ "$suite" = Guest ]; then count_guest; else count_dotnet "$suite"; fi
 done
 
-# What failed is told once more, with the beginning of its reason, where somebody who sees only the end of the output finds it.
+# Each failure, with the beginning of its reason.
 for log in "$results"/*.log; do
   awk '/\[FAIL\]$/ { left = 15 } /^  Finished:/ { left = 0 } left-- > 0' "$log" | cut -c 1-500
 done

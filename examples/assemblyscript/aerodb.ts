@@ -1,4 +1,4 @@
-// What the sidecar offers to modules: docs/wasm-abi.md.
+// The imports by which modules call the sidecar: docs/wasm-abi.md.
 
 @external("aerodb", "db_query")
 declare function db_query(sql: usize, sqlLength: i32, parameters: usize, parametersLength: i32): i32;
@@ -12,7 +12,7 @@ declare function result_len(): i32;
 @external("aerodb", "result_read")
 declare function result_read(offset: i32, buffer: usize, length: i32): i32;
 
-/** Whether the last call succeeded, and its JSON: what was asked for, or the error. */
+/** The result of a call: whether it succeeded, and the JSON of its result or error. */
 export class Result {
   constructor(public ok: bool, public json: string) {}
 }
@@ -27,23 +27,23 @@ export function query(sql: string, parameters: string = "[]"): Result {
   return new Result(status == 0, String.UTF8.decode(result));
 }
 
-/** A line of the log: 0 debug, 1 info, 2 warn, 3 error. */
+/** Writes a line to the log: 0 debug, 1 info, 2 warn, 3 error. */
 export function log(level: i32, text: string): void {
   const line = String.UTF8.encode(text);
   aerodb_log(level, changetype<usize>(line), line.byteLength);
 }
 
-/** The sidecar asks for the room of the event. Nothing is freed: the memory is put back after each invocation. */
+/** Called by the sidecar to allocate memory for the event. Nothing is freed: memory is restored after each invocation. */
 export function alloc(length: i32): usize {
   return heap.alloc(length);
 }
 
-/** The event as its JSON. */
+/** Reads the event's JSON. */
 export function read(address: usize, length: i32): string {
   return String.UTF8.decodeUnsafe(address, length);
 }
 
-/** A handler's result: where the answer is. */
+/** Encodes a handler's result: the address and length of the answer. */
 export function answer(json: string): u64 {
   const bytes = String.UTF8.encode(json);
   return ((changetype<usize>(bytes) as u64) << 32) | (bytes.byteLength as u64);

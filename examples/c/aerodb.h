@@ -1,4 +1,4 @@
-// What the sidecar offers to modules beside WASI: docs/wasm-abi.md.
+// The older imports by which modules call the sidecar, one for each operation (docs/wasm-abi.md). pgfn.h declares the generic one.
 #pragma once
 #include <stdlib.h>
 
@@ -23,13 +23,13 @@ AERODB(env) int aerodb_env(const char *name, size_t length);
 // Levels: 0 debug, 1 info, 2 warn, 3 error.
 AERODB(log) int aerodb_log(int level, const char *text, size_t length);
 
-// What the last call came to stays with the host until the next one; read it in pieces, or whole.
+// The host keeps the result and the body of the last call until the next one. They can be read whole or in pieces.
 AERODB(result_len) size_t aerodb_result_len(void);
 AERODB(result_read) int aerodb_result_read(size_t offset, void *buffer, size_t length);
 AERODB(body_len) size_t aerodb_body_len(void);
 AERODB(body_read) int aerodb_body_read(size_t offset, void *buffer, size_t length);
 
-// The last result as a text that ends with a zero. It is the caller's; nothing has to be freed before an invocation ends.
+// The last result as a text that ends with a zero. It belongs to the caller; nothing has to be freed before an invocation ends.
 static inline char *aerodb_result(void) {
     size_t length = aerodb_result_len();
     char *text = malloc(length + 1);

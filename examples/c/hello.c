@@ -1,4 +1,4 @@
-// A WASI command in C: the event comes by the standard input, the answer goes to the standard output, what is for the log to the standard error stream.
+// A WASI command in C: it reads the event from the standard input, and writes the answer to the standard output and the log to the standard error.
 //   clang --target=wasm32-wasi -O2 -o hello.wasm hello.c && pgfn deploy hello-c --wasm hello.wasm
 #include <stdio.h>
 #include <stdlib.h>

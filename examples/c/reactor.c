@@ -1,4 +1,4 @@
-// A reactor in C: what main would do at every start is done once, at deploy, and each invocation finds it in memory.
+// A reactor in C: its initialisation runs once, at deploy, and each invocation finds the result in memory.
 //   clang --target=wasm32-wasi -mexec-model=reactor -O2 -o reactor.wasm reactor.c && pgfn deploy reactor-c --wasm reactor.wasm
 #include <stdint.h>
 #include <stdio.h>

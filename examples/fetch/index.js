@@ -1,4 +1,4 @@
-// Asks another service, within a time limit. Only the hosts in function.json can be reached; any other is refused.
+// Calls another service, within a time limit. Only the hosts in function.json are allowed; requests to others fail.
 const limit = 3_000;
 
 export async function handler(event) {

@@ -27,7 +27,9 @@ func query(sql string, parameters ...any) (json.RawMessage, error) {
 	if err != nil {
 		return nil, err
 	}
-	status := dbQuery(unsafe.Pointer(unsafe.StringData(sql)), uint32(len(sql)), unsafe.Pointer(unsafe.SliceData(values)), uint32(len(values)))
+	status := dbQuery(
+		unsafe.Pointer(unsafe.StringData(sql)), uint32(len(sql)),
+		unsafe.Pointer(unsafe.SliceData(values)), uint32(len(values)))
 	runtime.KeepAlive(values)
 	result := make([]byte, resultLength())
 	resultRead(0, unsafe.Pointer(unsafe.SliceData(result)), uint32(len(result)))
@@ -49,7 +51,7 @@ func main() {
 		Method string `json:"method"`
 	}
 	if err := json.NewDecoder(os.Stdin).Decode(&event); err != nil {
-		log.Fatal(err) // a line of the log, and the invocation has failed
+		log.Fatal(err) // writes a line to the log and fails the invocation
 	}
 	log.Printf("%s got a %s", os.Args[0], event.Method)
 

@@ -1,4 +1,4 @@
-// Notes: create, read, update, delete. No statement mentions an owner: the column's default and the policies do.
+// Notes: create, read, update, delete. No statement mentions an owner: the column's default sets it and the policies check it.
 const columns = "id, title, body, created_at, updated_at";
 const isId = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 

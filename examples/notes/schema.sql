@@ -1,4 +1,4 @@
--- Notes that only their owners see and change. Safe to run again.
+-- Notes that only their owners may see and change. Safe to run again.
 set client_min_messages = warning;
 create schema if not exists examples;
 grant usage on schema examples to anon, authenticated, service_role;

@@ -1,5 +1,5 @@
-// Reads a user by id. The query names any user; row-level security decides which rows the caller may see, so asking for
-// somebody else's id finds nobody.
+// Reads a user by id. Row-level security decides which rows the caller may see, so a query for another user's id returns
+// no row.
 export async function handler(event) {
   const user_id = event.body?.user_id ?? event.user_id;
   const users = await db.query("SELECT id, email, display_name, created_at FROM examples.users WHERE id = $1", [user_id]);

@@ -1,4 +1,4 @@
--- Users who see themselves only. Safe to run again.
+-- Users, each of whom sees only their own row. Safe to run again.
 set client_min_messages = warning;
 create schema if not exists examples;
 grant usage on schema examples to anon, authenticated, service_role;

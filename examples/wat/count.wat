@@ -1,4 +1,4 @@
-;; A reactor written by hand: queries the database and answers with what it says.
+;; A reactor written by hand: queries the database and answers with the result.
 ;;   wat2wasm count.wat && pgfn deploy count-wat --wasm count.wasm
 (module
   (import "aerodb" "db_query" (func $db_query (param i32 i32 i32 i32) (result i32)))
@@ -8,7 +8,7 @@
   (data (i32.const 0) "select count(*) as users from examples.users")
   (global $free (mut i32) (i32.const 1024))
 
-  ;; Room at the end of what is in use; memory grows to hold it.
+  ;; Allocates behind the used part of memory, and grows memory if needed.
   (func $alloc (export "alloc") (param $length i32) (result i32)
     (local $address i32)
     (local.set $address (global.get $free))

@@ -1,4 +1,4 @@
-// Fired by rows: each new member gets a profile. The event's id makes a second delivery harmless.
+// Fired by row changes: creates a profile for each new member. ON CONFLICT makes a second delivery harmless.
 export async function handler(event) {
   const { id, email } = event.new;
   const { rowCount } = await db.query(

@@ -1,4 +1,4 @@
--- Members, and the profiles that a function makes for them. Safe to run again.
+-- Members, and the profiles that a function creates for them. Safe to run again.
 set client_min_messages = warning;
 create schema if not exists examples;
 grant usage on schema examples to anon, authenticated, service_role;

@@ -1,4 +1,4 @@
--- Run once the function is deployed. On a server whose wal_level is not logical there is nothing to be fired by.
+-- Run after the function is deployed. Triggers need a server with wal_level = logical.
 set client_min_messages = warning;
 select functions.create_trigger('welcome', 'welcome', 'examples.members', '{INSERT}', '{"order_by": "email"}')
 where current_setting('wal_level') = 'logical';

@@ -1,5 +1,5 @@
-// The Workers form: a router by URL over env.DB. A list of links, and a redirect that counts its visitors. The request's
-// path begins below the function's name.
+// The Workers form: routes by URL, over env.DB. It lists links, and counts visitors when it redirects. The request's path
+// starts after the function's name.
 
 async function listLinks(env) {
   const { results } = await env.DB.prepare("SELECT slug, url, visits FROM examples.links ORDER BY slug").all();
@@ -18,7 +18,7 @@ async function addLink(request, env) {
       .first();
     return link ? Response.json(link, { status: 201 }) : Response.json({ error: "That slug is taken." }, { status: 409 });
   } catch (error) {
-    // insufficient_privilege: only those who are signed in were granted insert.
+    // insufficient_privilege: only signed-in users may insert.
     if (error.code === "42501") return Response.json({ error: "Sign in to add links." }, { status: 403 });
     throw error;
   }

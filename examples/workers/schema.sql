@@ -1,4 +1,4 @@
--- Links that everybody reads and those who are signed in add. Safe to run again.
+-- Links that everyone may read and signed-in users may add. Safe to run again.
 set client_min_messages = warning;
 create schema if not exists examples;
 grant usage on schema examples to anon, authenticated, service_role;

@@ -3,12 +3,13 @@ using System.Runtime.InteropServices;
 namespace Functions.PgSidecar;
 
 /// <summary>
-/// On Linux: no process that serves has diagnostics (a socket in the directory of temporary files, by which the same user attaches, dumps memory and loads
-/// code), and neither it nor its children can gain privileges (<c>no_new_privs</c>).
+/// On Linux: disables the runtime's diagnostics in serving processes (a socket in the temporary directory, through which the same user can
+/// attach, dump memory and load code), and prevents the process and its children from gaining privileges (<c>no_new_privs</c>).
 /// </summary>
 /// <remarks>
-/// The runtime reads <c>DOTNET_EnableDiagnostics</c> from the environment only, before any code of ours runs, and <c>no_new_privs</c> holds for the threads
-/// that are made after it. Both hold from the first instruction when the process replaces itself: the same file, the same arguments, the same process id.
+/// The runtime reads <c>DOTNET_EnableDiagnostics</c> only from the environment, before any of our code runs, and <c>no_new_privs</c>
+/// applies only to threads that are created after it is set. Both apply from the first instruction when the process replaces itself
+/// (execve): with the same file, the same arguments and the same process id.
 /// </remarks>
 internal static partial class ProcessHardening
 {
@@ -16,13 +17,15 @@ internal static partial class ProcessHardening
     private const int SetNoNewPrivileges = 38;
     private const int GetNoNewPrivileges = 39;
 
-    /// <summary>Returns where nothing is left to do, or nothing can be done; else the process begins again.</summary>
+    /// <summary>Returns if nothing is left to do, or nothing can be done; otherwise restarts the process.</summary>
     public static void Apply()
     {
         if (!OperatingSystem.IsLinux())
             return;
-        // Whoever sets the variable, to 1 for a debugging session say, decides.
-        var isDecided = Environment.GetEnvironmentVariable(DiagnosticsVariable) is not null || Environment.GetEnvironmentVariable("COMPlus_EnableDiagnostics") is not null;
+        // An explicitly set variable takes precedence, for example 1 for a debugging session.
+        var isDecided =
+            Environment.GetEnvironmentVariable(DiagnosticsVariable) is not null
+            || Environment.GetEnvironmentVariable("COMPlus_EnableDiagnostics") is not null;
         var gains = ProcessControl(GetNoNewPrivileges, 0, 0, 0, 0) == 0 && ProcessControl(SetNoNewPrivileges, 1, 0, 0, 0) == 0;
         if (isDecided && !gains)
             return;
@@ -34,10 +37,12 @@ internal static partial class ProcessHardening
         Restart();
     }
 
-    /// <summary>The runtime removes its sockets when it ends, not when it is replaced.</summary>
+    /// <summary>The runtime removes its sockets when it exits, but not when the process is replaced.</summary>
     private static void RemoveSockets()
     {
-        foreach (var pattern in new[] { $"dotnet-diagnostic-{Environment.ProcessId}-*-socket", $"clr-debug-pipe-{Environment.ProcessId}-*" })
+        foreach (
+            var pattern in new[] { $"dotnet-diagnostic-{Environment.ProcessId}-*-socket", $"clr-debug-pipe-{Environment.ProcessId}-*" }
+        )
         {
             try
             {
@@ -46,18 +51,18 @@ internal static partial class ProcessHardening
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
-                // A name without a listener stays behind.
+                // The name stays behind, without a listener.
             }
         }
     }
 
-    /// <summary>Returns only where the file is gone or may not be executed.</summary>
+    /// <summary>Returns only if the file no longer exists or may not be executed.</summary>
     private static unsafe void Restart()
     {
-        // By its own name, which is the process's name then too.
+        // By its own name, which becomes the process's name.
         if (File.ResolveLinkTarget("/proc/self/exe", returnFinalTarget: false)?.FullName is not { } executable || !File.Exists(executable))
             return;
-        // The arguments as they are, one after the other, each with a zero at its end.
+        // The arguments as they are, one after the other, each terminated by a zero.
         var arguments = File.ReadAllBytes("/proc/self/cmdline");
         if (arguments.Length == 0)
             return;

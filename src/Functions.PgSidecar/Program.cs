@@ -1,8 +1,8 @@
 using System.CommandLine;
 using Functions.PgSidecar.Cli;
-using Functions.PgSidecar.Sandbox.Wasi;
+using Functions.PgSidecar.Sandbox.Modules;
 
-// Not a command for people: the sidecar starts itself so to compile a module, in a process that it can kill.
+// Not a command for people: the sidecar starts itself with it to compile a module in a process that it can kill.
 if (args is [var argument] && argument == WasmEngine.CompilerArgument)
 {
     WasmEngine.RunCompiler();
@@ -17,6 +17,10 @@ var root = new RootCommand("Functions.PgSidecar: runs functions in WebAssembly s
     UninstallCommand.Create(),
     DeployCommand.Create(),
     TokenCommand.Create(),
+    HealthCommand.Create(),
+    DoctorCommand.Create(),
 };
-// A stop takes as long as PGFN_SHUTDOWN_TIMEOUT lets it; System.CommandLine's own patience is two seconds.
-return await root.Parse(Usage.Expand(args)).InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = Timeout.InfiniteTimeSpan });
+
+// A shutdown takes as long as PGFN_SHUTDOWN_TIMEOUT allows; System.CommandLine's own timeout is two seconds.
+return await root.Parse(Usage.Expand(args))
+    .InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = Timeout.InfiniteTimeSpan });

@@ -6,19 +6,40 @@ using Functions.PgSidecar.Benchmarks.Http;
 using Functions.PgSidecar.Benchmarks.Installation;
 using Functions.PgSidecar.Benchmarks.Invocations;
 using Functions.PgSidecar.Benchmarks.Modules;
+using Functions.PgSidecar.Benchmarks.Queues;
+using Functions.PgSidecar.Benchmarks.Replicas;
 using Functions.PgSidecar.Benchmarks.Report;
+using Functions.PgSidecar.Benchmarks.Schedules;
+using Functions.PgSidecar.Benchmarks.Vectors;
+using Functions.PgSidecar.Benchmarks.Webhooks;
 
 namespace Functions.PgSidecar.Benchmarks;
 
 /// <summary>One run of the benchmarks, as the command line describes it.</summary>
 internal sealed class BenchmarkCommand
 {
-    public const string Usage = "Functions.PgSidecar.Benchmarks [--seconds N] [--rounds N] [--only http,invocation,query,cold,memory,engine,kernels,module,events,writer]";
+    public const string Usage =
+        "Functions.PgSidecar.Benchmarks [--seconds N] [--rounds N] [--only http,invocation,query,cache,storage,vectors,cold,memory,engine,kernels,module,events,writer,webhook,schedules,replicas]";
 
     private static readonly IBenchmark[] All =
     [
-        new HttpBenchmark(), new InvocationBenchmark(), new QueryBenchmark(), new ColdStartBenchmark(), new MemoryBenchmark(), new EngineBenchmark(),
-        new KernelBenchmark(), new ModuleBenchmark(), new EventsBenchmark(), new WriterBenchmark(),
+        new HttpBenchmark(),
+        new InvocationBenchmark(),
+        new QueryBenchmark(),
+        new CacheBenchmark(),
+        new QueueBenchmark(),
+        new StorageBenchmark(),
+        new VectorBenchmark(),
+        new ColdStartBenchmark(),
+        new MemoryBenchmark(),
+        new EngineBenchmark(),
+        new KernelBenchmark(),
+        new ModuleBenchmark(),
+        new EventsBenchmark(),
+        new WriterBenchmark(),
+        new WebhookBenchmark(),
+        new ScheduleBenchmark(),
+        new ReplicaBenchmark(),
     ];
 
     private int seconds = 8;

@@ -24,7 +24,8 @@ internal sealed record BenchmarkRun(Repository Repository, PrivateInstallation I
     public const string User = "11111111-1111-4111-8111-111111111111";
 
     /// <summary>
-    /// How long each server is pressed before it counts: until its just-in-time compiler is done. Ours has thousands of the engine's functions to do,
+    /// How long each server is pressed before it counts: until its just-in-time compiler is done. Ours has thousands of the engine's
+    /// functions to do,
     /// which run instrumented meanwhile, at several times their later cost.
     /// </summary>
     public TimeSpan WarmUp => Round * 3;

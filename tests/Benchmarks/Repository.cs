@@ -4,22 +4,29 @@ namespace Functions.PgSidecar.Benchmarks;
 internal sealed record Repository(string Root)
 {
     /// <summary>The sidecar, as its user runs it.</summary>
-    public string Executable => Path.Combine(Root, "artifacts/bin/Functions.PgSidecar", new DirectoryInfo(AppContext.BaseDirectory).Name, "pgfn");
+    public string Executable =>
+        Path.Combine(Root, "artifacts/bin/Functions.PgSidecar", new DirectoryInfo(AppContext.BaseDirectory).Name, "pgfn");
 
     /// <summary>The handler that every server runs, and what drives them.</summary>
     public string Peers => Path.Combine(Root, "tests/Benchmarks/peers");
 
     /// <summary>workerd's executable, or <see langword="null"/> where npm has not installed one.</summary>
-    public string? Workerd => Directory.Exists(WorkerdPackages)
-        ? Directory.EnumerateDirectories(WorkerdPackages, "workerd-*").Select(package => Path.Combine(package, "bin/workerd")).FirstOrDefault(File.Exists)
-        : null;
+    public string? Workerd =>
+        Directory.Exists(WorkerdPackages)
+            ? Directory
+                .EnumerateDirectories(WorkerdPackages, "workerd-*")
+                .Select(package => Path.Combine(package, "bin/workerd"))
+                .FirstOrDefault(File.Exists)
+            : null;
 
     /// <summary>Where figures are written.</summary>
     public string Results => Path.Combine(Root, "artifacts/bench");
 
-    /// <summary>The npm package of the engine, for Node.js to run the same module; <see langword="null"/> where it is not installed.</summary>
+    /// <summary>
+    /// The npm package of the engine, for Node.js to run the same module; <see langword="null"/> where it is not installed.
+    /// </summary>
     public string? EnginePackage =>
-        Path.Combine(Root, "src/Functions.PgSidecar.Sandbox/Guest/node_modules/quickjs-wasi") is var folder && Directory.Exists(folder) ? folder : null;
+        Path.Combine(Root, "src/guest/node_modules/quickjs-wasi") is var folder && Directory.Exists(folder) ? folder : null;
 
     private string WorkerdPackages => Path.Combine(Peers, "node_modules/@cloudflare");
 
@@ -31,7 +38,7 @@ internal sealed record Repository(string Root)
     {
         for (var folder = new DirectoryInfo(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
         {
-            if (File.Exists(Path.Combine(folder.FullName, "Functions.PgSidecar.slnx")))
+            if (File.Exists(Path.Combine(folder.FullName, "Functions.PgSidecar.sln")))
                 return new Repository(folder.FullName);
         }
         throw new InvalidOperationException("The benchmarks run from a build inside the repository.");

@@ -16,14 +16,21 @@ public sealed class AuthTests(SidecarFixture sidecar)
         Tokens.Sign(new() { ["role"] = "service_role", ["exp"] = Soon }, algorithm: "none"),
         Tokens.Sign(new() { ["role"] = "service_role", ["exp"] = Soon }, secret: "another secret, just as long as it must be"),
         Tokens.Sign(new() { ["role"] = "authenticated", ["exp"] = DateTimeOffset.UtcNow.AddHours(-1).ToUnixTimeSeconds() }),
-        Tokens.Sign(new() { ["role"] = "authenticated", ["nbf"] = Soon, ["exp"] = Soon }),
+        Tokens.Sign(
+            new()
+            {
+                ["role"] = "authenticated",
+                ["nbf"] = Soon,
+                ["exp"] = Soon,
+            }
+        ),
         Tokens.Sign(new() { ["role"] = "authenticated\"; drop role x", ["exp"] = Soon }),
         Tokens.Sign(new() { ["role"] = "authenticated", ["exp"] = Soon }, algorithm: "HS512"),
     ];
 
     [Theory]
     [MemberData(nameof(BadTokens))]
-    public async Task A_token_that_proves_nothing_is_refused_with_401(string token)
+    public async Task Invalid_token_gets_401(string token)
     {
         var name = await sidecar.DeployAsync("export const handler = () => ({ reached: true });");
         using var request = new HttpRequestMessage(HttpMethod.Post, "/functions/v1/invoke/" + name);
@@ -36,14 +43,16 @@ public sealed class AuthTests(SidecarFixture sidecar)
     }
 
     [Fact]
-    public async Task Without_a_token_a_function_is_reached_only_where_it_says_so_and_then_as_anon()
+    public async Task Request_without_token_runs_as_anon_only_where_the_function_allows_it()
     {
         var guarded = await sidecar.DeployAsync("export const handler = () => 'reached';");
         using (var response = await sidecar.SendAsync(HttpMethod.Get, guarded, null, token: null))
             Assert.Equal(HttpStatusCode.Unauthorized, response.StatusCode);
 
         var open = await sidecar.DeployAsync(
-            "export const handler = async event => ({ user: event.user_id, role: (await db.query('select functions.role() as r'))[0].r });", """{"verify_jwt":false}""");
+            "export const handler = async event => ({ user: event.user_id, role: (await db.query('select functions.role() as r'))[0].r });",
+            """{"verify_jwt":false}"""
+        );
         using (var response = await sidecar.SendAsync(HttpMethod.Get, open, null, token: null))
             Assert.Equal("""{"user":null,"role":"anon"}""", await response.Content.ReadAsStringAsync());
     }
@@ -51,9 +60,11 @@ public sealed class AuthTests(SidecarFixture sidecar)
     [Fact]
     public async Task A_preflight_needs_no_token()
     {
-        var name = await sidecar.DeployAsync("""
+        var name = await sidecar.DeployAsync(
+            """
             export default { fetch: request => new Response(null, { status: 204, headers: { 'access-control-allow-origin': '*', 'x-method': request.method } }) };
-            """);
+            """
+        );
         using var response = await sidecar.SendAsync(HttpMethod.Options, name, null, token: null);
         Assert.Equal(HttpStatusCode.NoContent, response.StatusCode);
         Assert.Equal("*", Assert.Single(response.Headers.GetValues("access-control-allow-origin")));
@@ -70,7 +81,7 @@ public sealed class AuthTests(SidecarFixture sidecar)
     }
 
     [Fact]
-    public async Task A_role_that_was_not_granted_to_functions_is_refused_by_the_database()
+    public async Task Role_not_granted_to_functions_is_refused_by_the_database()
     {
         var name = await sidecar.DeployAsync("export const handler = async () => (await db.query('select current_user as me'))[0];");
         using var response = await sidecar.PostAsync(name, role: "postgres");
@@ -79,24 +90,28 @@ public sealed class AuthTests(SidecarFixture sidecar)
     }
 
     [Fact]
-    public async Task A_role_of_the_users_own_is_refused_until_it_is_granted_and_then_has_its_own_rights_only()
+    public async Task Custom_role_is_refused_until_granted_and_then_has_only_its_own_rights()
     {
         var role = "clerk_" + Guid.NewGuid().ToString("n")[..8];
-        await sidecar.Database.ExecuteAsync($"""
+        await sidecar.Database.ExecuteAsync(
+            $"""
             create role {role};
             create table ledger_{role} (line text);
             create table secrets_{role} (line text);
             insert into ledger_{role} values ('in the ledger');
             grant select on ledger_{role} to {role};
-            """);
-        var name = await sidecar.DeployAsync($$"""
+            """
+        );
+        var name = await sidecar.DeployAsync(
+            $$"""
             export async function handler() {
               const code = sql => db.query(sql).then(() => null, error => error.code);
               const [who] = await db.query("select current_user as role, functions.role() as claimed, functions.uid()::text as uid");
               const rows = await db.query('select line from ledger_{{role}}');
               return { ...who, line: rows[0].line, secret: await code('select * from secrets_{{role}}'), leave: await code('set role service_role') };
             }
-            """);
+            """
+        );
         using (var refused = await sidecar.PostAsync(name, role: role))
             Assert.False(refused.IsSuccessStatusCode);
 
@@ -111,27 +126,29 @@ public sealed class AuthTests(SidecarFixture sidecar)
         }
         finally
         {
-            // Roles belong to the cluster, not to the test's database.
-            await sidecar.Database.ExecuteAsync($"delete from functions_private.roles where role = '{role}'; drop owned by {role}, pgfn_{role}; drop role pgfn_{role}, {role}");
+            // Roles belong to the cluster, not to the database of the test.
+            await sidecar.Database.ExecuteAsync(
+                $"delete from functions_private.roles where role = '{role}'; drop owned by {role}, pgfn_{role}; drop role pgfn_{role}, {role}"
+            );
         }
     }
 
-    /// <summary>The answer, as soon as the sidecar has heard of the grant.</summary>
+    /// <summary>The response, once the sidecar has been notified of the grant.</summary>
     private async Task<JsonNode> GrantedAsync(string name, string role)
     {
-        using var patience = new CancellationTokenSource(TimeSpan.FromMinutes(2));
-        using var pulse = new PeriodicTimer(TimeSpan.FromMilliseconds(20));
+        using var timeout = new CancellationTokenSource(TimeSpan.FromMinutes(2));
+        using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(20));
         while (true)
         {
             using var response = await sidecar.PostAsync(name, role: role, subject: Alice);
             if (response.IsSuccessStatusCode)
-                return JsonNode.Parse(await response.Content.ReadAsStringAsync(patience.Token))!;
-            await pulse.WaitForNextTickAsync(patience.Token);
+                return JsonNode.Parse(await response.Content.ReadAsStringAsync(timeout.Token))!;
+            await timer.WaitForNextTickAsync(timeout.Token);
         }
     }
 
     [Fact]
-    public async Task The_apikey_header_carries_a_token_as_Supabase_clients_send_it()
+    public async Task Apikey_header_carries_a_token_as_Supabase_clients_send_it()
     {
         var name = await sidecar.DeployAsync("export const handler = event => ({ user: event.user_id });");
         using var request = new HttpRequestMessage(HttpMethod.Post, "/functions/v1/invoke/" + name);

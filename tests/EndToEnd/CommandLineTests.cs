@@ -43,7 +43,10 @@ public sealed class CommandLineTests : IDisposable
     public async Task A_token_is_signed_with_the_secret_of_pgfn_json()
     {
         await File.WriteAllTextAsync(
-            Path.Combine(directory.FullName, "pgfn.json"), $$"""{"PGFN_JWT_SECRET":"{{Secret}}"}""", TestContext.Current.CancellationToken);
+            Path.Combine(directory.FullName, "pgfn.json"),
+            $$"""{"PGFN_JWT_SECRET":"{{Secret}}"}""",
+            TestContext.Current.CancellationToken
+        );
 
         var (code, output, _) = await RunAsync(["token"]);
 
@@ -54,7 +57,7 @@ public sealed class CommandLineTests : IDisposable
     [Theory]
     [InlineData("", "PGFN_JWT_SECRET: is not set; tokens are signed with it.")]
     [InlineData("short", "PGFN_JWT_SECRET is 5 bytes long; at least 32 are needed (openssl rand -base64 48 makes one).")]
-    public async Task Without_a_usable_secret_there_is_one_line_and_no_token(string secret, string line)
+    public async Task Token_command_without_a_usable_secret_prints_one_line_and_no_token(string secret, string line)
     {
         var (code, output, error) = await RunAsync(["token"], ("PGFN_JWT_SECRET", secret));
 
@@ -68,7 +71,7 @@ public sealed class CommandLineTests : IDisposable
     [InlineData("-1")]
     [InlineData("1000000")]
     [InlineData("soon")]
-    public async Task A_lifetime_that_is_none_is_refused(string hours)
+    public async Task Invalid_lifetime_is_refused(string hours)
     {
         var (code, output, error) = await RunAsync(["token", "--hours", hours], ("PGFN_JWT_SECRET", Secret));
 
@@ -92,7 +95,7 @@ public sealed class CommandLineTests : IDisposable
     }
 
     [Fact]
-    public async Task Help_of_a_command_is_its_own()
+    public async Task Each_command_has_its_own_help()
     {
         var (code, output, _) = await RunAsync(["help", "token"]);
 
@@ -101,7 +104,7 @@ public sealed class CommandLineTests : IDisposable
     }
 
     [Fact]
-    public async Task The_version_is_a_version()
+    public async Task Version_option_prints_a_version()
     {
         var (code, output, _) = await RunAsync(["--version"]);
 
@@ -128,7 +131,7 @@ public sealed class CommandLineTests : IDisposable
         return (process.ExitCode, await output, await error);
     }
 
-    /// <summary>Checks the signature with a key of our own making, and returns the claims.</summary>
+    /// <summary>Verifies the signature independently of the product and returns the claims.</summary>
     private static JsonElement Verify(string token)
     {
         var parts = token.Split('.');

@@ -4,18 +4,24 @@ using Functions.PgSidecar.Testing;
 
 namespace Functions.PgSidecar.Tests.EndToEnd;
 
-/// <summary>What callers see where a function holds all the database connections that it may.</summary>
+/// <summary>What callers see when a function holds all connections of its share.</summary>
 public sealed class ConnectionTests
 {
     [Fact]
-    public async Task A_function_that_holds_its_share_is_answered_503_with_the_limits_name_and_other_functions_go_on()
+    public async Task Function_at_its_connection_share_gets_503_that_names_the_limit_and_others_continue()
     {
         await using var database = await TestDatabase.CreateAsync();
-        await using var sidecar = await SidecarProcess.StartAsync(database.ConnectionString, ("PGFN_DB_POOL_SIZE", "2"), ("PGFN_DB_CONNECTIONS_PER_FUNCTION", "1"));
-        await database.ExecuteAsync("""
+        await using var sidecar = await SidecarProcess.StartAsync(
+            database.ConnectionString,
+            ("PGFN_DB_POOL_SIZE", "2"),
+            ("PGFN_DB_CONNECTIONS_PER_FUNCTION", "1")
+        );
+        await database.ExecuteAsync(
+            """
             select functions.deploy('hog', 'export const handler = () => db.transaction(() => db.query(''select 1''))', options => '{"verify_jwt": false}');
             select functions.deploy('neighbour', 'export const handler = () => db.query(''select 1 as one'')', options => '{"verify_jwt": false}');
-            """);
+            """
+        );
         await database.ExecuteAsync("call functions.wait_ready('hog')");
         await database.ExecuteAsync("call functions.wait_ready('neighbour')");
         using var http = new HttpClient { BaseAddress = sidecar.Url };

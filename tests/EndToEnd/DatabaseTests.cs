@@ -2,48 +2,68 @@ using System.Text.Json.Nodes;
 
 namespace Functions.PgSidecar.Tests.EndToEnd;
 
-/// <summary>The database binding as functions see it: roles, types, errors, transactions.</summary>
+/// <summary>The database binding in functions: roles, types, errors, transactions.</summary>
 public sealed class DatabaseTests(SidecarFixture sidecar)
 {
     private const string Alice = "11111111-1111-4111-8111-111111111111";
     private const string Bob = "22222222-2222-4222-8222-222222222222";
 
     [Fact]
-    public async Task A_function_sees_what_its_caller_may_see()
+    public async Task Function_sees_only_what_its_caller_may_see()
     {
-        await sidecar.Database.ExecuteAsync($"""
+        await sidecar.Database.ExecuteAsync(
+            $"""
             create table diary (owner uuid not null default functions.uid(), entry text);
             alter table diary enable row level security;
             create policy own on diary to authenticated using (owner = (select functions.uid())) with check (owner = (select functions.uid()));
             grant select, insert on diary to authenticated, service_role;
             grant select on diary to anon;
             insert into diary values ('{Alice}', 'alice 1'), ('{Bob}', 'bob 1');
-            """);
-        var name = await sidecar.DeployAsync("""
+            """
+        );
+        var name = await sidecar.DeployAsync(
+            """
             export async function handler(event) {
               if (event.body.write) await db.query('insert into diary (entry) values ($1)', [event.body.write]);
               const rows = await db.query('select entry from diary order by entry');
               return { rows: rows.map(row => row.entry), count: rows.rowCount };
             }
-            """);
+            """
+        );
         Assert.Equal("""{"rows":["alice 1"],"count":1}""", (await sidecar.CallAsync(name, subject: Alice))!.ToJsonString());
-        Assert.Equal("""{"rows":["alice 1","alice 2"],"count":2}""", (await sidecar.CallAsync(name, """{"write":"alice 2"}""", subject: Alice))!.ToJsonString());
+        Assert.Equal(
+            """{"rows":["alice 1","alice 2"],"count":2}""",
+            (await sidecar.CallAsync(name, """{"write":"alice 2"}""", subject: Alice))!.ToJsonString()
+        );
         Assert.Equal("""{"rows":["bob 1"],"count":1}""", (await sidecar.CallAsync(name, subject: Bob))!.ToJsonString());
         Assert.Equal("""{"rows":[],"count":0}""", (await sidecar.CallAsync(name, role: "anon"))!.ToJsonString());
         Assert.Equal(3, (int)(await sidecar.CallAsync(name, role: "service_role"))!["count"]!);
     }
 
     [Fact]
-    public async Task A_password_that_a_function_gives_its_login_is_replaced()
+    public async Task Password_that_a_function_sets_for_its_login_is_replaced()
     {
         var role = "code_" + Guid.NewGuid().ToString("N")[..12];
-        await sidecar.Database.ExecuteAsync($"""
+        await sidecar.Database.ExecuteAsync(
+            $"""
             create role {role}; select functions.grant_role('{role}');
             create function public.run_{role}(sql text) returns void language plpgsql as $$ begin perform set_config('role', 'none', true); execute sql; end $$;
-            """);
-        var name = await sidecar.DeployAsync("export async function handler(event) { await db.query(event.body.sql); return { done: true }; }");
-        var login = new Npgsql.NpgsqlConnectionStringBuilder(sidecar.Database.ConnectionString) { Username = "pgfn_" + role, Password = "known", Pooling = false };
-        await sidecar.CallAsync(name, $$"""{"sql":"select public.run_{{role}}($q$alter role pgfn_{{role}} password 'known'$q$)"}""", role: role);
+            """
+        );
+        var name = await sidecar.DeployAsync(
+            "export async function handler(event) { await db.query(event.body.sql); return { done: true }; }"
+        );
+        var login = new Npgsql.NpgsqlConnectionStringBuilder(sidecar.Database.ConnectionString)
+        {
+            Username = "pgfn_" + role,
+            Password = "known",
+            Pooling = false,
+        };
+        await sidecar.CallAsync(
+            name,
+            $$"""{"sql":"select public.run_{{role}}($q$alter role pgfn_{{role}} password 'known'$q$)"}""",
+            role: role
+        );
 
         await Testing.Eventually.HoldsAsync(async () =>
         {
@@ -78,16 +98,18 @@ public sealed class DatabaseTests(SidecarFixture sidecar)
     [InlineData("create temp table t (x int)")]
     [InlineData("prepare p as select 1")]
     [InlineData("listen functions_changed")]
-    public async Task A_function_can_not_leave_its_role(string sql)
+    public async Task Function_cannot_leave_its_role(string sql)
     {
-        var name = await sidecar.DeployAsync("""
+        var name = await sidecar.DeployAsync(
+            """
             export async function handler(event) {
               let error = null;
               try { await db.query(event.body.sql) } catch (e) { error = { code: e.code, message: e.message } }
               const [who] = await db.query('select current_user as role, functions.role() as claimed, functions.uid() as uid');
               return { error, ...who };
             }
-            """);
+            """
+        );
         foreach (var role in new[] { "anon", "authenticated" })
         {
             var answer = (await sidecar.CallAsync(name, new JsonObject { ["sql"] = sql }.ToJsonString(), role, Alice))!;
@@ -97,16 +119,19 @@ public sealed class DatabaseTests(SidecarFixture sidecar)
     }
 
     [Fact]
-    public async Task Claims_can_not_be_forged_by_setting_them()
+    public async Task Claims_cannot_be_forged_by_setting_them()
     {
-        await sidecar.Database.ExecuteAsync($"""
+        await sidecar.Database.ExecuteAsync(
+            $"""
             create table vault (owner uuid, gold int);
             alter table vault enable row level security;
             create policy own on vault using (owner = functions.uid());
             grant select on vault to authenticated;
             insert into vault values ('{Alice}', 100);
-            """);
-        var name = await sidecar.DeployAsync($$"""
+            """
+        );
+        var name = await sidecar.DeployAsync(
+            $$"""
             export async function handler() {
               const forged = JSON.stringify({ sub: '{{Alice}}', role: 'service_role' });
               const stolen = [];
@@ -117,14 +142,16 @@ public sealed class DatabaseTests(SidecarFixture sidecar)
               stolen.push(...await db.query('select * from vault'));
               return stolen;
             }
-            """);
+            """
+        );
         Assert.Equal("[]", (await sidecar.CallAsync(name, subject: Bob))!.ToJsonString());
     }
 
     [Fact]
-    public async Task Types_travel_right()
+    public async Task Types_are_preserved()
     {
-        var name = await sidecar.DeployAsync("""
+        var name = await sidecar.DeployAsync(
+            """
             export async function handler() {
               const [row] = await db.query(`select 9007199254740993::int8 as big, 42::int8 as small, 1.10::numeric as money, 'infinity'::timestamptz as forever,
                 '2026-02-06 09:00:00.123456+00'::timestamptz as at, '2026-02-06'::date as day, '1 day 02:00'::interval as span,
@@ -134,7 +161,8 @@ public sealed class DatabaseTests(SidecarFixture sidecar)
                 [9007199254740993n, { x: 1 }, ['p', 'q"', null], new Uint8Array([1, 2]), new Date(0)]);
               return { ...row, big: String(row.big), bigType: typeof row.big, bytes: [...row.bytes], echo: { ...echo[0], a: String(echo[0].a), d: [...echo[0].d] } };
             }
-            """);
+            """
+        );
         var row = (await sidecar.CallAsync(name))!;
         Assert.Equal("9007199254740993", (string)row["big"]!);
         Assert.Equal("bigint", (string)row["bigType"]!);
@@ -150,31 +178,42 @@ public sealed class DatabaseTests(SidecarFixture sidecar)
         Assert.Equal("""{"a":[1,2]}""", row["doc"]!.ToJsonString());
         Assert.Null(row["nothing"]);
         Assert.Equal("[1,5)", (string)row["range"]!);
-        Assert.Equal("""{"a":"9007199254740993","b":{"x":1},"c":["p","q\u0022",null],"d":[1,2],"e":"1970-01-01T00:00:00Z"}""", row["echo"]!.ToJsonString());
+        Assert.Equal(
+            """{"a":"9007199254740993","b":{"x":1},"c":["p","q\u0022",null],"d":[1,2],"e":"1970-01-01T00:00:00Z"}""",
+            row["echo"]!.ToJsonString()
+        );
     }
 
     [Fact]
-    public async Task An_error_of_the_database_reaches_the_function_with_its_members()
+    public async Task Database_error_reaches_the_function_with_its_members()
     {
-        await sidecar.Database.ExecuteAsync("create table strict (id int primary key); grant insert, select on strict to authenticated; insert into strict values (1)");
-        var name = await sidecar.DeployAsync("""
+        await sidecar.Database.ExecuteAsync(
+            "create table strict (id int primary key); grant insert, select on strict to authenticated; insert into strict values (1)"
+        );
+        var name = await sidecar.DeployAsync(
+            """
             export async function handler() {
               const errors = [];
               for (const sql of ['insert into strict values (1)', 'select nope from strict', 'select 1 fromm x y'])
                 try { await db.query(sql) } catch (e) { errors.push({ is: e instanceof Error, code: e.code, constraint: e.constraint, position: e.position && Number(e.position) }) }
               return errors;
             }
-            """);
+            """
+        );
         Assert.Equal(
             """[{"is":true,"code":"23505","constraint":"strict_pkey"},{"is":true,"code":"42703","position":8},{"is":true,"code":"42601","position":16}]""",
-            (await sidecar.CallAsync(name))!.ToJsonString());
+            (await sidecar.CallAsync(name))!.ToJsonString()
+        );
     }
 
     [Fact]
     public async Task The_D1_surface_works_with_question_marks_batches_and_interactive_transactions()
     {
-        await sidecar.Database.ExecuteAsync("create table counters (name text primary key, n int not null check (n >= 0)); grant all on counters to authenticated");
-        var name = await sidecar.DeployAsync("""
+        await sidecar.Database.ExecuteAsync(
+            "create table counters (name text primary key, n int not null check (n >= 0)); grant all on counters to authenticated"
+        );
+        var name = await sidecar.DeployAsync(
+            """
             export default { async fetch(request, env) {
               const insert = env.DB.prepare('insert into counters values (?, ?) returning n');
               const first = await insert.bind('a', 1).first('n');
@@ -191,9 +230,11 @@ public sealed class DatabaseTests(SidecarFixture sidecar)
               const all = await env.DB.prepare('select name, n from counters order by name').all();
               return Response.json({ first, failed, moved, refused, results: all.results, success: all.success });
             } };
-            """);
+            """
+        );
         Assert.Equal(
             """{"first":1,"failed":"23505","moved":3,"refused":"changed my mind","results":[{"name":"a","n":0},{"name":"b","n":3},{"name":"c","n":3}],"success":true}""",
-            (await sidecar.CallAsync(name))!.ToJsonString());
+            (await sidecar.CallAsync(name))!.ToJsonString()
+        );
     }
 }

@@ -8,7 +8,7 @@ public sealed class DeployTests(SidecarFixture sidecar)
     [InlineData("export const handler = () => {\n  return {;\n};", "2:")]
     [InlineData("export const handler = 1 +;", "1:")]
     [InlineData("\n\nthrow new RangeError('at the top');\nexport const handler = () => 1;", "3:")]
-    public async Task A_source_that_does_not_load_comes_back_from_wait_ready_with_file_line_and_column(string source, string place)
+    public async Task Wait_ready_reports_a_load_error_with_file_line_and_column(string source, string place)
     {
         var name = "broken-" + Guid.NewGuid().ToString("n")[..8];
         var error = await Assert.ThrowsAsync<PostgresException>(() => sidecar.DeployAsAsync(name, source));
@@ -20,25 +20,33 @@ public sealed class DeployTests(SidecarFixture sidecar)
     [InlineData("import fs from 'fs'; export const handler = () => 1;", "fs")]
     [InlineData("await new Promise(() => {}); export const handler = () => 1;", "never settles")]
     [InlineData("await db.query('select 1'); export const handler = () => 1;", "inside the handler")]
-    public async Task A_module_that_can_not_be_called_says_why(string source, string why)
+    public async Task Error_for_a_module_without_a_handler_gives_the_reason(string source, string why)
     {
-        var error = await Assert.ThrowsAsync<PostgresException>(() => sidecar.DeployAsAsync("wrong-" + Guid.NewGuid().ToString("n")[..8], source));
+        var error = await Assert.ThrowsAsync<PostgresException>(() =>
+            sidecar.DeployAsAsync("wrong-" + Guid.NewGuid().ToString("n")[..8], source)
+        );
         Assert.Contains(why, error.MessageText, StringComparison.Ordinal);
     }
 
     [Fact]
-    public async Task A_top_level_that_never_ends_is_stopped_and_one_that_eats_memory_too()
+    public async Task Endless_or_memory_hungry_top_level_is_stopped()
     {
-        var endless = await Assert.ThrowsAsync<PostgresException>(
-            () => sidecar.DeployAsAsync("endless-" + Guid.NewGuid().ToString("n")[..8], "for (;;);", """{"timeout_ms":1000}"""));
+        var endless = await Assert.ThrowsAsync<PostgresException>(() =>
+            sidecar.DeployAsAsync("endless-" + Guid.NewGuid().ToString("n")[..8], "for (;;);", """{"timeout_ms":1000}""")
+        );
         Assert.Contains("longer than its time limit", endless.MessageText, StringComparison.Ordinal);
-        var greedy = await Assert.ThrowsAsync<PostgresException>(
-            () => sidecar.DeployAsAsync("greedy-" + Guid.NewGuid().ToString("n")[..8], "const a = []; for (;;) a.push(new Array(1e4).fill(0));", """{"memory_mb":32}"""));
+        var greedy = await Assert.ThrowsAsync<PostgresException>(() =>
+            sidecar.DeployAsAsync(
+                "greedy-" + Guid.NewGuid().ToString("n")[..8],
+                "const a = []; for (;;) a.push(new Array(1e4).fill(0));",
+                """{"memory_mb":32}"""
+            )
+        );
         Assert.Contains("memory", greedy.MessageText, StringComparison.Ordinal);
     }
 
     [Fact]
-    public async Task A_failed_version_leaves_the_one_before_it_in_place()
+    public async Task Failed_version_leaves_the_previous_one_active()
     {
         var name = await sidecar.DeployAsync("export const handler = () => ({ version: 1 });");
         await Assert.ThrowsAsync<PostgresException>(() => sidecar.DeployAsAsync(name, "this is no program"));
@@ -46,12 +54,14 @@ public sealed class DeployTests(SidecarFixture sidecar)
     }
 
     [Fact]
-    public async Task An_export_of_another_name_can_be_the_handler()
+    public async Task Export_with_another_name_can_be_the_handler()
     {
         var only = await sidecar.DeployAsync("export async function onOrderCreated(event) { return { trigger: event.trigger }; }");
         Assert.Equal("http", (string)(await sidecar.CallAsync(only))!["trigger"]!);
         var chosen = await sidecar.DeployAsync(
-            "export const one = () => ({ n: 1 }); export const two = () => ({ n: 2 });", """{"handler":"two"}""");
+            "export const one = () => ({ n: 1 }); export const two = () => ({ n: 2 });",
+            """{"handler":"two"}"""
+        );
         Assert.Equal(2, (int)(await sidecar.CallAsync(chosen))!["n"]!);
     }
 }

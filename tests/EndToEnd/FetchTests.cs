@@ -15,7 +15,7 @@ public sealed class FetchTests(SidecarFixture sidecar)
         """;
 
     [Fact]
-    public async Task A_function_fetches_from_a_host_that_it_was_given()
+    public async Task Function_fetches_from_an_allowed_host()
     {
         using var server = new HttpListener();
         var port = FreePort();
@@ -36,7 +36,7 @@ public sealed class FetchTests(SidecarFixture sidecar)
     }
 
     [Fact]
-    public async Task Of_many_requests_of_one_invocation_six_are_on_their_way_at_once_and_all_arrive()
+    public async Task Invocation_has_at_most_six_concurrent_requests_and_all_arrive()
     {
         using var server = new HttpListener();
         var port = FreePort();
@@ -52,17 +52,20 @@ public sealed class FetchTests(SidecarFixture sidecar)
                 if (open == 6)
                     sixWait.TrySetResult();
             }
-            // Nobody is answered before six have come: a seventh would have come with them.
+            // The server responds only after six requests have arrived. A seventh would have arrived with them.
             await sixWait.Task;
             await Task.Yield();
             lock (sixWait)
                 open--;
             context.Response.Close();
         }
-        var served = Task.Run(async () => await Task.WhenAll(await Task.WhenAll(Enumerable.Range(0, 20).Select(async _ => AnswerAsync(await server.GetContextAsync())))));
+        var served = Task.Run(async () =>
+            await Task.WhenAll(await Task.WhenAll(Enumerable.Range(0, 20).Select(async _ => AnswerAsync(await server.GetContextAsync()))))
+        );
         var name = await sidecar.DeployAsync(
             "export const handler = async e => (await Promise.all(Array.from({ length: 20 }, () => fetch(e.body.url)))).filter(r => r.status === 200).length;",
-            $$"""{"allow_hosts":["127.0.0.1:{{port}}"]}""");
+            $$"""{"allow_hosts":["127.0.0.1:{{port}}"]}"""
+        );
         Assert.Equal(20, (int)(await sidecar.CallAsync(name, $$"""{"url":"http://127.0.0.1:{{port}}/"}"""))!);
         await served;
         Assert.Equal(6, most);
@@ -75,7 +78,7 @@ public sealed class FetchTests(SidecarFixture sidecar)
     [InlineData("http://[::1]:5432/")]
     [InlineData("http://0x7f000001/")]
     [InlineData("file:///etc/passwd")]
-    public async Task A_host_that_the_function_was_not_given_is_refused(string url)
+    public async Task Host_that_is_not_allowed_is_refused(string url)
     {
         var name = await sidecar.DeployAsync(Fetcher);
         var answer = await sidecar.CallAsync(name, $$"""{"url":"{{url}}"}""");

@@ -4,39 +4,81 @@ using Npgsql;
 
 namespace Functions.PgSidecar.Tests.EndToEnd;
 
-/// <summary><c>pgfn install</c>, and a sidecar that runs as the login that it makes.</summary>
+/// <summary><c>pgfn install</c>, and a sidecar that runs as the installed login.</summary>
 public sealed class InstallTests
 {
-    [Fact]
-    public async Task A_sidecar_runs_as_the_login_that_install_made_and_fires_triggers_on_its_tables()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Sidecar_runs_with_the_installed_logins_and_fires_triggers_on_the_owners_tables(bool isRestricted)
     {
         await using var database = await TestDatabase.CreateEmptyAsync();
         var owner = NewName();
         try
         {
-            var (code, output, error) = await InstallAsync(database, ["--owner", owner]);
+            var (code, output, error) = await InstallAsync(
+                database,
+                isRestricted ? ["--owner", owner, "--restrict-builtins"] : ["--owner", owner]
+            );
             Assert.True(code == 0, error);
-            var url = Assert.Single(output.Trim().Split('\n'));
-            Assert.StartsWith("DATABASE_URL=", url, StringComparison.Ordinal);
-            await using (var sidecar = await SidecarProcess.StartAsync(url["DATABASE_URL=".Length..]))
+            Assert.Equal(isRestricted, error.Contains("revoked from PUBLIC: lo_create(oid)", StringComparison.Ordinal));
+            var lines = output.Trim().Split('\n');
+            Assert.Equal(
+                ["DATABASE_URL", "PGFN_REPLICATION_URL"],
+                lines.Select(line => line[..line.IndexOf('=', StringComparison.Ordinal)])
+            );
+            var url = lines[0];
+            var reading = ("PGFN_REPLICATION_URL", lines[1]["PGFN_REPLICATION_URL=".Length..].Trim());
+            await using (var sidecar = await SidecarProcess.StartAsync(url["DATABASE_URL=".Length..].Trim(), reading))
             {
                 Assert.DoesNotContain("superuser", sidecar.Log, StringComparison.Ordinal);
                 await using var own = NpgsqlDataSource.Create(Own(database, owner, url));
-                Assert.Equal((false, true, true, false, false), await RightsAsync(own));
+                Assert.Equal((false, true, false, false, false), await RightsAsync(own));
                 await ExecuteAsync(own, "create table things (id int primary key)");
-                await ExecuteAsync(own, "select functions.deploy('things', 'export const handler = event => { console.log(event.new.id); }')");
+                await ExecuteAsync(
+                    own,
+                    "select functions.deploy('things', 'export const handler = event => { console.log(event.new.id); }')"
+                );
                 await ExecuteAsync(own, "call functions.wait_ready('things')");
                 await ExecuteAsync(own, "select functions.create_trigger('things', 'things', 'things')");
                 await ExecuteAsync(own, "insert into things values (42)");
                 await Eventually.HoldsAsync(async () =>
                 {
-                    await using var command = own.CreateCommand("select exists (select from functions.logs where function = 'things' and message = '42')");
+                    await using var command = own.CreateCommand(
+                        "select exists (select from functions.logs where function = 'things' and message = '42')"
+                    );
                     return (bool)(await command.ExecuteScalarAsync())!;
                 });
+                Assert.Equal(
+                    owner + "_replicator",
+                    await database.ScalarAsync<string>(
+                        "select a.usename::text from pg_replication_slots s join pg_stat_activity a on a.pid = s.active_pid where s.database = current_database()"
+                    )
+                );
+
+                // A frozen reader is ended although its session belongs to another login.
+                await using var second = await SidecarProcess.StartAsync(url["DATABASE_URL=".Length..].Trim(), reading);
+                sidecar.Freeze();
+                await ExecuteAsync(own, "insert into things values (43)");
+                await Eventually.HoldsAsync(async () =>
+                {
+                    await using var command = own.CreateCommand(
+                        "select exists (select from functions_private.events where payload -> 'new' ->> 'id' = '43')"
+                    );
+                    return (bool)(await command.ExecuteScalarAsync())!;
+                });
+                sidecar.Thaw();
                 await ExecuteAsync(own, "select functions.drop_trigger('things')");
             }
+            await using (var unset = await SidecarProcess.StartAsync(url["DATABASE_URL=".Length..].Trim()))
+                Assert.Contains("Set PGFN_REPLICATION_URL", unset.Log, StringComparison.Ordinal);
             Assert.True(await database.ScalarAsync<bool>("select rolbypassrls from pg_roles where rolname = 'service_role'"));
-            Assert.Equal(owner, await database.ScalarAsync<string>("select pg_get_userbyid(nspowner)::text from pg_namespace where nspname = 'functions_private'"));
+            Assert.Equal(
+                owner,
+                await database.ScalarAsync<string>(
+                    "select pg_get_userbyid(nspowner)::text from pg_namespace where nspname = 'functions_private'"
+                )
+            );
         }
         finally
         {
@@ -45,7 +87,7 @@ public sealed class InstallTests
     }
 
     [Fact]
-    public async Task Install_can_be_run_again_and_writes_a_file_for_its_owner_only()
+    public async Task Install_is_repeatable_and_writes_a_file_readable_only_by_its_owner()
     {
         await using var database = await TestDatabase.CreateEmptyAsync();
         var owner = NewName();
@@ -55,21 +97,35 @@ public sealed class InstallTests
             var (code, output, error) = await InstallAsync(database, ["--owner", owner, "--env-file", file]);
             Assert.True(code == 0, error);
             Assert.Empty(output);
-            var first = (await File.ReadAllTextAsync(file)).Trim();
+            var first = (await File.ReadAllLinesAsync(file))[0];
             if (!OperatingSystem.IsWindows())
                 Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(file));
 
-            // Rights that somebody took away are put right; the password stays.
-            await database.ExecuteAsync($"alter role {owner} noreplication createdb");
+            // Revoked rights are restored, and the password is kept.
+            await database.ExecuteAsync($"alter role {owner} replication createdb");
             Assert.Equal(0, (await InstallAsync(database, ["--owner", owner])).Code);
             await using (var own = NpgsqlDataSource.Create(Own(database, owner, first)))
-                Assert.Equal((false, true, true, false, false), await RightsAsync(own));
+                Assert.Equal((false, true, false, false, false), await RightsAsync(own));
 
             var given = await InstallAsync(database, ["--owner", owner], ("PGFN_OWNER_PASSWORD", "p@ss w/ord"));
+            Assert.Contains("keeps its password", given.Error, StringComparison.Ordinal);
             Assert.True(given.Code == 0, given.Error);
             await using (var own = NpgsqlDataSource.Create(Own(database, owner, given.Output.Trim())))
-                Assert.Equal((false, true, true, false, false), await RightsAsync(own));
+                Assert.Equal((false, true, false, false, false), await RightsAsync(own));
             Assert.DoesNotContain("p@ss", given.Error, StringComparison.Ordinal);
+
+            // A container's output is its log.
+            var silent = await InstallAsync(
+                database,
+                ["--owner", owner, "--no-settings"],
+                ("PGFN_OWNER_PASSWORD", "another p@ss"),
+                ("PGFN_REPLICATOR_PASSWORD", "a third p@ss")
+            );
+            Assert.Equal((0, ""), (silent.Code, silent.Output));
+            Assert.DoesNotContain("p@ss", silent.Error, StringComparison.Ordinal);
+            await using (var own = NpgsqlDataSource.Create(Own(database, owner, first)))
+                await Assert.ThrowsAsync<PostgresException>(() => RightsAsync(own));
+            Assert.Equal(1, (await InstallAsync(database, ["--no-settings", "--env-file", file])).Code);
         }
         finally
         {
@@ -79,7 +135,7 @@ public sealed class InstallTests
     }
 
     [Fact]
-    public async Task What_another_role_installed_is_refused_and_so_is_whoever_is_no_superuser()
+    public async Task Install_refuses_another_roles_installation_and_callers_without_superuser_rights()
     {
         await using var installed = await TestDatabase.CreateAsync();
         var owner = NewName();
@@ -92,7 +148,14 @@ public sealed class InstallTests
         await empty.ExecuteAsync($"create role {owner} login createrole replication password 'p'");
         try
         {
-            var plain = await InstallAsync(empty, ["--owner", NewName()], ("PGFN_ADMIN_URL", new NpgsqlConnectionStringBuilder(empty.ConnectionString) { Username = owner, Password = "p" }.ConnectionString));
+            var plain = await InstallAsync(
+                empty,
+                ["--owner", NewName()],
+                (
+                    "PGFN_ADMIN_URL",
+                    new NpgsqlConnectionStringBuilder(empty.ConnectionString) { Username = owner, Password = "p" }.ConnectionString
+                )
+            );
             Assert.Equal(2, plain.Code);
             Assert.DoesNotContain("Unhandled", plain.Error, StringComparison.Ordinal);
         }
@@ -108,7 +171,9 @@ public sealed class InstallTests
     /// <summary>Superuser, createrole, replication, createdb, bypassrls.</summary>
     private static async Task<(bool, bool, bool, bool, bool)> RightsAsync(NpgsqlDataSource source)
     {
-        await using var command = source.CreateCommand("select rolsuper, rolcreaterole, rolreplication, rolcreatedb, rolbypassrls from pg_roles where rolname = current_user");
+        await using var command = source.CreateCommand(
+            "select rolsuper, rolcreaterole, rolreplication, rolcreatedb, rolbypassrls from pg_roles where rolname = current_user"
+        );
         await using var reader = await command.ExecuteReaderAsync();
         await reader.ReadAsync();
         return (reader.GetBoolean(0), reader.GetBoolean(1), reader.GetBoolean(2), reader.GetBoolean(3), reader.GetBoolean(4));
@@ -131,20 +196,33 @@ public sealed class InstallTests
 
     private static async Task DropAsync(TestDatabase database, string owner)
     {
-        // A slot that is still there would keep the database.
-        await database.ExecuteAsync("select pg_drop_replication_slot(slot_name) from pg_replication_slots where database = current_database() and not active");
-        await database.ExecuteAsync($"""
+        // A remaining slot would prevent dropping the database.
+        await database.ExecuteAsync(
+            "select pg_drop_replication_slot(slot_name) from pg_replication_slots where database = current_database() and not active"
+        );
+        await database.ExecuteAsync(
+            $"""
             do $$ begin
                 if exists (select from pg_roles where rolname = '{owner}') then
                     execute format('alter database %I owner to postgres', current_database());
                     drop owned by {owner} cascade;
                     drop role {owner};
                 end if;
+                if exists (select from pg_roles where rolname = '{owner}_replicator') then
+                    drop schema functions_replication cascade;
+                    drop owned by {owner}_replicator;
+                    drop role {owner}_replicator;
+                end if;
             end $$
-            """);
+            """
+        );
     }
 
-    private static async Task<(int Code, string Output, string Error)> InstallAsync(TestDatabase database, string[] arguments, params (string Name, string Value)[] settings)
+    private static async Task<(int Code, string Output, string Error)> InstallAsync(
+        TestDatabase database,
+        string[] arguments,
+        params (string Name, string Value)[] settings
+    )
     {
         var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true, RedirectStandardError = true };
         foreach (var argument in (string[])[SidecarProcess.Executable(), "install", .. arguments])

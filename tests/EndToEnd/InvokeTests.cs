@@ -10,13 +10,15 @@ public sealed class InvokeTests(SidecarFixture sidecar)
     private const string Alice = "11111111-1111-4111-8111-111111111111";
 
     [Fact]
-    public async Task A_handler_gets_the_event_of_the_specification_and_its_answer_is_the_response()
+    public async Task Handler_gets_the_specified_event_and_its_result_is_the_response()
     {
-        var name = await sidecar.DeployAsync("""
+        var name = await sidecar.DeployAsync(
+            """
             export async function handler(event) {
               return { statusCode: 201, headers: { 'x-made-by': 'handler' }, body: JSON.stringify(event) };
             }
-            """);
+            """
+        );
         using var response = await sidecar.PostAsync(name + "?a=1&b=2&b=3", """{"key":"value"}""", subject: Alice);
         Assert.Equal(HttpStatusCode.Created, response.StatusCode);
         Assert.Equal("handler", Assert.Single(response.Headers.GetValues("x-made-by")));
@@ -33,7 +35,7 @@ public sealed class InvokeTests(SidecarFixture sidecar)
     }
 
     [Fact]
-    public async Task A_body_that_is_no_JSON_comes_as_text()
+    public async Task Body_that_is_not_JSON_is_passed_as_text()
     {
         var name = await sidecar.DeployAsync("export const handler = event => ({ seen: event.body });");
         using var response = await sidecar.SendAsync(HttpMethod.Post, name, new StringContent("{not json"), Tokens.For("anon"));
@@ -43,7 +45,8 @@ public sealed class InvokeTests(SidecarFixture sidecar)
     [Fact]
     public async Task A_Workers_module_gets_any_method_and_path_and_its_bodies_are_bytes()
     {
-        var name = await sidecar.DeployAsync("""
+        var name = await sidecar.DeployAsync(
+            """
             export default {
               async fetch(request, env, ctx) {
                 const url = new URL(request.url);
@@ -55,10 +58,15 @@ public sealed class InvokeTests(SidecarFixture sidecar)
                 });
               },
             };
-            """);
+            """
+        );
         var bytes = Enumerable.Range(0, 256).Select(i => (byte)i).ToArray();
         using var response = await sidecar.SendAsync(
-            new HttpMethod("PROPFIND"), name + "/a/b%20c?q=%C3%A4", new ByteArrayContent(bytes), Tokens.For("anon"));
+            new HttpMethod("PROPFIND"),
+            name + "/a/b%20c?q=%C3%A4",
+            new ByteArrayContent(bytes),
+            Tokens.For("anon")
+        );
         Assert.Equal(299, (int)response.StatusCode);
         Assert.Equal("PROPFIND", Assert.Single(response.Headers.GetValues("x-method")));
         Assert.Equal("/a/b%20c", Assert.Single(response.Headers.GetValues("x-path")));
@@ -68,10 +76,13 @@ public sealed class InvokeTests(SidecarFixture sidecar)
     }
 
     [Fact]
-    public async Task Work_given_to_waitUntil_goes_on_after_the_response()
+    public async Task Work_in_waitUntil_continues_after_the_response()
     {
-        await sidecar.Database.ExecuteAsync("create table if not exists after_response (note text); grant insert on after_response to authenticated");
-        var name = await sidecar.DeployAsync("""
+        await sidecar.Database.ExecuteAsync(
+            "create table if not exists after_response (note text); grant insert on after_response to authenticated"
+        );
+        var name = await sidecar.DeployAsync(
+            """
             export default {
               async fetch(request, env, ctx) {
                 ctx.waitUntil((async () => {
@@ -81,15 +92,19 @@ public sealed class InvokeTests(SidecarFixture sidecar)
                 return new Response('early');
               },
             };
-            """);
+            """
+        );
         using var response = await sidecar.PostAsync(name);
         Assert.Equal("early", await response.Content.ReadAsStringAsync());
         Assert.Equal("done", await sidecar.EventuallyAsync<string>("select note from after_response"));
-        Assert.Equal("succeeded", await sidecar.EventuallyAsync<string>("select status from functions.invocations where function = $1", name));
+        Assert.Equal(
+            "succeeded",
+            await sidecar.EventuallyAsync<string>("select status from functions.invocations where function = $1", name)
+        );
     }
 
     [Fact]
-    public async Task A_function_that_is_not_deployed_or_disabled_is_not_found()
+    public async Task Missing_or_disabled_function_is_not_found()
     {
         using var unknown = await sidecar.PostAsync("no-such-function");
         Assert.Equal(HttpStatusCode.NotFound, unknown.StatusCode);
@@ -104,7 +119,7 @@ public sealed class InvokeTests(SidecarFixture sidecar)
     }
 
     [Fact]
-    public async Task A_new_version_answers_once_it_is_ready_and_a_rollback_brings_the_old_one_back()
+    public async Task New_version_serves_once_it_is_ready_and_a_rollback_restores_the_old_one()
     {
         var name = await sidecar.DeployAsync("export const handler = () => ({ version: 1 });");
         await sidecar.DeployAsAsync(name, "export const handler = () => ({ version: 2 });");
@@ -114,7 +129,7 @@ public sealed class InvokeTests(SidecarFixture sidecar)
     }
 
     [Fact]
-    public async Task An_error_is_a_problem_with_the_members_of_the_specification()
+    public async Task Error_is_problem_JSON_with_the_specified_members()
     {
         var name = await sidecar.DeployAsync("export const handler = () => { throw new TypeError('no such thing'); };");
         using var response = await sidecar.PostAsync(name);
@@ -140,7 +155,7 @@ public sealed class InvokeTests(SidecarFixture sidecar)
     [InlineData("() => db.query({}, 5)", "FUNCTION_ERROR")]
     [InlineData("() => db.query('select $1', [() => 1])", "FUNCTION_ERROR")]
     [InlineData("() => { Array.prototype.push = null; Object.prototype.toJSON = () => { throw 1 }; return fetch(5n) }", "FUNCTION_ERROR")]
-    public async Task A_handler_that_answers_what_can_not_be_an_answer_fails_clearly(string handler, string codes)
+    public async Task Invalid_result_of_a_handler_fails_with_a_clear_error(string handler, string codes)
     {
         var name = await sidecar.DeployAsync($"export const handler = {handler};");
         using var response = await sidecar.PostAsync(name);
@@ -151,26 +166,32 @@ public sealed class InvokeTests(SidecarFixture sidecar)
     }
 
     [Fact]
-    public async Task A_handler_may_answer_nothing_a_function_or_100_MB()
+    public async Task Handler_can_return_nothing_a_function_or_100_MB()
     {
         var nothing = await sidecar.DeployAsync("export const handler = () => {};");
         using (var response = await sidecar.PostAsync(nothing))
             Assert.True((int)response.StatusCode is 200 or 204);
 
-        var large = await sidecar.DeployAsync("export const handler = () => ({ statusCode: 200, body: 'x'.repeat(100 * 1024 * 1024) });", """{"memory_mb":512,"timeout_ms":60000}""");
+        var large = await sidecar.DeployAsync(
+            "export const handler = () => ({ statusCode: 200, body: 'x'.repeat(100 * 1024 * 1024) });",
+            """{"memory_mb":512,"timeout_ms":60000}"""
+        );
         using (var response = await sidecar.PostAsync(large))
         {
             Assert.Equal(HttpStatusCode.OK, response.StatusCode);
             Assert.Equal(100 * 1024 * 1024, (await response.Content.ReadAsByteArrayAsync()).Length);
         }
 
-        var cramped = await sidecar.DeployAsync("export const handler = () => ({ statusCode: 200, body: 'x'.repeat(100 * 1024 * 1024) });", """{"memory_mb":64}""");
+        var cramped = await sidecar.DeployAsync(
+            "export const handler = () => ({ statusCode: 200, body: 'x'.repeat(100 * 1024 * 1024) });",
+            """{"memory_mb":64}"""
+        );
         using (var response = await sidecar.PostAsync(cramped))
             Assert.Equal(507, (int)response.StatusCode);
     }
 
     [Fact]
-    public async Task A_thousand_requests_at_once_are_all_answered()
+    public async Task A_thousand_concurrent_requests_are_all_answered()
     {
         var name = await sidecar.DeployAsync("export const handler = event => ({ n: event.body.n });", """{"timeout_ms":120000}""");
         var answers = await Task.WhenAll(Enumerable.Range(0, 1_000).Select(n => sidecar.CallAsync(name, $$"""{"n":{{n}}}""")));
@@ -178,25 +199,44 @@ public sealed class InvokeTests(SidecarFixture sidecar)
     }
 
     [Fact]
-    public async Task Unicode_travels_unharmed_both_ways()
+    public async Task Unicode_is_preserved_in_both_directions()
     {
-        var name = await sidecar.DeployAsync("export const handler = event => ({ echo: event.body.text, length: event.body.text.length, source: 'Grüße, 世界 🎉' });");
+        var name = await sidecar.DeployAsync(
+            "export const handler = event => ({ echo: event.body.text, length: event.body.text.length, source: 'Grüße, 世界 🎉' });"
+        );
         var answer = await sidecar.CallAsync(name, new JsonObject { ["text"] = "na\u0000ïve 🎉 \u2028" }.ToJsonString());
         Assert.Equal("na\u0000ïve 🎉 \u2028", (string)answer!["echo"]!);
         Assert.Equal("Grüße, 世界 🎉", (string)answer["source"]!);
     }
 
     [Fact]
-    public async Task Bad_UTF8_and_large_bodies_and_headers_are_answered_not_crashed_on()
+    public async Task Invalid_UTF8_and_oversized_bodies_and_headers_get_errors()
     {
-        var name = await sidecar.DeployAsync("export const handler = event => ({ type: typeof event.body, bytes: event.bytes().length });");
-        using (var response = await sidecar.SendAsync(HttpMethod.Post, name, new ByteArrayContent([0xff, 0xfe, 0xc0, 0x80]), Tokens.For("anon")))
+        var name = await sidecar.DeployAsync(
+            "export const handler = event => ({ type: typeof event.body, bytes: event.bytes().length });",
+            """{"timeout_ms": 60000}"""
+        );
+        using (
+            var response = await sidecar.SendAsync(
+                HttpMethod.Post,
+                name,
+                new ByteArrayContent([0xff, 0xfe, 0xc0, 0x80]),
+                Tokens.For("anon")
+            )
+        )
             Assert.Equal("""{"type":"string","bytes":4}""", await response.Content.ReadAsStringAsync());
         using (var response = await sidecar.SendAsync(HttpMethod.Post, name, new ByteArrayContent(new byte[9 << 20]), Tokens.For("anon")))
             Assert.Equal(HttpStatusCode.OK, response.StatusCode);
-        Assert.Equal(413, await RawStatusAsync(
-            $"POST /functions/v1/invoke/{name} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {Tokens.For("anon")}\r\nContent-Length: {(10 << 20) + 1}\r\n\r\n"));
-        Assert.Equal(431, await RawStatusAsync($"POST /functions/v1/invoke/{name} HTTP/1.1\r\nHost: x\r\nX-Large: {new string('a', 10 << 20)}\r\n\r\n"));
+        Assert.Equal(
+            413,
+            await RawStatusAsync(
+                $"POST /functions/v1/invoke/{name} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {Tokens.For("anon")}\r\nContent-Length: {(10 << 20) + 1}\r\n\r\n"
+            )
+        );
+        Assert.Equal(
+            431,
+            await RawStatusAsync($"POST /functions/v1/invoke/{name} HTTP/1.1\r\nHost: x\r\nX-Large: {new string('a', 10 << 20)}\r\n\r\n")
+        );
         Assert.Equal("string", (string)(await sidecar.CallAsync(name, "\"still here\""))!["type"]!);
     }
 
@@ -211,21 +251,23 @@ public sealed class InvokeTests(SidecarFixture sidecar)
         }
         catch (IOException)
         {
-            // The server has answered and closed before everything was sent.
+            // The server has responded and closed the connection before the whole request was sent.
         }
         using var reader = new StreamReader(stream, Encoding.ASCII);
         var status = await reader.ReadLineAsync();
         return int.Parse(status!.Split(' ')[1], System.Globalization.CultureInfo.InvariantCulture);
     }
 
-    private Task UntilAsync(string name, HttpStatusCode status) => UntilAsync(name, response => Task.FromResult(response.StatusCode == status));
+    private Task UntilAsync(string name, HttpStatusCode status) =>
+        UntilAsync(name, response => Task.FromResult(response.StatusCode == status));
 
     private Task UntilAsync(string name, string body) =>
         UntilAsync(name, async response => await response.Content.ReadAsStringAsync() == body);
 
-    private Task UntilAsync(string name, Func<HttpResponseMessage, Task<bool>> holds) => Eventually.HoldsAsync(async () =>
-    {
-        using var response = await sidecar.PostAsync(name);
-        return await holds(response);
-    });
+    private Task UntilAsync(string name, Func<HttpResponseMessage, Task<bool>> holds) =>
+        Eventually.HoldsAsync(async () =>
+        {
+            using var response = await sidecar.PostAsync(name);
+            return await holds(response);
+        });
 }

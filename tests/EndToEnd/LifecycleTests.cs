@@ -6,10 +6,10 @@ using Npgsql;
 
 namespace Functions.PgSidecar.Tests.EndToEnd;
 
-/// <summary>The process's own life and that of its database: each test has both to itself.</summary>
+/// <summary>Start, stop and outages of the process and its database. Each test has both to itself.</summary>
 public sealed class LifecycleTests
 {
-    /// <summary>Runs until somebody lets it end.</summary>
+    /// <summary>A function that runs until the test lets it end.</summary>
     private const string Slow = """
         export const handler = async () => {
           while (!(await db.query('select exists (select from gate) as open'))[0].open) await new Promise(resolve => setTimeout(resolve, 20));
@@ -20,14 +20,16 @@ public sealed class LifecycleTests
     private const string Quick = "export const handler = async () => ({ n: (await db.query('select 42 as n'))[0].n });";
 
     [Fact]
-    public async Task A_shutdown_finishes_what_runs_and_ends_with_0()
+    public async Task Shutdown_finishes_running_invocations_and_exits_with_0()
     {
         await using var database = await TestDatabase.CreateAsync();
         await using var sidecar = await SidecarProcess.StartAsync(database.ConnectionString);
         using var http = Client(sidecar);
         await DeploySlowAsync(database, "slow");
         var answer = http.PostAsync("/functions/v1/invoke/slow", null);
-        await Eventually.HoldsAsync(async () => (await http.GetStringAsync("/metrics")).Contains("functions_running 1\n", StringComparison.Ordinal));
+        await Eventually.HoldsAsync(async () =>
+            (await http.GetStringAsync("/metrics")).Contains("functions_running 1\n", StringComparison.Ordinal)
+        );
         sidecar.Terminate();
         await Eventually.HoldsAsync(() => RefusesConnectionsAsync(sidecar.Url));
         await database.ExecuteAsync("insert into gate default values");
@@ -37,7 +39,7 @@ public sealed class LifecycleTests
     }
 
     [Fact]
-    public async Task A_shutdown_waits_for_what_runs_and_starts_no_more_events_meanwhile()
+    public async Task Shutdown_waits_for_running_invocations_and_starts_no_more_events()
     {
         await using var database = await TestDatabase.CreateAsync();
         await using var sidecar = await SidecarProcess.StartAsync(database.ConnectionString);
@@ -45,21 +47,29 @@ public sealed class LifecycleTests
         await DeploySlowAsync(database, "slow");
         await DeployAsync(database.ConnectionString, "quick", Quick);
         var answer = http.PostAsync("/functions/v1/invoke/slow", null);
-        await Eventually.HoldsAsync(async () => (await http.GetStringAsync("/metrics")).Contains("functions_running 1\n", StringComparison.Ordinal));
+        await Eventually.HoldsAsync(async () =>
+            (await http.GetStringAsync("/metrics")).Contains("functions_running 1\n", StringComparison.Ordinal)
+        );
         sidecar.Terminate();
         await Eventually.HoldsAsync(() => RefusesConnectionsAsync(sidecar.Url));
         await database.ExecuteAsync("""select functions.invoke('quick', '{}', '{"delay_ms": 500}')""");
-        // That nothing happens can only be waited for.
+        // The absence of an event can only be checked by waiting.
         await Task.Delay(2000);
         await database.ExecuteAsync("insert into gate default values");
         Assert.Equal("""{"done":true}""", await (await answer).Content.ReadAsStringAsync());
         Assert.Equal(0, await sidecar.WaitForExitAsync());
-        Assert.Equal("slow succeeded", await database.ScalarAsync<string>("select string_agg(function || ' ' || status, ', ') from functions.invocations"));
-        Assert.Equal(1, await database.ScalarAsync<long>("select count(*) from functions_private.deliveries where claimed_by is null and attempts = 0"));
+        Assert.Equal(
+            "slow succeeded",
+            await database.ScalarAsync<string>("select string_agg(function || ' ' || status, ', ') from functions.invocations")
+        );
+        Assert.Equal(
+            1,
+            await database.ScalarAsync<long>("select count(*) from functions_private.deliveries where claimed_by is null and attempts = 0")
+        );
     }
 
     [Fact]
-    public async Task A_shutdown_cuts_off_what_does_not_end_and_leaves_nothing_behind()
+    public async Task Shutdown_stops_invocations_that_do_not_end_and_leaves_nothing_behind()
     {
         await using var database = await TestDatabase.CreateAsync();
         await using var sidecar = await SidecarProcess.StartAsync(database.ConnectionString, ("PGFN_SHUTDOWN_TIMEOUT", "1s"));
@@ -67,19 +77,49 @@ public sealed class LifecycleTests
         await DeploySlowAsync(database, "endless");
         var answer = http.PostAsync("/functions/v1/invoke/endless", null);
         await database.ExecuteAsync("select functions.invoke('endless')");
-        await Eventually.HoldsAsync(async () => (await http.GetStringAsync("/metrics")).Contains("functions_running 2\n", StringComparison.Ordinal));
+        await Eventually.HoldsAsync(async () =>
+            (await http.GetStringAsync("/metrics")).Contains("functions_running 2\n", StringComparison.Ordinal)
+        );
         sidecar.Terminate();
         await Assert.ThrowsAnyAsync<HttpRequestException>(() => answer);
         Assert.Equal(0, await sidecar.WaitForExitAsync());
-        Assert.Equal("http cancelled, invoke cancelled", await database.ScalarAsync<string>(
-            "select string_agg(trigger || ' ' || status, ', ' order by trigger) from functions.invocations where function = 'endless'"));
+        Assert.Equal(
+            "http cancelled, invoke cancelled",
+            await database.ScalarAsync<string>(
+                "select string_agg(trigger || ' ' || status, ', ' order by trigger) from functions.invocations where function = 'endless'"
+            )
+        );
         Assert.Equal(0, await database.ScalarAsync<long>("select count(*) from functions.sidecars"));
-        // Whoever comes next has it at once.
+        // The next caller is served at once.
         Assert.Equal(1, await database.ScalarAsync<long>("select count(*) from functions_private.deliveries where claimed_by is null"));
     }
 
     [Fact]
-    public async Task After_kill_9_the_next_process_serves_what_was_deployed_without_compiling_it_again()
+    public async Task A_stopping_sidecar_is_not_ready_and_accepts_requests_until_its_delay_ends()
+    {
+        await using var database = await TestDatabase.CreateAsync();
+        await using var sidecar = await SidecarProcess.StartAsync(database.ConnectionString, ("PGFN_SHUTDOWN_DELAY", "10m"));
+        await DeployAsync(database.ConnectionString, "quick", Quick);
+        sidecar.Terminate();
+        await sidecar.LogsAsync("Stopping; requests are accepted");
+        using (var proxy = Client(sidecar))
+        {
+            using var ready = await proxy.GetAsync("/health/ready");
+            Assert.Equal(HttpStatusCode.ServiceUnavailable, ready.StatusCode);
+            Assert.Contains("PGFN6505", await ready.Content.ReadAsStringAsync(), StringComparison.Ordinal);
+        }
+        // On a new connection.
+        using (var http = Client(sidecar))
+            Assert.Equal(HttpStatusCode.OK, await StatusAsync(http, "quick"));
+        sidecar.Kill();
+
+        await using var brief = await SidecarProcess.StartAsync(database.ConnectionString, ("PGFN_SHUTDOWN_DELAY", "100ms"));
+        brief.Terminate();
+        Assert.Equal(0, await brief.WaitForExitAsync());
+    }
+
+    [Fact]
+    public async Task Process_after_a_kill_serves_deployed_functions_without_recompiling()
     {
         await using var database = await TestDatabase.CreateAsync();
         await using (var first = await SidecarProcess.StartAsync(database.ConnectionString))
@@ -96,7 +136,7 @@ public sealed class LifecycleTests
     }
 
     [Fact]
-    public async Task While_the_database_is_gone_callers_get_503_and_when_it_is_back_all_is_well()
+    public async Task Callers_get_503_during_a_database_outage_and_are_served_after_it()
     {
         var directory = Path.Combine(Path.GetTempPath(), $"pgfn-outage-{Guid.NewGuid():n}");
         var connectionString = await PostgresServer.RunClusterScriptAsync("start", directory, PostgresServer.ClusterOptions);
@@ -119,14 +159,16 @@ public sealed class LifecycleTests
             await PostgresServer.RunClusterScriptAsync("start", directory, PostgresServer.ClusterOptions);
             await Eventually.HoldsAsync(async () => await StatusAsync(http, "quick") == HttpStatusCode.OK);
             await Eventually.HoldsAsync(async () => (await http.GetAsync("/health/ready")).StatusCode == HttpStatusCode.OK);
-            // What happened in the meantime is logged, and changes are heard of again.
+            // Invocations during the outage are logged, and notifications of changes arrive again.
             NpgsqlConnection.ClearAllPools();
             await DeployAsync(connectionString, "later", "export const handler = () => ({ later: true });");
             Assert.Equal(HttpStatusCode.OK, await StatusAsync(http, "later"));
             await Eventually.HoldsAsync(async () =>
             {
                 await using var source = NpgsqlDataSource.Create(connectionString);
-                await using var command = source.CreateCommand("select count(*) from functions.invocations where error_code = 'DATABASE_UNAVAILABLE'");
+                await using var command = source.CreateCommand(
+                    "select count(*) from functions.invocations where error_code = 'DATABASE_UNAVAILABLE'"
+                );
                 return (long)(await command.ExecuteScalarAsync())! > 0;
             });
         }
@@ -137,7 +179,7 @@ public sealed class LifecycleTests
     }
 
     [Fact]
-    public async Task A_caller_who_goes_away_stops_the_function()
+    public async Task Disconnecting_caller_stops_the_function()
     {
         await using var database = await TestDatabase.CreateAsync();
         await using var sidecar = await SidecarProcess.StartAsync(database.ConnectionString);
@@ -145,18 +187,28 @@ public sealed class LifecycleTests
         await DeployAsync(database.ConnectionString, "endless", "export const handler = () => { for (;;); };");
         using var impatience = new CancellationTokenSource();
         var answer = http.PostAsync("/functions/v1/invoke/endless", null, impatience.Token);
-        await Eventually.HoldsAsync(async () => (await http.GetStringAsync("/metrics")).Contains("functions_running 1\n", StringComparison.Ordinal));
+        await Eventually.HoldsAsync(async () =>
+            (await http.GetStringAsync("/metrics")).Contains("functions_running 1\n", StringComparison.Ordinal)
+        );
         await impatience.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => answer);
-        await Eventually.HoldsAsync(async () => await database.ScalarAsync<string>("select status from functions.invocations") == "cancelled");
+        await Eventually.HoldsAsync(async () =>
+            await database.ScalarAsync<string>("select status from functions.invocations") == "cancelled"
+        );
     }
 
     [Fact]
-    public async Task Wrong_settings_end_the_process_with_2_and_a_line_each()
+    public async Task Invalid_settings_exit_with_2_and_one_line_each()
     {
         await using var database = await TestDatabase.CreateAsync();
-        var error = await Assert.ThrowsAsync<InvalidOperationException>(() => SidecarProcess.StartAsync(
-            database.ConnectionString, ("PGFN_JWT_SECRET", "short"), ("PGFN_MAX_CONCURRENCY", "many"), ("PGFN_LISTEN", "nonsense")));
+        var error = await Assert.ThrowsAsync<InvalidOperationException>(() =>
+            SidecarProcess.StartAsync(
+                database.ConnectionString,
+                ("PGFN_JWT_SECRET", "short"),
+                ("PGFN_MAX_CONCURRENCY", "many"),
+                ("PGFN_LISTEN", "nonsense")
+            )
+        );
         foreach (var setting in new[] { "PGFN_JWT_SECRET", "PGFN_MAX_CONCURRENCY", "PGFN_LISTEN" })
             Assert.Matches($@"(?m)^{setting}: ", error.Message);
     }

@@ -6,12 +6,46 @@ using Npgsql;
 
 namespace Functions.PgSidecar.Tests.EndToEnd;
 
-/// <summary>Who may manage functions over HTTP: API keys and tokens with the right claim, and no role that functions run as.</summary>
+/// <summary>
+/// Functions are managed over HTTP with API keys and tokens with the configured claim, never by a role that functions run as.
+/// </summary>
 public sealed class ManagementTests(SidecarFixture sidecar)
 {
     /// <summary>A command that does nothing.</summary>
     private static readonly byte[] Module =
-        [0x00, 0x61, 0x73, 0x6D, 1, 0, 0, 0, 1, 4, 1, 0x60, 0, 0, 3, 2, 1, 0, 7, 10, 1, 6, .. "_start"u8, 0, 0, 10, 4, 1, 2, 0, 0x0B];
+    [
+        0x00,
+        0x61,
+        0x73,
+        0x6D,
+        1,
+        0,
+        0,
+        0,
+        1,
+        4,
+        1,
+        0x60,
+        0,
+        0,
+        3,
+        2,
+        1,
+        0,
+        7,
+        10,
+        1,
+        6,
+        .. "_start"u8,
+        0,
+        0,
+        10,
+        4,
+        1,
+        2,
+        0,
+        0x0B,
+    ];
 
     private static int names;
 
@@ -19,7 +53,7 @@ public sealed class ManagementTests(SidecarFixture sidecar)
     [InlineData("anon")]
     [InlineData("authenticated")]
     [InlineData("service_role")]
-    public async Task No_role_of_a_token_is_a_right_to_deploy(string role)
+    public async Task Role_of_a_token_never_allows_deploying(string role)
     {
         var function = NewName();
         var (status, code, message) = await DeployAsync(function, bearer: Tokens.For(role));
@@ -29,7 +63,7 @@ public sealed class ManagementTests(SidecarFixture sidecar)
     }
 
     [Fact]
-    public async Task A_request_without_a_credential_is_401()
+    public async Task Request_without_a_credential_gets_401()
     {
         var (status, code, message) = await DeployAsync(NewName());
         Assert.Equal((401, "AUTHENTICATION_ERROR"), (status, code));
@@ -41,7 +75,7 @@ public sealed class ManagementTests(SidecarFixture sidecar)
     [InlineData("{*}", 201)]
     [InlineData("{secrets}", 403)]
     [InlineData("{read,manage}", 403)]
-    public async Task A_key_deploys_with_the_scope_for_it_only(string scopes, int expected)
+    public async Task Key_deploys_only_with_the_scope_for_it(string scopes, int expected)
     {
         var function = NewName();
         var (status, _, message) = await DeployAsync(function, bearer: await CreateKeyAsync(scopes));
@@ -52,7 +86,7 @@ public sealed class ManagementTests(SidecarFixture sidecar)
     }
 
     [Fact]
-    public async Task A_key_in_its_own_header_deploys_and_a_second_credential_is_refused()
+    public async Task Key_in_its_own_header_deploys_and_a_second_credential_is_refused()
     {
         var key = await CreateKeyAsync();
         Assert.Equal(201, (await DeployAsync(NewName(), managementKey: key)).Status);
@@ -61,31 +95,41 @@ public sealed class ManagementTests(SidecarFixture sidecar)
     }
 
     [Fact]
-    public async Task Two_Authorization_headers_are_refused_whichever_is_good()
+    public async Task Two_Authorization_headers_are_refused_even_when_one_is_valid()
     {
         var key = await CreateKeyAsync();
         foreach (var other in new[] { key, "x", Tokens.For("service_role") })
         {
             await using var connection = await RawConnection.OpenAsync(sidecar.Sidecar.Url);
             await connection.SendAsync(
-                $"POST /functions/v1/deploy HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\nAuthorization: Bearer {other}\r\nContent-Length: 0\r\n\r\n");
+                $"POST /functions/v1/deploy HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\nAuthorization: Bearer {other}\r\nContent-Length: 0\r\n\r\n"
+            );
             var response = (await connection.ReceiveAsync())!.Value;
             Assert.Equal((401, "PGFN3021"), (response.Status, (string)JsonNode.Parse(response.Body)!["code"]!));
         }
     }
 
     [Fact]
-    public async Task A_key_that_is_not_exactly_the_one_that_was_made_is_refused()
+    public async Task Key_that_differs_in_any_character_is_refused()
     {
         var key = await CreateKeyAsync();
         string[] forged =
         [
-            key[..^1], key + "0", key[..^1] + (key[^1] == '0' ? '1' : '0'), key.ToUpperInvariant(), key[..21], "pgfn_", "pgfn_" + new string('0', 81),
-            "pgfn_" + new string('0', 16) + key[21..], key[..22] + new string('0', 64), key[..22] + new string('g', 64), key.Replace('_', '-'),
+            key[..^1],
+            key + "0",
+            key[..^1] + (key[^1] == '0' ? '1' : '0'),
+            key.ToUpperInvariant(),
+            key[..21],
+            "pgfn_",
+            "pgfn_" + new string('0', 81),
+            "pgfn_" + new string('0', 16) + key[21..],
+            key[..22] + new string('0', 64),
+            key[..22] + new string('g', 64),
+            key.Replace('_', '-'),
         ];
         foreach (var text in forged)
         {
-            // What does not begin like a key is taken for a token, and is none.
+            // A credential without the prefix of keys is parsed as a token, and is invalid.
             var expected = text.StartsWith("pgfn_", StringComparison.Ordinal) ? "PGFN3019" : "PGFN3004";
             Assert.Equal((401, expected), Refusal(await DeployAsync(NewName(), bearer: text)));
             Assert.Equal((401, "PGFN3019"), Refusal(await DeployAsync(NewName(), managementKey: text)));
@@ -94,32 +138,32 @@ public sealed class ManagementTests(SidecarFixture sidecar)
     }
 
     [Fact]
-    public async Task A_key_works_from_the_moment_in_which_it_is_made()
+    public async Task Key_works_from_its_creation()
     {
         for (var i = 0; i < 20; i++)
             Assert.Equal((403, "FORBIDDEN"), Refusal(await DeployAsync(NewName(), bearer: await CreateKeyAsync("{read}"))));
     }
 
     [Fact]
-    public async Task A_key_stops_with_its_drop_though_it_is_in_memory()
+    public async Task Dropped_key_stops_working_even_when_cached()
     {
         var name = NewName();
         var key = await CreateKeyAsync(name: name);
         Assert.Equal(201, (await DeployAsync(NewName(), bearer: key)).Status);
         await ExecuteAsync("select functions.drop_api_key($1)", name);
-        // Whether or not the notification has arrived: the deployment itself asks for the key.
+        // Regardless of the notification: the deployment itself checks the key.
         Assert.Equal((401, "PGFN3019"), Refusal(await DeployAsync(NewName(), bearer: key)));
     }
 
     [Fact]
-    public async Task A_key_stops_when_it_expires()
+    public async Task Expired_key_stops_working()
     {
         var name = NewName();
         var key = await CreateKeyAsync(name: name, options: """{"expires_in":"1 hour"}""");
         Assert.Equal(201, (await DeployAsync(NewName(), bearer: key)).Status);
         await ExecuteAsync("update functions_private.api_keys set expires_at = now() - interval '1 second' where name = $1", name);
         var refusal = Refusal(await DeployAsync(NewName(), bearer: key));
-        // Expired, or, while the sidecar has not heard of it, no longer good in the database.
+        // Expired in the sidecar, or, before the notification, in the database.
         Assert.True(refusal is (401, "PGFN3020") or (401, "PGFN3019"), refusal.ToString());
         await Eventually.HoldsAsync(async () => Refusal(await DeployAsync(NewName(), bearer: key)) == (401, "PGFN3020"));
     }
@@ -128,7 +172,7 @@ public sealed class ManagementTests(SidecarFixture sidecar)
     [InlineData("of \"the\" shop's; drop table x --")]
     [InlineData("Schlüssel für ☕ 🚀")]
     [InlineData("%s {0} \\ $1")]
-    public async Task A_version_says_which_key_deployed_it_whatever_the_key_is_called(string suffix)
+    public async Task Version_records_the_key_that_deployed_it_regardless_of_the_keys_name(string suffix)
     {
         var (function, name) = (NewName(), NewName() + suffix);
         Assert.Equal(201, (await DeployAsync(function, bearer: await CreateKeyAsync(name: name))).Status);
@@ -138,7 +182,7 @@ public sealed class ManagementTests(SidecarFixture sidecar)
     }
 
     [Fact]
-    public async Task Code_over_a_function_with_secrets_needs_the_scope_that_says_so()
+    public async Task Replacing_a_function_with_secrets_needs_the_scope_for_it()
     {
         var function = await sidecar.DeployAsync("export const handler = () => env('PAY');");
         await ExecuteAsync("select functions.set_secret($1, 'PAY', 'sk_live_topsecret')", function);
@@ -153,8 +197,10 @@ public sealed class ManagementTests(SidecarFixture sidecar)
     [InlineData("select functions.allow_host($1, 'http://127.0.0.1:9')")]
     [InlineData("select functions.allow_host($1, 'localhost')")]
     [InlineData("select functions.allow_host($1, '10.1.2.3')")]
-    [InlineData("select functions.deploy($1, 'export const handler = () => 2', options => '{\"allow_hosts\": [\"http://169.254.169.254\"]}')")]
-    public async Task Code_over_a_function_that_reaches_private_hosts_needs_that_scope_too(string opens)
+    [InlineData(
+        "select functions.deploy($1, 'export const handler = () => 2', options => '{\"allow_hosts\": [\"http://169.254.169.254\"]}')"
+    )]
+    public async Task Replacing_a_function_with_private_hosts_needs_the_scope_for_it(string opens)
     {
         var function = await sidecar.DeployAsync("export const handler = () => 1;");
         await ExecuteAsync(opens, function);
@@ -177,7 +223,7 @@ public sealed class ManagementTests(SidecarFixture sidecar)
     [InlineData("*.local")]
     [InlineData("postgres:5432")]
     [InlineData("a.localhost")]
-    public async Task No_key_opens_a_host_that_is_not_public(string host)
+    public async Task Key_cannot_allow_a_host_that_is_not_public(string host)
     {
         await using var strict = await SidecarProcess.StartAsync(sidecar.Database.ConnectionString);
         using var http = new HttpClient { BaseAddress = strict.Url };
@@ -185,22 +231,33 @@ public sealed class ManagementTests(SidecarFixture sidecar)
         var key = await CreateKeyAsync("{*}");
         var config = new JsonObject { ["allow_hosts"] = new JsonArray("api.example.com", host) }.ToJsonString();
         Assert.Equal((403, "FORBIDDEN"), Refusal(await DeployAsync(function, config, key, http: http)));
-        // Spelled so that only one of two readers of JSON finds it.
-        Assert.Equal((403, "FORBIDDEN"), Refusal(await DeployAsync(function, config.Replace("allow_hosts", "allow\\u005fhosts", StringComparison.Ordinal), key, http: http)));
+        // Spelled so that only one of two JSON parsers finds it.
+        Assert.Equal(
+            (403, "FORBIDDEN"),
+            Refusal(
+                await DeployAsync(function, config.Replace("allow_hosts", "allow\\u005fhosts", StringComparison.Ordinal), key, http: http)
+            )
+        );
         Assert.Equal((403, "FORBIDDEN"), Refusal(await DeployAsync(function, config[..^1] + ",\"allow_hosts\":[]}", key, http: http)));
         Assert.False(await ExistsAsync(function));
-        Assert.Equal(201, (await DeployAsync(function, """{"allow_hosts":["api.example.com","*.example.org","1.1.1.1"]}""", key, http: http)).Status);
+        Assert.Equal(
+            201,
+            (await DeployAsync(function, """{"allow_hosts":["api.example.com","*.example.org","1.1.1.1"]}""", key, http: http)).Status
+        );
     }
 
     [Fact]
-    public async Task Where_names_reach_private_networks_no_key_opens_a_name()
+    public async Task Key_cannot_allow_names_where_names_reach_private_networks()
     {
         // The shared sidecar has PGFN_HTTP_ALLOW_NETWORKS.
-        Assert.Equal((403, "FORBIDDEN"), Refusal(await DeployAsync(NewName(), """{"allow_hosts":["api.example.com"]}""", await CreateKeyAsync("{*}"))));
+        Assert.Equal(
+            (403, "FORBIDDEN"),
+            Refusal(await DeployAsync(NewName(), """{"allow_hosts":["api.example.com"]}""", await CreateKeyAsync("{*}")))
+        );
     }
 
     [Fact]
-    public async Task A_key_that_is_limited_to_functions_deploys_these_only()
+    public async Task Key_limited_to_functions_deploys_only_those()
     {
         var (mine, other) = (NewName(), NewName());
         var key = await CreateKeyAsync(options: $$"""{"functions":["{{mine}}"]}""");
@@ -210,28 +267,43 @@ public sealed class ManagementTests(SidecarFixture sidecar)
     }
 
     [Fact]
-    public async Task A_use_is_recorded_and_a_key_is_stored_as_its_hash_only()
+    public async Task Use_of_a_key_is_recorded_and_only_its_hash_is_stored()
     {
         var name = NewName();
         var key = await CreateKeyAsync(name: name);
         Assert.Matches("^pgfn_[0-9a-f]{16}_[0-9a-f]{64}$", key);
         Assert.Equal(201, (await DeployAsync(NewName(), bearer: key)).Status);
         await sidecar.EventuallyAsync<DateTime>("select last_used_at from functions.api_keys where name = $1", name);
-        Assert.False(await sidecar.Database.ScalarAsync<bool>(
-            $"select exists (select from functions_private.api_keys k where k::text like '%{key[22..]}%')"));
+        Assert.False(
+            await sidecar.Database.ScalarAsync<bool>(
+                $"select exists (select from functions_private.api_keys k where k::text like '%{key[22..]}%')"
+            )
+        );
         Assert.DoesNotContain(key[22..], sidecar.Sidecar.Log, StringComparison.Ordinal);
     }
 
     [Fact]
-    public async Task A_token_manages_when_its_claim_says_so_and_the_setting_names_the_claim()
+    public async Task Token_manages_only_with_the_configured_claim()
     {
         await using var claims = await SidecarProcess.StartAsync(
-            sidecar.Database.ConnectionString, ("PGFN_MANAGE_CLAIM", "scope=functions:deploy; groups=ops deploy,secrets"));
+            sidecar.Database.ConnectionString,
+            ("PGFN_MANAGE_CLAIM", "scope=functions:deploy; groups=ops deploy,secrets")
+        );
         using var http = new HttpClient { BaseAddress = claims.Url };
         var function = NewName();
         Assert.Equal(201, (await DeployAsync(function, bearer: Token("scope", "openid functions:deploy"), http: http)).Status);
         Assert.Equal("token deployer", await DeployedByAsync(function, 1));
-        foreach (object value in new object[] { "functions:deployer", "xfunctions:deploy", "functions", "FUNCTIONS:DEPLOY", true, new[] { "functions:deployer" } })
+        foreach (
+            object value in new object[]
+            {
+                "functions:deployer",
+                "xfunctions:deploy",
+                "functions",
+                "FUNCTIONS:DEPLOY",
+                true,
+                new[] { "functions:deployer" },
+            }
+        )
             Assert.Equal((403, "FORBIDDEN"), Refusal(await DeployAsync(NewName(), bearer: Token("scope", value), http: http)));
         Assert.Equal((403, "FORBIDDEN"), Refusal(await DeployAsync(NewName(), bearer: Tokens.For("service_role"), http: http)));
 
@@ -240,12 +312,15 @@ public sealed class ManagementTests(SidecarFixture sidecar)
         Assert.Equal(201, (await DeployAsync(function, bearer: Token("groups", new[] { "dev", "ops" }), http: http)).Status);
         // The same tokens, where no setting names a claim.
         Assert.Equal((403, "FORBIDDEN"), Refusal(await DeployAsync(NewName(), bearer: Token("scope", "functions:deploy"))));
-        var forged = Tokens.Sign(new() { ["scope"] = "functions:deploy", ["exp"] = DateTimeOffset.UtcNow.AddHours(1).ToUnixTimeSeconds() }, secret: new string('x', 40));
+        var forged = Tokens.Sign(
+            new() { ["scope"] = "functions:deploy", ["exp"] = DateTimeOffset.UtcNow.AddHours(1).ToUnixTimeSeconds() },
+            secret: new string('x', 40)
+        );
         Assert.Equal((401, "PGFN3010"), Refusal(await DeployAsync(NewName(), bearer: forged, http: http)));
     }
 
     [Fact]
-    public async Task A_function_is_not_called_with_a_key()
+    public async Task Key_cannot_call_a_function()
     {
         var function = await sidecar.DeployAsync("export const handler = () => 1;");
         using var response = await sidecar.SendAsync(HttpMethod.Get, function, null, await CreateKeyAsync("{*}"));
@@ -265,9 +340,11 @@ public sealed class ManagementTests(SidecarFixture sidecar)
     [InlineData("'key'", "'{deploy}'", "'{\"functions\":[\"Not A Name\"]}'")]
     [InlineData("'key'", "'{deploy}'", "'{\"expires_in\":\"-1 day\"}'")]
     [InlineData("'key'", "'{deploy}'", "'{\"expires_in\":\"1 day\",\"expires_at\":\"2999-01-01\"}'")]
-    public async Task A_key_that_can_not_be_made_is_an_error(string name, string scopes, string options)
+    public async Task Invalid_key_definitions_are_errors(string name, string scopes, string options)
     {
-        var error = await Assert.ThrowsAsync<PostgresException>(() => sidecar.Database.ExecuteAsync($"select functions.create_api_key({name}, {scopes}, {options})"));
+        var error = await Assert.ThrowsAsync<PostgresException>(() =>
+            sidecar.Database.ExecuteAsync($"select functions.create_api_key({name}, {scopes}, {options})")
+        );
         Assert.StartsWith("22", error.SqlState.Replace("42602", "22", StringComparison.Ordinal), StringComparison.Ordinal);
     }
 
@@ -275,21 +352,37 @@ public sealed class ManagementTests(SidecarFixture sidecar)
     [InlineData("anon")]
     [InlineData("authenticated")]
     [InlineData("service_role")]
-    public async Task No_role_of_functions_reads_or_makes_keys(string role)
+    public async Task Roles_of_functions_cannot_read_or_create_keys(string role)
     {
-        foreach (var sql in new[] { "select * from functions.api_keys", "select functions.create_api_key('x', '{*}')", "select functions.drop_api_key('x')", "table functions_private.api_keys" })
+        foreach (
+            var sql in new[]
+            {
+                "select * from functions.api_keys",
+                "select functions.create_api_key('x', '{*}')",
+                "select functions.drop_api_key('x')",
+                "table functions_private.api_keys",
+            }
+        )
         {
-            var error = await Assert.ThrowsAsync<PostgresException>(() => sidecar.Database.ExecuteAsync($"begin; set local role {role}; {sql}; rollback"));
+            var error = await Assert.ThrowsAsync<PostgresException>(() =>
+                sidecar.Database.ExecuteAsync($"begin; set local role {role}; {sql}; rollback")
+            );
             Assert.Equal("42501", error.SqlState);
         }
     }
 
     private static string NewName() => "managed-" + Interlocked.Increment(ref names).ToString(CultureInfo.InvariantCulture);
 
-    private static string Token(string claim, object value) => Tokens.Sign(new()
-    {
-        ["sub"] = "deployer", ["role"] = "authenticated", [claim] = value, ["exp"] = DateTimeOffset.UtcNow.AddHours(1).ToUnixTimeSeconds(),
-    });
+    private static string Token(string claim, object value) =>
+        Tokens.Sign(
+            new()
+            {
+                ["sub"] = "deployer",
+                ["role"] = "authenticated",
+                [claim] = value,
+                ["exp"] = DateTimeOffset.UtcNow.AddHours(1).ToUnixTimeSeconds(),
+            }
+        );
 
     private static (int Status, string Code) Refusal((int Status, string Code, string Message) answer) => (answer.Status, answer.Code);
 
@@ -316,12 +409,23 @@ public sealed class ManagementTests(SidecarFixture sidecar)
         await sidecar.Database.ScalarAsync<int>($"select max(version) from functions.versions where function = '{function}'");
 
     private async Task<string> DeployedByAsync(string function, int version) =>
-        await sidecar.Database.ScalarAsync<string>($"select deployed_by from functions.versions where function = '{function}' and version = {version}");
+        await sidecar.Database.ScalarAsync<string>(
+            $"select deployed_by from functions.versions where function = '{function}' and version = {version}"
+        );
 
     private async Task<(int Status, string Code, string Message)> DeployAsync(
-        string function, string? config = null, string? bearer = null, string? managementKey = null, HttpClient? http = null)
+        string function,
+        string? config = null,
+        string? bearer = null,
+        string? managementKey = null,
+        HttpClient? http = null
+    )
     {
-        using var content = new MultipartFormDataContent { { new StringContent(function), "name" }, { new ByteArrayContent(Module), "wasm", "module.wasm" } };
+        using var content = new MultipartFormDataContent
+        {
+            { new StringContent(function), "name" },
+            { new ByteArrayContent(Module), "wasm", "module.wasm" },
+        };
         if (config is not null)
             content.Add(new StringContent(config), "config");
         using var request = new HttpRequestMessage(HttpMethod.Post, "/functions/v1/deploy") { Content = content };

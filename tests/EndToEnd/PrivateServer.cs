@@ -5,15 +5,18 @@ using Npgsql;
 
 namespace Functions.PgSidecar.Tests.EndToEnd;
 
-/// <summary>A PostgreSQL server of a test's own, which it may configure, stop and kill. What commits is on disk.</summary>
+/// <summary>
+/// A PostgreSQL server for one test, which the test can configure, stop and kill. Commits are durable when the server is killed.
+/// </summary>
 internal sealed class PrivateServer : IAsyncDisposable
 {
-    private readonly string directory;
+    private readonly string? programs;
 
-    private PrivateServer(string directory, string connectionString)
+    private PrivateServer(string directory, string? programs, string connectionString)
     {
-        this.directory = directory;
-        // Without a pool: its connections would not outlive the server.
+        Directory = directory;
+        this.programs = programs;
+        // Without a pool: pooled connections would not survive a restart of the server.
         ConnectionString = new NpgsqlConnectionStringBuilder(connectionString) { Pooling = false }.ConnectionString;
         SidecarConnectionString = connectionString;
     }
@@ -24,12 +27,17 @@ internal sealed class PrivateServer : IAsyncDisposable
     /// <summary>For sidecars.</summary>
     public string SidecarConnectionString { get; }
 
+    /// <summary>Its folder, in which <c>data</c> has the server's files and <c>password</c> the superuser's password.</summary>
+    public string Directory { get; }
+
     /// <summary>Starts one.</summary>
     /// <param name="settings"><c>name = value</c> each, as <c>alter system set</c> takes them.</param>
-    public static async Task<PrivateServer> StartAsync(params string[] settings)
+    public static Task<PrivateServer> StartAsync(params string[] settings) => StartWithAsync(null, settings);
+
+    /// <summary>Starts one with the server programs of a given folder.</summary>
+    public static async Task<PrivateServer> StartWithAsync(string? programs, params string[] settings)
     {
-        var directory = Path.Combine(Path.GetTempPath(), $"pgfn-faults-{Guid.NewGuid():n}");
-        var server = new PrivateServer(directory, await PostgresServer.RunClusterScriptAsync("start", directory, PostgresServer.ClusterOptions));
+        var server = await StartInAsync(Path.Combine(Path.GetTempPath(), $"pgfn-faults-{Guid.NewGuid():n}"), programs);
         await server.ExecuteAsync("alter database postgres set synchronous_commit = local");
         foreach (var setting in settings)
             await server.ExecuteAsync("alter system set " + setting);
@@ -38,23 +46,32 @@ internal sealed class PrivateServer : IAsyncDisposable
         return server;
     }
 
-    /// <summary>A fast shutdown; fails when the server does not end.</summary>
-    public Task StopAsync() => PostgresServer.RunClusterScriptAsync("stop", directory);
+    /// <summary>Starts one in a folder, which may hold data already.</summary>
+    public static async Task<PrivateServer> StartInAsync(string directory, string? programs = null) =>
+        new(
+            directory,
+            programs,
+            await PostgresServer.RunClusterScriptWithAsync(programs, "start", directory, PostgresServer.ClusterOptions)
+        );
 
-    /// <summary>Starts the server again. A killed one's children are there for a moment longer: then it is tried again.</summary>
-    public Task StartAgainAsync() => Eventually.HoldsAsync(async () =>
-    {
-        try
+    /// <summary>A fast shutdown; fails when the server does not end.</summary>
+    public Task StopAsync() => PostgresServer.RunClusterScriptWithAsync(programs, "stop", Directory);
+
+    /// <summary>Starts the server again, and retries while processes of a killed server remain.</summary>
+    public Task StartAgainAsync() =>
+        Eventually.HoldsAsync(async () =>
         {
-            await PostgresServer.RunClusterScriptAsync("start", directory, PostgresServer.ClusterOptions[..1]);
-            await ExecuteAsync("select 1");
-            return true;
-        }
-        catch (Exception e) when (e is InvalidOperationException or NpgsqlException)
-        {
-            return false;
-        }
-    });
+            try
+            {
+                await PostgresServer.RunClusterScriptWithAsync(programs, "start", Directory, PostgresServer.ClusterOptions[..1]);
+                await ExecuteAsync("select 1");
+                return true;
+            }
+            catch (Exception e) when (e is InvalidOperationException or NpgsqlException)
+            {
+                return false;
+            }
+        });
 
     public async Task RestartAsync()
     {
@@ -65,7 +82,7 @@ internal sealed class PrivateServer : IAsyncDisposable
     /// <summary>kill -9 of the postmaster: its children end by themselves.</summary>
     public async Task KillAsync()
     {
-        // The backend is there only as long as its connection.
+        // The backend exists only as long as its connection.
         await using var connection = new NpgsqlConnection(ConnectionString);
         await connection.OpenAsync();
         await using var command = new NpgsqlCommand("select pg_backend_pid()", connection);

@@ -1,10 +1,10 @@
 namespace Functions.PgSidecar.Tests.EndToEnd;
 
-/// <summary>What the serving process may do, as the kernel sees it.</summary>
+/// <summary>The privileges of the serving process in the kernel.</summary>
 public sealed class ProcessTests(SidecarFixture sidecar)
 {
     [Fact]
-    public void No_thread_of_the_process_can_gain_privileges()
+    public void No_thread_can_gain_privileges()
     {
         var threads = Directory.GetDirectories($"/proc/{sidecar.Sidecar.Id}/task");
         Assert.NotEmpty(threads);
@@ -21,7 +21,7 @@ public sealed class ProcessTests(SidecarFixture sidecar)
     }
 
     [Fact]
-    public async Task Whoever_turns_diagnostics_on_has_them()
+    public async Task Diagnostics_can_be_enabled()
     {
         await using var open = await SidecarProcess.StartAsync(sidecar.Database.ConnectionString, ("DOTNET_EnableDiagnostics", "1"));
         Assert.NotEmpty(Sockets(open.Id));

@@ -4,10 +4,10 @@ using System.Text;
 
 namespace Functions.PgSidecar.Tests.EndToEnd;
 
-/// <summary>A TCP connection to the sidecar, for what no decent HTTP client would send.</summary>
+/// <summary>A TCP connection to the sidecar, for requests that no HTTP client sends.</summary>
 internal sealed class RawConnection : IAsyncDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(90);
+    private static readonly TimeSpan WaitTimeout = TimeSpan.FromSeconds(90);
 
     private readonly TcpClient client;
     private readonly NetworkStream stream;
@@ -29,7 +29,12 @@ internal sealed class RawConnection : IAsyncDisposable
     public static string Head(string method, string function, string version = "1.1", params string[] headers)
     {
         string[] lines =
-            [$"{method} /functions/v1/invoke/{function} HTTP/{version}", "Host: x", "Authorization: Bearer " + Tokens.For("authenticated"), .. headers];
+        [
+            $"{method} /functions/v1/invoke/{function} HTTP/{version}",
+            "Host: x",
+            "Authorization: Bearer " + Tokens.For("authenticated"),
+            .. headers,
+        ];
         return string.Join("\r\n", lines) + "\r\n\r\n";
     }
 
@@ -44,9 +49,10 @@ internal sealed class RawConnection : IAsyncDisposable
         if (lines.Count == 0)
             return null;
         var headers = lines.Skip(1).Select(line => line.Split(": ", 2)).ToLookup(pair => pair[0].ToLowerInvariant(), pair => pair[1]);
-        var length = hasBody && headers.Contains("content-length") ? int.Parse(headers["content-length"].Single(), CultureInfo.InvariantCulture) : 0;
+        var length =
+            hasBody && headers.Contains("content-length") ? int.Parse(headers["content-length"].Single(), CultureInfo.InvariantCulture) : 0;
         var body = new byte[length];
-        await stream.ReadExactlyAsync(body).AsTask().WaitAsync(Patience);
+        await stream.ReadExactlyAsync(body).AsTask().WaitAsync(WaitTimeout);
         return (int.Parse(lines[0].Split(' ')[1], CultureInfo.InvariantCulture), headers, Encoding.UTF8.GetString(body));
     }
 
@@ -55,7 +61,7 @@ internal sealed class RawConnection : IAsyncDisposable
     {
         var length = int.Parse((await ReadLineAsync())!, NumberStyles.HexNumber, CultureInfo.InvariantCulture);
         var chunk = new byte[length];
-        await stream.ReadExactlyAsync(chunk).AsTask().WaitAsync(Patience);
+        await stream.ReadExactlyAsync(chunk).AsTask().WaitAsync(WaitTimeout);
         await ReadLineAsync();
         return Encoding.UTF8.GetString(chunk);
     }
@@ -94,7 +100,7 @@ internal sealed class RawConnection : IAsyncDisposable
         var one = new byte[1];
         try
         {
-            return await stream.ReadAsync(one).AsTask().WaitAsync(Patience) == 0 ? -1 : one[0];
+            return await stream.ReadAsync(one).AsTask().WaitAsync(WaitTimeout) == 0 ? -1 : one[0];
         }
         catch (IOException)
         {

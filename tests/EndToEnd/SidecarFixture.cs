@@ -9,7 +9,9 @@ using Npgsql;
 
 namespace Functions.PgSidecar.Tests.EndToEnd;
 
-/// <summary>A sidecar and its database, shared by the tests that don't need one of their own; functions have names of their own.</summary>
+/// <summary>
+/// A sidecar and its database, shared by the tests that need no sidecar of their own. Each test uses its own function names.
+/// </summary>
 public sealed class SidecarFixture : IAsyncLifetime
 {
     private static int names;
@@ -33,9 +35,12 @@ public sealed class SidecarFixture : IAsyncLifetime
     {
         Http.Dispose();
         await Sidecar.DisposeAsync();
-        // A database with a slot that is read can't be dropped.
-        await Eventually.HoldsAsync(() => database.ScalarAsync<bool>(
-            "select not exists (select from pg_replication_slots where database = current_database() and active)"));
+        // A database with an active slot cannot be dropped.
+        await Eventually.HoldsAsync(() =>
+            database.ScalarAsync<bool>(
+                "select not exists (select from pg_replication_slots where database = current_database() and active)"
+            )
+        );
         await database.DisposeAsync();
     }
 
@@ -79,10 +84,20 @@ public sealed class SidecarFixture : IAsyncLifetime
     }
 
     /// <summary>Calls a function with a JSON body, as a user or, without a subject, as the role alone.</summary>
-    internal Task<HttpResponseMessage> PostAsync(string function, string json = "{}", string role = "authenticated", string? subject = null) =>
-        SendAsync(HttpMethod.Post, function, new StringContent(json, Encoding.UTF8, "application/json"), Tokens.For(role, subject));
+    internal Task<HttpResponseMessage> PostAsync(
+        string function,
+        string json = "{}",
+        string role = "authenticated",
+        string? subject = null
+    ) => SendAsync(HttpMethod.Post, function, new StringContent(json, Encoding.UTF8, "application/json"), Tokens.For(role, subject));
 
-    internal async Task<HttpResponseMessage> SendAsync(HttpMethod method, string functionAndPath, HttpContent? content, string? token, CancellationToken cancellationToken = default)
+    internal async Task<HttpResponseMessage> SendAsync(
+        HttpMethod method,
+        string functionAndPath,
+        HttpContent? content,
+        string? token,
+        CancellationToken cancellationToken = default
+    )
     {
         using var request = new HttpRequestMessage(method, "/functions/v1/invoke/" + functionAndPath) { Content = content };
         if (token is not null)
@@ -90,7 +105,7 @@ public sealed class SidecarFixture : IAsyncLifetime
         return await Http.SendAsync(request, cancellationToken);
     }
 
-    /// <summary>Calls a function and reads the JSON it answers; anything but 200 fails the test.</summary>
+    /// <summary>Calls a function and parses its JSON response. A status other than 2xx fails the test.</summary>
     internal async Task<JsonNode?> CallAsync(string function, string json = "{}", string role = "authenticated", string? subject = null)
     {
         using var response = await PostAsync(function, json, role, subject);
@@ -99,13 +114,13 @@ public sealed class SidecarFixture : IAsyncLifetime
         return text.Length == 0 ? null : JsonNode.Parse(text);
     }
 
-    /// <summary>Waits until so many invocations run at the same time.</summary>
+    /// <summary>Waits until at least <paramref name="count"/> invocations run at the same time.</summary>
     internal async Task EventuallyRunningAsync(int count)
     {
-        using var patience = new CancellationTokenSource(TimeSpan.FromMinutes(2));
-        using var pulse = new PeriodicTimer(TimeSpan.FromMilliseconds(20));
-        while (Running(await Http.GetStringAsync("/metrics", patience.Token)) < count)
-            await pulse.WaitForNextTickAsync(patience.Token);
+        using var timeout = new CancellationTokenSource(TimeSpan.FromMinutes(2));
+        using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(20));
+        while (Running(await Http.GetStringAsync("/metrics", timeout.Token)) < count)
+            await timer.WaitForNextTickAsync(timeout.Token);
     }
 
     private static int Running(string metrics)
@@ -115,11 +130,13 @@ public sealed class SidecarFixture : IAsyncLifetime
         return int.Parse(metrics.AsSpan(start, metrics.IndexOf('\n', start) - start), System.Globalization.CultureInfo.InvariantCulture);
     }
 
-    /// <summary>Waits until a query of the owner's gives a row, and returns its first column: for what the sidecar writes a moment later.</summary>
+    /// <summary>
+    /// Waits until a query of the owner returns a row, and returns its first column. For rows that the sidecar writes with a delay.
+    /// </summary>
     internal async Task<T> EventuallyAsync<T>(string sql, params object[] parameters)
     {
-        using var patience = new CancellationTokenSource(TimeSpan.FromMinutes(2));
-        using var pulse = new PeriodicTimer(TimeSpan.FromMilliseconds(20));
+        using var timeout = new CancellationTokenSource(TimeSpan.FromMinutes(2));
+        using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(20));
         do
         {
             await using var command = database.Owner.CreateCommand(sql);
@@ -127,8 +144,7 @@ public sealed class SidecarFixture : IAsyncLifetime
                 command.Parameters.AddWithValue(parameter);
             if (await command.ExecuteScalarAsync() is T value)
                 return value;
-        }
-        while (await pulse.WaitForNextTickAsync(patience.Token));
+        } while (await timer.WaitForNextTickAsync(timeout.Token));
         throw new TimeoutException(sql);
     }
 }

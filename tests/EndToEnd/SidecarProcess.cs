@@ -5,13 +5,13 @@ using Functions.PgSidecar.Testing;
 
 namespace Functions.PgSidecar.Tests.EndToEnd;
 
-/// <summary>The real executable, serving a database on a port the kernel chose.</summary>
+/// <summary>A process of the real executable, serving a database on a port that the kernel chooses.</summary>
 internal sealed partial class SidecarProcess : IAsyncDisposable
 {
-    /// <summary>What the tests' tokens are signed with.</summary>
+    /// <summary>The secret that signs the tokens of the tests.</summary>
     public const string JwtSecret = "the-end-to-end-tests-sign-with-this-secret";
 
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan WaitTimeout = TimeSpan.FromSeconds(60);
 
     private readonly Process process;
     private readonly Channel<string> lines = Channel.CreateUnbounded<string>();
@@ -19,7 +19,7 @@ internal sealed partial class SidecarProcess : IAsyncDisposable
 
     private SidecarProcess(Process process) => this.process = process;
 
-    /// <summary>Where it serves.</summary>
+    /// <summary>The address it listens on.</summary>
     public Uri Url { get; private set; } = null!;
 
     /// <summary>Its process id.</summary>
@@ -51,7 +51,7 @@ internal sealed partial class SidecarProcess : IAsyncDisposable
         foreach (var (name, value) in settings)
             start.Environment[name] = value;
         var sidecar = new SidecarProcess(Process.Start(start)!);
-        // What it says last, both of its streams have said.
+        // The channel completes when both streams have ended.
         _ = Task.WhenAll(sidecar.ReadAsync(sidecar.process.StandardOutput), sidecar.ReadAsync(sidecar.process.StandardError))
             .ContinueWith(_ => sidecar.lines.Writer.TryComplete(), TaskScheduler.Default);
         sidecar.Url = new Uri(await sidecar.WaitForAsync(Serving(), "address"));
@@ -61,10 +61,10 @@ internal sealed partial class SidecarProcess : IAsyncDisposable
     /// <summary>Waits for a line of its log and returns a group of the match.</summary>
     public async Task<string> WaitForAsync(Regex pattern, string group)
     {
-        using var patience = new CancellationTokenSource(Patience);
+        using var timeout = new CancellationTokenSource(WaitTimeout);
         try
         {
-            await foreach (var line in lines.Reader.ReadAllAsync(patience.Token))
+            await foreach (var line in lines.Reader.ReadAllAsync(timeout.Token))
             {
                 if (pattern.Match(line) is { Success: true } match)
                     return match.Groups[group].Value;
@@ -72,30 +72,30 @@ internal sealed partial class SidecarProcess : IAsyncDisposable
         }
         catch (OperationCanceledException)
         {
-            // Told below.
+            // The exception below contains the log.
         }
         throw new InvalidOperationException($"The sidecar did not log {pattern}. Its log:\n{Log}");
     }
 
-    /// <summary>Asks it to end, as systemd and Docker do.</summary>
+    /// <summary>Sends SIGTERM, as systemd and Docker do.</summary>
     public void Terminate() => Signal("-TERM");
 
-    /// <summary>Ends it without warning.</summary>
+    /// <summary>Sends SIGKILL.</summary>
     public void Kill() => process.Kill();
 
-    /// <summary>Lets it stand still, connections and all.</summary>
+    /// <summary>Stops the process with SIGSTOP; its connections stay open.</summary>
     public void Freeze() => Signal("-STOP");
 
-    /// <summary>Lets a frozen one go on.</summary>
+    /// <summary>Continues a frozen process with SIGCONT.</summary>
     public void Thaw() => Signal("-CONT");
 
-    /// <summary>Waits until its log has some text.</summary>
+    /// <summary>Waits until its log contains a text.</summary>
     public Task LogsAsync(string text) => Eventually.HoldsAsync(() => Task.FromResult(Log.Contains(text, StringComparison.Ordinal)));
 
-    /// <summary>Its exit code, when it has ended.</summary>
+    /// <summary>Waits for its end and returns its exit code.</summary>
     public async Task<int> WaitForExitAsync()
     {
-        await process.WaitForExitAsync().WaitAsync(Patience);
+        await process.WaitForExitAsync().WaitAsync(WaitTimeout);
         return process.ExitCode;
     }
 
@@ -106,7 +106,7 @@ internal sealed partial class SidecarProcess : IAsyncDisposable
             Terminate();
             try
             {
-                await process.WaitForExitAsync().WaitAsync(Patience);
+                await process.WaitForExitAsync().WaitAsync(WaitTimeout);
             }
             catch (TimeoutException)
             {
@@ -117,13 +117,13 @@ internal sealed partial class SidecarProcess : IAsyncDisposable
         process.Dispose();
     }
 
-    /// <summary>The executable that the build made.</summary>
+    /// <summary>The path of the built executable.</summary>
     public static string Executable()
     {
         // .../artifacts/bin/<project>/<configuration>/
         var here = new DirectoryInfo(AppContext.BaseDirectory);
         var path = Path.Combine(here.Parent!.Parent!.FullName, "Functions.PgSidecar", here.Name, "pgfn.dll");
-        return File.Exists(path) ? path : throw new InvalidOperationException($"{path} is not there: build the solution first.");
+        return File.Exists(path) ? path : throw new InvalidOperationException($"{path} does not exist: build the solution first.");
     }
 
     private void Signal(string signal)

@@ -5,15 +5,18 @@ using System.Text.Json;
 
 namespace Functions.PgSidecar.Tests.EndToEnd;
 
-/// <summary>Tokens as an identity provider makes them; nothing of the product's own code is used.</summary>
+/// <summary>Tokens as an identity provider signs them, without code of the product.</summary>
 internal static class Tokens
 {
-    public static string For(string role, string? subject = null) => Sign(new Dictionary<string, object?>
-    {
-        ["role"] = role,
-        ["sub"] = subject,
-        ["exp"] = DateTimeOffset.UtcNow.AddHours(1).ToUnixTimeSeconds(),
-    });
+    public static string For(string role, string? subject = null) =>
+        Sign(
+            new Dictionary<string, object?>
+            {
+                ["role"] = role,
+                ["sub"] = subject,
+                ["exp"] = DateTimeOffset.UtcNow.AddHours(1).ToUnixTimeSeconds(),
+            }
+        );
 
     public static string Sign(Dictionary<string, object?> claims, string secret = SidecarProcess.JwtSecret, string algorithm = "HS256")
     {

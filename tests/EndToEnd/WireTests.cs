@@ -2,20 +2,20 @@ using System.Globalization;
 
 namespace Functions.PgSidecar.Tests.EndToEnd;
 
-/// <summary>HTTP as it is on the wire: framing that is the server's alone, and clients that are slow, broken or hostile.</summary>
+/// <summary>HTTP on the wire: framing controlled only by the server, and clients that are slow, broken or hostile.</summary>
 public sealed class WireTests(SidecarFixture sidecar)
 {
     private const string Echo = "export const handler = event => ({ method: event.method, body: event.body });";
 
     [Fact]
-    public async Task A_HEAD_request_gets_the_head_of_the_response_and_its_length()
+    public async Task HEAD_request_gets_the_headers_and_the_length()
     {
         var name = await sidecar.DeployAsync("export default { fetch: () => new Response('twelve bytes', { headers: { 'x-a': 'b' } }) };");
         await using var connection = await OpenAsync();
         await connection.SendAsync(RawConnection.Head("HEAD", name));
         var head = (await connection.ReceiveAsync(hasBody: false))!.Value;
         Assert.Equal((200, "12", "b"), (head.Status, head.Headers["content-length"].Single(), head.Headers["x-a"].Single()));
-        // Nothing of a body is on the wire: the next response begins where this one ended.
+        // No body is on the wire: the next response begins directly after this one.
         await connection.SendAsync(RawConnection.Head("GET", name));
         Assert.Equal("twelve bytes", (await connection.ReceiveAsync())!.Value.Body);
     }
@@ -24,9 +24,11 @@ public sealed class WireTests(SidecarFixture sidecar)
     [InlineData(204)]
     [InlineData(205)]
     [InlineData(304)]
-    public async Task A_status_that_has_no_body_gets_none_though_the_handler_gave_one(int status)
+    public async Task Status_without_a_body_drops_the_handlers_body(int status)
     {
-        var name = await sidecar.DeployAsync($$"""export const handler = () => ({ statusCode: {{status}}, headers: { 'x-a': 'b' }, body: 'HTTP/1.1 200 OK\r\n\r\n' });""");
+        var name = await sidecar.DeployAsync(
+            $$"""export const handler = () => ({ statusCode: {{status}}, headers: { 'x-a': 'b' }, body: 'HTTP/1.1 200 OK\r\n\r\n' });"""
+        );
         await using var connection = await OpenAsync();
         await connection.SendAsync(RawConnection.Head("GET", name) + RawConnection.Head("GET", name));
         for (var i = 0; i < 2; i++)
@@ -43,7 +45,7 @@ public sealed class WireTests(SidecarFixture sidecar)
     [InlineData("{ 'x-a: b\\r\\nx-split': 'yes' }")]
     [InlineData("{ 'x-a': 'b\\u0000' }")]
     [InlineData("{ 'x-a': '\\u010d\\u010a x-split: yes' }")]
-    public async Task A_handler_can_not_split_the_response(string headers)
+    public async Task Handler_cannot_split_the_response(string headers)
     {
         var name = await sidecar.DeployAsync($$"""export const handler = () => ({ statusCode: 200, headers: {{headers}}, body: 'x' });""");
         await using var connection = await OpenAsync();
@@ -55,13 +57,15 @@ public sealed class WireTests(SidecarFixture sidecar)
     }
 
     [Fact]
-    public async Task Framing_is_the_servers_whatever_the_handler_says_of_it()
+    public async Task Handler_cannot_set_framing_headers()
     {
-        var name = await sidecar.DeployAsync("""
+        var name = await sidecar.DeployAsync(
+            """
             export const handler = () => ({ statusCode: 200, body: 'abc', headers: {
               'Content-Length': '1', 'Transfer-Encoding': 'chunked', Connection: 'close', 'Keep-Alive': 'timeout=0', Upgrade: 'h2c', 'x-a': 'b', TE: 'trailers', Trailer: 'x-b',
               'Proxy-Connection': 'close', 'Proxy-Authenticate': 'Basic', 'proxy-Authorization': 'x', 'Proxy-Whatever': 'x', Server: 'another', DATE: 'yesterday', 'X-Request-Id': 'forged' } });
-            """);
+            """
+        );
         await using var connection = await OpenAsync();
         for (var i = 0; i < 2; i++)
         {
@@ -77,25 +81,29 @@ public sealed class WireTests(SidecarFixture sidecar)
     }
 
     [Fact]
-    public async Task A_hundred_kilobytes_of_headers_and_many_of_one_name_come_through()
+    public async Task Large_and_repeated_response_headers_are_sent()
     {
-        var name = await sidecar.DeployAsync("""
+        var name = await sidecar.DeployAsync(
+            """
             export default { fetch() {
               const headers = new Headers();
               for (let i = 0; i < 100; i++) headers.append('x-' + i, String(i).padStart(1000, '.'));
               for (let i = 0; i < 50; i++) headers.append('set-cookie', 'c' + i + '=' + i);
               return new Response('ok', { headers });
             } };
-            """);
+            """
+        );
         await using var connection = await OpenAsync();
         await connection.SendAsync(RawConnection.Head("GET", name));
         var response = (await connection.ReceiveAsync())!.Value;
-        Assert.All(Enumerable.Range(0, 100), i => Assert.Equal(i.ToString(CultureInfo.InvariantCulture).PadLeft(1000, '.'), response.Headers["x-" + i].Single()));
+        Assert.All(Enumerable.Range(0, 100), i =>
+            Assert.Equal(i.ToString(CultureInfo.InvariantCulture).PadLeft(1000, '.'), response.Headers["x-" + i].Single())
+        );
         Assert.Equal(Enumerable.Range(0, 50).Select(i => $"c{i}={i}"), response.Headers["set-cookie"]);
     }
 
     [Fact]
-    public async Task Headers_that_come_twice_reach_the_function_both()
+    public async Task Repeated_request_headers_all_reach_the_function()
     {
         var name = await sidecar.DeployAsync("export default { fetch: request => new Response(request.headers.get('x-twice')) };");
         await using var connection = await OpenAsync();
@@ -104,11 +112,13 @@ public sealed class WireTests(SidecarFixture sidecar)
     }
 
     [Fact]
-    public async Task A_chunked_body_is_put_together_and_pipelined_requests_are_answered_in_order()
+    public async Task Chunked_body_is_assembled_and_pipelined_requests_are_answered_in_order()
     {
         var name = await sidecar.DeployAsync(Echo);
         await using var connection = await OpenAsync();
-        var chunked = RawConnection.Head("POST", name, headers: ["Transfer-Encoding: chunked"]) + "5\r\nfirst\r\n7;ext=1\r\n, whole\r\n0\r\nTrailer: x\r\n\r\n";
+        var chunked =
+            RawConnection.Head("POST", name, headers: ["Transfer-Encoding: chunked"])
+            + "5\r\nfirst\r\n7;ext=1\r\n, whole\r\n0\r\nTrailer: x\r\n\r\n";
         var sized = RawConnection.Head("PUT", name, headers: ["Content-Length: 6"]) + "second";
         await connection.SendAsync(chunked + sized + RawConnection.Head("GET", name));
         Assert.Equal("""{"method":"POST","body":"first, whole"}""", (await connection.ReceiveAsync())!.Value.Body);
@@ -126,7 +136,7 @@ public sealed class WireTests(SidecarFixture sidecar)
     [InlineData("Transfer-Encoding: chunked, identity", null)]
     [InlineData("X-A : b", null)]
     [InlineData("X-A: b\0", null)]
-    public async Task Framing_that_two_readers_could_read_two_ways_is_refused(string header, string? another)
+    public async Task Ambiguous_framing_is_refused(string header, string? another)
     {
         var name = await sidecar.DeployAsync(Echo);
         await using var connection = await OpenAsync();
@@ -136,12 +146,15 @@ public sealed class WireTests(SidecarFixture sidecar)
     }
 
     [Fact]
-    public async Task A_plus_sign_before_the_length_is_read_as_the_web_server_reads_it()
+    public async Task Plus_sign_before_the_content_length_is_parsed_as_the_web_server_does()
     {
-        // RFC 9110 allows digits only. Kestrel takes the sign and passes on the number alone, so nothing behind it can refuse the request; docs/http.md says so.
+        // RFC 9110 allows digits only. Kestrel accepts the sign and passes on only the number, so the sidecar cannot refuse the request;
+        // docs/http.md says so.
         var name = await sidecar.DeployAsync(Echo);
         await using var connection = await OpenAsync();
-        await connection.SendAsync(RawConnection.Head("POST", name, headers: ["Content-Length: +2"]) + "hi" + RawConnection.Head("GET", name));
+        await connection.SendAsync(
+            RawConnection.Head("POST", name, headers: ["Content-Length: +2"]) + "hi" + RawConnection.Head("GET", name)
+        );
         Assert.Equal("""{"method":"POST","body":"hi"}""", (await connection.ReceiveAsync())!.Value.Body);
         Assert.StartsWith("""{"method":"GET",""", (await connection.ReceiveAsync())!.Value.Body, StringComparison.Ordinal);
     }
@@ -151,7 +164,7 @@ public sealed class WireTests(SidecarFixture sidecar)
     [InlineData("GET {0} HTTP/1.1\r\nHost: x\nX-A: b\r\n\r\n")]
     [InlineData("GET {0} HTTP/1.1\r\nHost: x\r\nX-A: b\r\n\n")]
     [InlineData("GET {0} HTTP/1.1\r\nHost: x\r\nX-A: b\rX-B: c\r\n\r\n")]
-    public async Task A_line_that_does_not_end_with_CR_LF_is_refused(string request)
+    public async Task Line_without_CR_LF_is_refused(string request)
     {
         await using var connection = await OpenAsync();
         await connection.SendAsync(request.Replace("{0}", "/health/live", StringComparison.Ordinal) + "\r\n\r\n");
@@ -179,7 +192,9 @@ public sealed class WireTests(SidecarFixture sidecar)
             if (status == 200 && method == "POST" && path == "/health/live")
                 continue;
             await using var connection = await OpenAsync();
-            await connection.SendAsync($"{method} {path.Replace("{0}", name, StringComparison.Ordinal)} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n");
+            await connection.SendAsync(
+                $"{method} {path.Replace("{0}", name, StringComparison.Ordinal)} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
+            );
             Assert.Equal(status, (await connection.ReceiveAsync())!.Value.Status);
         }
     }
@@ -201,7 +216,7 @@ public sealed class WireTests(SidecarFixture sidecar)
     [InlineData("Content-Length: 1000000", false)]
     [InlineData("Transfer-Encoding: chunked", true)]
     [InlineData("Transfer-Encoding: chunked", false)]
-    public async Task A_client_that_dies_in_the_middle_of_its_body_is_nobodys_failure(string framing, bool resets)
+    public async Task Client_that_disconnects_during_its_body_is_not_counted_as_a_failure(string framing, bool resets)
     {
         var name = await sidecar.DeployAsync(Echo);
         await using (var connection = await OpenAsync())
@@ -213,18 +228,22 @@ public sealed class WireTests(SidecarFixture sidecar)
                 connection.Reset();
         }
         Assert.NotNull(await sidecar.CallAsync(name, "{}"));
-        Assert.DoesNotContain(
-            sidecar.Sidecar.Log.Split('\n'),
-            line => line.Contains("fail:", StringComparison.Ordinal) && (line.Contains("Kestrel", StringComparison.Ordinal) || line.Contains(name, StringComparison.Ordinal)));
-        // A function that reads its body while it arrives had begun, and was called off.
+        Assert.DoesNotContain(sidecar.Sidecar.Log.Split('\n'), line =>
+            line.Contains("fail:", StringComparison.Ordinal)
+            && (line.Contains("Kestrel", StringComparison.Ordinal) || line.Contains(name, StringComparison.Ordinal))
+        );
+        // A function that reads its body while it arrives had started, and was cancelled.
         Assert.Contains(
             await sidecar.EventuallyAsync<string>(
-                "select string_agg(status, ',' order by status) from functions.invocations where function = $1 having bool_or(status = 'succeeded')", name),
-            new[] { "succeeded", "cancelled,succeeded" });
+                "select string_agg(status, ',' order by status) from functions.invocations where function = $1 having bool_or(status = 'succeeded')",
+                name
+            ),
+            new[] { "succeeded", "cancelled,succeeded" }
+        );
     }
 
     [Fact]
-    public async Task A_body_that_trickles_is_ended_with_408_and_headers_that_do_are_too_while_others_are_served()
+    public async Task Slow_bodies_and_headers_get_408_while_others_are_served()
     {
         var name = await sidecar.DeployAsync(Echo);
         await using var body = await OpenAsync();
@@ -232,10 +251,10 @@ public sealed class WireTests(SidecarFixture sidecar)
         await body.SendAsync(RawConnection.Head("POST", name, headers: ["Content-Length: 100000"]));
         await headers.SendAsync("GET /functions/v1/invoke/" + name + " HTTP/1.1\r\n");
         var answers = Task.WhenAll(body.ReceiveAsync(), headers.ReceiveAsync());
-        using var pulse = new PeriodicTimer(TimeSpan.FromMilliseconds(500));
+        using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(500));
         while (!answers.IsCompleted)
         {
-            // A byte now and then: far below the least rate, and never silent.
+            // Single bytes: far below the minimum rate, and never silent.
             foreach (var (connection, text) in new[] { (body, "x"), (headers, "X-A: b\r\n") })
             {
                 try
@@ -248,7 +267,7 @@ public sealed class WireTests(SidecarFixture sidecar)
                 }
             }
             Assert.NotNull(await sidecar.CallAsync(name, "{}"));
-            await pulse.WaitForNextTickAsync();
+            await timer.WaitForNextTickAsync();
         }
         Assert.All(await answers, answer => Assert.Equal(408, answer!.Value.Status));
         Assert.True(await body.IsClosedAsync());

@@ -1,18 +1,18 @@
 namespace Functions.PgSidecar.Testing;
 
-/// <summary>Waits for what another process or thread brings about a moment later, and gives no signal of.</summary>
+/// <summary>Polls for changes that another process or thread makes without a signal.</summary>
 public static class Eventually
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(3);
-    private static readonly TimeSpan Pulse = TimeSpan.FromMilliseconds(10);
+    private static readonly TimeSpan WaitTimeout = TimeSpan.FromMinutes(3);
+    private static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(10);
 
-    /// <summary>Asks again and again until a condition holds.</summary>
-    /// <exception cref="OperationCanceledException">It does not within three minutes.</exception>
+    /// <summary>Evaluates a condition every 10 ms until it holds.</summary>
+    /// <exception cref="OperationCanceledException">The condition does not hold within three minutes.</exception>
     public static async Task HoldsAsync(Func<Task<bool>> condition)
     {
-        using var patience = new CancellationTokenSource(Patience);
-        using var pulse = new PeriodicTimer(Pulse);
+        using var timeout = new CancellationTokenSource(WaitTimeout);
+        using var timer = new PeriodicTimer(PollInterval);
         while (!await condition())
-            await pulse.WaitForNextTickAsync(patience.Token);
+            await timer.WaitForNextTickAsync(timeout.Token);
     }
 }

@@ -4,17 +4,25 @@ using Npgsql;
 
 namespace Functions.PgSidecar.Testing;
 
-/// <summary>A PostgreSQL 18 of the test process's own, from the programs that npm has put into tests/EndToEnd/servers; started on first use.</summary>
+/// <summary>
+/// A PostgreSQL 18 server of this test process, from the programs that npm installs in tests/EndToEnd/servers. Started on first use.
+/// </summary>
 public static class NewerServer
 {
+    private static readonly Lazy<Task<string>> Copied = new(CopyProgramsAsync);
     private static readonly Lazy<Task<string>> Started = new(StartAsync);
 
-    private static string Programs => Path.Combine(PostgresServer.Root, "tests/EndToEnd/servers/node_modules/postgres-18/native");
+    private static string Directory { get; } = Path.Combine(Path.GetTempPath(), $"pgfn-newer-{Environment.ProcessId}");
 
-    /// <summary>Whether the programs are there.</summary>
-    public static bool IsInstalled => Directory.Exists(Programs);
+    private static string Installed => Path.Combine(PostgresServer.Root, "tests/EndToEnd/servers/node_modules/postgres-18/native");
 
-    /// <summary>A new, migrated database's connection string: a superuser's.</summary>
+    /// <summary>Whether the programs are installed.</summary>
+    public static bool IsInstalled => System.IO.Directory.Exists(Installed);
+
+    /// <summary>The folder of the programs, for a test that starts a server of its own.</summary>
+    public static Task<string> GetProgramsAsync() => Copied.Value;
+
+    /// <summary>Creates a migrated database and returns a superuser's connection string to it.</summary>
     public static async Task<string> CreateDatabaseAsync()
     {
         var server = await Started.Value;
@@ -30,16 +38,21 @@ public static class NewerServer
         return connectionString;
     }
 
-    private static async Task<string> StartAsync()
+    private static async Task<string> StartAsync() =>
+        await PostgresServer.RunClusterScriptWithAsync(
+            await Copied.Value,
+            "start",
+            Path.Combine(Directory, "cluster"),
+            PostgresServer.ClusterOptions
+        );
+
+    /// <summary>Copies the programs to a folder that the server's user can read.</summary>
+    private static async Task<string> CopyProgramsAsync()
     {
-        var directory = Path.Combine(Path.GetTempPath(), $"pgfn-newer-{Environment.ProcessId}");
-        Directory.CreateDirectory(directory);
-        // Where the user that a server runs as can reach them.
-        var programs = Path.Combine(directory, "programs");
-        using (var copy = Process.Start("cp", ["-r", Programs, programs]))
-        {
-            await copy.WaitForExitAsync();
-        }
-        return await PostgresServer.RunClusterScriptWithAsync(Path.Combine(programs, "bin"), "start", Path.Combine(directory, "cluster"), PostgresServer.ClusterOptions);
+        System.IO.Directory.CreateDirectory(Directory);
+        var programs = Path.Combine(Directory, "programs");
+        using var copy = Process.Start("cp", ["-r", Installed, programs]);
+        await copy.WaitForExitAsync();
+        return Path.Combine(programs, "bin");
     }
 }

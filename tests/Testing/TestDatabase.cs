@@ -4,7 +4,7 @@ using Npgsql;
 
 namespace Functions.PgSidecar.Testing;
 
-/// <summary>A migrated database of a test's own, cloned from a template and dropped at the end.</summary>
+/// <summary>A migrated database for one test, cloned from a template and dropped at the end.</summary>
 public sealed class TestDatabase : IAsyncDisposable
 {
     private static readonly Lazy<Task<string>> Template = new(CreateTemplateAsync);
@@ -16,17 +16,19 @@ public sealed class TestDatabase : IAsyncDisposable
         this.server = server;
         Name = name;
         ConnectionString = server.ConnectionStringTo(name);
-        // Making a slot waits for every transaction of the cluster, those of other tests too.
+        // Creating a slot waits for every transaction of the cluster, including those of other tests.
         Owner = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(ConnectionString) { CommandTimeout = 180 });
     }
 
-    /// <summary>The key from which the login roles' passwords are derived. Roles belong to the cluster, so that all test databases share it.</summary>
+    /// <summary>
+    /// The key from which the passwords of the login roles are derived. All test databases share it because roles belong to the cluster.
+    /// </summary>
     public static ReadOnlyMemory<byte> RoleKey { get; } = "the tests' own key, 32 bytes long"u8.ToArray();
 
     /// <summary>The database's name.</summary>
     public string Name { get; }
 
-    /// <summary>A superuser's connection string to it; the superuser owns what the sidecar owns.</summary>
+    /// <summary>A superuser's connection string to it. The superuser owns the objects of the sidecar.</summary>
     public string ConnectionString { get; }
 
     /// <summary>The sidecar's own data source.</summary>
@@ -35,7 +37,7 @@ public sealed class TestDatabase : IAsyncDisposable
     /// <summary>A new, migrated database.</summary>
     public static async Task<TestDatabase> CreateAsync() => await CreateAsync(await Template.Value);
 
-    /// <summary>A new database without anything of the sidecar's.</summary>
+    /// <summary>A new, empty database.</summary>
     public static Task<TestDatabase> CreateEmptyAsync() => CreateAsync("template1");
 
     /// <summary>Runs statements as the owner.</summary>
@@ -75,11 +77,15 @@ public sealed class TestDatabase : IAsyncDisposable
         await using (var dataSource = NpgsqlDataSource.Create(server.ConnectionStringTo(name, pooling: false)))
         {
             await Migrator.ApplyAsync(dataSource, CancellationToken.None);
-            // A database that is cloned is recognised, which is for the tests that are about it.
+            // Sidecars would detect the clones as copied databases, which only the tests of copies want.
             await using var command = dataSource.CreateCommand("update functions_private.installation set database = null");
             await command.ExecuteNonQueryAsync();
         }
-        AppDomain.CurrentDomain.ProcessExit += (_, _) => server.ExecuteAsync($"drop database if exists \"{name}\" with (force)").Wait(TimeSpan.FromSeconds(5));
+        if (server.IsGiven)
+        {
+            AppDomain.CurrentDomain.ProcessExit += (_, _) =>
+                server.ExecuteAsync($"drop database if exists \"{name}\" with (force)").Wait(TimeSpan.FromSeconds(5));
+        }
         return name;
     }
 }

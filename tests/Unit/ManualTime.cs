@@ -1,6 +1,6 @@
 namespace Functions.PgSidecar.Tests.Unit;
 
-/// <summary>A clock that stands still until a test moves it.</summary>
+/// <summary>A clock that advances only when a test advances it.</summary>
 internal sealed class ManualTime(DateTimeOffset start) : TimeProvider
 {
     private long ticks = start.UtcTicks;

@@ -14,17 +14,27 @@ internal sealed class Authenticator
     {
         this.verifier = verifier;
         // The role is a plain identifier, so it needs no escaping.
-        anonymous = new Caller(options.AnonymousRole, Subject: null, Encoding.UTF8.GetBytes($$"""{"role":"{{options.AnonymousRole}}"}"""), ExpiresAt: null);
+        anonymous = new Caller(
+            options.AnonymousRole,
+            Subject: null,
+            Encoding.UTF8.GetBytes($$"""{"role":"{{options.AnonymousRole}}"}"""),
+            ExpiresAt: null
+        );
     }
 
     /// <summary>
-    /// Authenticates a request. A token comes as <c>Authorization: Bearer</c>, or, as Supabase's clients send it, in <c>apikey</c>; with both,
-    /// Authorization decides and apikey is not looked at. With neither, the caller is anonymous: whether a function lets it in is the function's affair.
+    /// Authenticates a request. A token is sent as <c>Authorization: Bearer</c>, or, as Supabase's clients do, in <c>apikey</c>. If both
+    /// are present, Authorization decides and apikey is ignored. With neither, the caller is anonymous, and the function decides whether to
+    /// accept it.
     /// </summary>
     /// <param name="authorization">Every value of the Authorization header, in order.</param>
     /// <param name="apiKey">Every value of the apikey header.</param>
-    /// <param name="cancellationToken">Ends the wait for an issuer's keys, the only wait there is.</param>
-    public ValueTask<AuthResult> AuthenticateAsync(IReadOnlyList<string?> authorization, IReadOnlyList<string?> apiKey, CancellationToken cancellationToken)
+    /// <param name="cancellationToken">Ends the wait for an issuer's keys, the only wait in this method.</param>
+    public ValueTask<AuthResult> AuthenticateAsync(
+        IReadOnlyList<string?> authorization,
+        IReadOnlyList<string?> apiKey,
+        CancellationToken cancellationToken
+    )
     {
         if (authorization.Count > 1 || apiKey.Count > 1)
             return ValueTask.FromResult<AuthResult>(AuthRefusal.DuplicateHeader);
@@ -46,7 +56,10 @@ internal sealed class Authenticator
         return ValueTask.FromResult<AuthResult>(anonymous);
     }
 
-    /// <summary>RFC 6750 section 2.1, the scheme in any case (RFC 9110 section 11.1), spaces around the token forgiven. Two credentials joined by a comma are none.</summary>
+    /// <summary>
+    /// RFC 6750 section 2.1; the scheme is case-insensitive (RFC 9110 section 11.1), and spaces around the token are ignored. Two
+    /// credentials joined by a comma are refused.
+    /// </summary>
     internal static bool TryReadBearer(string? header, out ReadOnlyMemory<char> token)
     {
         token = default;

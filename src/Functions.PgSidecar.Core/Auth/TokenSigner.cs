@@ -7,7 +7,7 @@ using Functions.PgSidecar.Core.Auth.Keys;
 
 namespace Functions.PgSidecar.Core.Auth;
 
-/// <summary>Makes HS256 tokens that this sidecar accepts: for the command line, for `make run`, for tests.</summary>
+/// <summary>Creates HS256 tokens that this sidecar accepts: for the command line, for `make run`, for tests.</summary>
 internal sealed class TokenSigner
 {
     private static readonly string Header = Base64Url.EncodeToString("""{"alg":"HS256","typ":"JWT"}"""u8);
@@ -24,7 +24,7 @@ internal sealed class TokenSigner
         this.time = time;
     }
 
-    /// <summary>A token for a role, and a subject where there is one, that is valid from now on.</summary>
+    /// <summary>A token for a role, and optionally a subject, that is valid from now on.</summary>
     public string Sign(string role, string? subject, TimeSpan lifetime)
     {
         var now = time.GetUtcNow();

@@ -4,7 +4,7 @@ using Microsoft.Extensions.Logging;
 
 namespace Functions.PgSidecar.Core.Auth;
 
-/// <summary>Decides whether a JWT is good and whose it is. Strict: what is not understood is refused.</summary>
+/// <summary>Verifies JWTs and reads their callers. Strict: what is not understood is refused.</summary>
 internal sealed class TokenVerifier(AuthOptions options, KeySource keys, TimeProvider time)
 {
     private readonly ClaimsReader claims = new(options);
@@ -24,7 +24,7 @@ internal sealed class TokenVerifier(AuthOptions options, KeySource keys, TimePro
         return new TokenVerifier(options, new KeySource(fixedKeys, load, time, logger), time);
     }
 
-    /// <summary>Verifies a token; at once and without allocating when it was verified before.</summary>
+    /// <summary>Verifies a token; immediately and without allocating if it was verified before.</summary>
     public ValueTask<AuthResult> VerifyAsync(string token, CancellationToken cancellationToken) =>
         VerifyAsync(token.AsMemory(), cancellationToken);
 

@@ -6,12 +6,12 @@ using Functions.PgSidecar.Core.Auth.Keys;
 namespace Functions.PgSidecar.Core.Auth;
 
 /// <summary>
-/// Remembers callers whose tokens have verified, because every invocation of a client carries the same token. Two generations: what is used stays,
-/// what is not falls out when the younger generation is full; no lock, no timer, never more than the stated number of entries.
+/// Caches the callers of verified tokens, because every request of a client carries the same token. Two generations: used entries are kept;
+/// unused ones are dropped when the younger generation is full. No lock, no timer, never more than the stated number of entries.
 /// </summary>
 /// <remarks>
-/// Keyed by the token's SHA-256, so a memory dump holds no tokens. Only verified tokens enter: nobody without a key can fill it.
-/// An entry counts only under the key set that verified it: a withdrawn key takes its tokens with it.
+/// Keyed by the token's SHA-256, so that a memory dump contains no tokens. Only verified tokens are added, so no one without a key can fill
+/// it. An entry is valid only for the key set that verified it, so that withdrawing a key also invalidates its tokens.
 /// </remarks>
 internal sealed class VerifiedTokenCache(int capacity, TimeSpan clockSkew)
 {
@@ -19,10 +19,10 @@ internal sealed class VerifiedTokenCache(int capacity, TimeSpan clockSkew)
     private volatile ConcurrentDictionary<TokenHash, Entry> young = new();
     private volatile ConcurrentDictionary<TokenHash, Entry> old = new();
 
-    /// <summary>How many callers are remembered.</summary>
+    /// <summary>The number of cached callers.</summary>
     public int Count => young.Count + old.Count;
 
-    /// <summary>The caller of a token that verified under <paramref name="keys"/> and has not expired since.</summary>
+    /// <summary>The caller of a token that was verified with <paramref name="keys"/> and has not expired since.</summary>
     public Caller? Find(in TokenHash hash, KeySet keys, DateTimeOffset now)
     {
         var isOld = false;
@@ -40,15 +40,14 @@ internal sealed class VerifiedTokenCache(int capacity, TimeSpan clockSkew)
         return entry.Caller;
     }
 
-    /// <summary>Remembers a caller until the token expires.</summary>
-    public void Add(in TokenHash hash, KeySet keys, Caller caller) =>
-        Put(hash, new Entry(keys, caller, NotAfter(caller.ExpiresAt)));
+    /// <summary>Caches a caller until the token expires.</summary>
+    public void Add(in TokenHash hash, KeySet keys, Caller caller) => Put(hash, new Entry(keys, caller, NotAfter(caller.ExpiresAt)));
 
     private void Put(in TokenHash hash, Entry entry)
     {
         var current = young;
         current[hash] = entry;
-        // Two threads may both turn the generations; the cost is a few verifications more.
+        // Two threads may both rotate the generations; this costs only a few extra verifications.
         if (current.Count >= generationSize)
         {
             old = current;
@@ -71,7 +70,7 @@ internal readonly struct TokenHash : IEquatable<TokenHash>
     private readonly ulong c;
     private readonly ulong d;
 
-    /// <summary>Hashes a token as the UTF-16 it is: no conversion, no buffer, and two tokens never share their bytes.</summary>
+    /// <summary>Hashes a token as UTF-16, which needs no conversion and no buffer, and different tokens have different bytes.</summary>
     public static TokenHash Of(ReadOnlySpan<char> token)
     {
         var hash = default(TokenHash);

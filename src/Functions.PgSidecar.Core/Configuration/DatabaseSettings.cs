@@ -3,14 +3,14 @@ using Npgsql;
 namespace Functions.PgSidecar.Core.Configuration;
 
 /// <summary>
-/// Where the database is: <c>DATABASE_URL</c>, a libpq URI or Npgsql's <c>Host=...;Database=...</c>, which wins wherever it is set;
-/// else the libpq variables, of which <c>PGHOST</c> is the least.
+/// The database connection: <c>DATABASE_URL</c>, a libpq URI or Npgsql's <c>Host=...;Database=...</c>, which takes precedence; otherwise
+/// the libpq variables, of which at least <c>PGHOST</c> is required.
 /// </summary>
 internal static class DatabaseSettings
 {
     private const string GssEncryption = "GSS Encryption Mode";
 
-    /// <summary>The libpq variables that are understood, and the parameter of a URI that each is the same as.</summary>
+    /// <summary>The supported libpq variables, and the URI parameter that each corresponds to.</summary>
     private static readonly (string Variable, string Parameter)[] LibpqVariables =
     [
         ("PGPORT", "port"),
@@ -29,7 +29,7 @@ internal static class DatabaseSettings
         ("PGGSSENCMODE", "gssencmode"),
     ];
 
-    /// <summary>An Npgsql connection string; null, and an error noted, when there is no usable setting.</summary>
+    /// <summary>An Npgsql connection string; null, with an error recorded, if there is no usable setting.</summary>
     public static string? Read(SettingReader reader)
     {
         var before = reader.Errors.Count;
@@ -37,14 +37,21 @@ internal static class DatabaseSettings
             return Parse(reader, "DATABASE_URL", text);
         if (reader.Errors.Count > before)
             return null;
-        if (reader.Text("PGHOST") is not { } host)
+        var service = reader.Text("PGSERVICE");
+        var host = reader.Text("PGHOST");
+        if (host is null && service is null)
         {
-            reader.Fail("DATABASE_URL", "no database is given; set it (postgresql://user:password@host:5432/database), or PGHOST and the other libpq variables.");
+            reader.Fail(
+                "DATABASE_URL",
+                "no database is configured; set it (postgresql://user:password@host:5432/database), or PGHOST and "
+                    + "the other libpq variables."
+            );
             return null;
         }
 
         var builder = new NpgsqlConnectionStringBuilder();
-        Set(reader, "PGHOST", builder, "host", host);
+        if (host is not null)
+            Set(reader, "PGHOST", builder, "host", host);
         foreach (var (variable, parameter) in LibpqVariables)
         {
             if (reader.Text(variable) is { } value)
@@ -53,16 +60,23 @@ internal static class DatabaseSettings
 
         if (reader.Secret("PGPASSWORD") is { } password)
             builder.Password = password;
+        // As in libpq, a service's parameters win over the variables.
+        if (service is not null)
+            SetService(reader, "PGSERVICE", builder, service);
+        if (string.IsNullOrEmpty(builder.Host) && reader.Errors.Count == before)
+            reader.Fail("PGSERVICE", $"the service '{service}' names no host, and PGHOST is not set.");
         return reader.Errors.Count > before ? null : Complete(builder);
     }
 
-    /// <summary><c>PGFN_REPLICATION_URL</c>, for networks in which replication takes another way than everything else; null where it is not set.</summary>
+    /// <summary>
+    /// <c>PGFN_REPLICATION_URL</c>, for networks where replication uses another route or login than everything else; null if it is not set.
+    /// </summary>
     public static string? ReadReplication(SettingReader reader) =>
         reader.Secret("PGFN_REPLICATION_URL") is { } text ? Parse(reader, "PGFN_REPLICATION_URL", text) : null;
 
-    /// <summary>An Npgsql connection string of a URL, or of Npgsql's form; null, and an error noted, where it is neither.</summary>
-    /// <param name="reader">Where errors are noted.</param>
-    /// <param name="name">The setting that the text is of.</param>
+    /// <summary>An Npgsql connection string from a URL or from Npgsql's form; null, with an error recorded, if it is neither.</summary>
+    /// <param name="reader">Records errors.</param>
+    /// <param name="name">The setting that the text comes from.</param>
     /// <param name="text">The text.</param>
     public static string? Parse(SettingReader reader, string name, string text)
     {
@@ -74,7 +88,11 @@ internal static class DatabaseSettings
             if (LooksLikeUri(text))
             {
                 builder = new NpgsqlConnectionStringBuilder();
-                foreach (var (parameter, value) in PostgresUri.Parse(text))
+                var parameters = PostgresUri.Parse(text);
+                // The URL's own parameters win over those of the service that it names.
+                foreach (var (_, service) in parameters.Where(static pair => pair.Parameter == "service"))
+                    SetService(reader, name, builder, service);
+                foreach (var (parameter, value) in parameters.Where(static pair => pair.Parameter != "service"))
                     Set(reader, name, builder, parameter, value);
             }
             else
@@ -85,20 +103,30 @@ internal static class DatabaseSettings
         catch (Exception e) when (e is FormatException or ArgumentException)
         {
             // The exception's own text may quote the value, password included; a URI's error is ours and does not.
-            reader.Fail(name, e is PostgresUriException ? e.Message : "is neither postgresql://user:password@host:5432/database nor Host=...;Username=...;Database=...");
+            reader.Fail(
+                name,
+                e is PostgresUriException
+                    ? e.Message
+                    : "is neither postgresql://user:password@host:5432/database nor " + "Host=...;Username=...;Database=..."
+            );
             return null;
         }
 
         if (string.IsNullOrEmpty(builder.Host) || builder.Host.Contains(' ', StringComparison.Ordinal))
-            reader.Fail(name, "names no host; write postgresql://user:password@host:5432/database, or Host=...;Database=... with semicolons.");
+            reader.Fail(
+                name,
+                "names no host; write postgresql://user:password@host:5432/database, or Host=...;Database=... with semicolons."
+            );
         return reader.Errors.Count > before ? null : Complete(builder);
     }
 
-    /// <summary>A scheme first; Npgsql's form has a keyword and an equals sign there.</summary>
+    /// <summary>Whether a scheme comes first; Npgsql's form has a keyword and an equals sign there.</summary>
     private static bool LooksLikeUri(string text) =>
         text.IndexOf("://", StringComparison.Ordinal) is > 0 and var scheme && !text.AsSpan(0, scheme).ContainsAny('=', ';', ' ');
 
-    /// <summary>libpq: the database is named like the user unless said otherwise. And the sidecar's sessions should be known in pg_stat_activity.</summary>
+    /// <summary>
+    /// As in libpq, the database defaults to the user's name. The application name identifies the sidecar's sessions in pg_stat_activity.
+    /// </summary>
     private static string Complete(NpgsqlConnectionStringBuilder builder)
     {
         if (string.IsNullOrEmpty(builder.Username))
@@ -107,15 +135,22 @@ internal static class DatabaseSettings
             builder.Database = builder.Username;
         if (string.IsNullOrEmpty(builder.ApplicationName))
             builder.ApplicationName = "pgfn";
-        // Unlike libpq's: an attempt costs each connection a round trip, and an error where the library is missing. Who wants it says so.
+        // Unlike libpq's default: GSS negotiation costs each connection a round trip, and logs an error if the library is missing. The URL
+        // can enable it.
         if (!builder.ShouldSerialize(GssEncryption))
             builder[GssEncryption] = "disable";
         return builder.ConnectionString;
     }
 
+    private static void SetService(SettingReader reader, string setting, NpgsqlConnectionStringBuilder builder, string service)
+    {
+        foreach (var (parameter, value) in ServiceFile.Read(reader, setting, service) ?? [])
+            Set(reader, setting, builder, parameter, value);
+    }
+
     private static void Set(SettingReader reader, string setting, NpgsqlConnectionStringBuilder builder, string parameter, string value)
     {
-        // libpq's names, not Npgsql's: where they differ in more than spelling, the values do too.
+        // libpq's names, not Npgsql's: if more than the spelling differs, the values differ too.
         (string Keyword, string Value)? mapped = parameter switch
         {
             "host" => ("Host", value),

@@ -1,6 +1,6 @@
 namespace Functions.PgSidecar.Core.Configuration;
 
-/// <summary>What is wrong with a connection URI; never quotes the URI, which may hold a password.</summary>
+/// <summary>An error in a connection URI; never quotes the URI, which may contain a password.</summary>
 internal sealed class PostgresUriException(string message) : FormatException(message);
 
 /// <summary>
@@ -9,8 +9,11 @@ internal sealed class PostgresUriException(string message) : FormatException(mes
 /// </summary>
 internal static class PostgresUri
 {
-    /// <summary>The parameters that the URI sets, later ones overriding. Several hosts come as one <c>host</c> of the form <c>a:1,b:2</c>.</summary>
-    /// <exception cref="PostgresUriException">Not such a URI.</exception>
+    /// <summary>
+    /// The parameters that the URI sets, later ones overriding earlier ones. Several hosts are returned as one <c>host</c> of the form
+    /// <c>a:1,b:2</c>.
+    /// </summary>
+    /// <exception cref="PostgresUriException">The text is not such a URI.</exception>
     public static IReadOnlyList<(string Parameter, string Value)> Parse(string uri)
     {
         var rest = uri switch
@@ -26,7 +29,10 @@ internal static class PostgresUri
         var at = authority.LastIndexOf('@');
         if (at >= 0)
         {
-            var (user, password) = Cut(authority[..at], authority.IndexOf(':', StringComparison.Ordinal) is var colon && colon < at ? colon : -1);
+            var (user, password) = Cut(
+                authority[..at],
+                authority.IndexOf(':', StringComparison.Ordinal) is var colon && colon < at ? colon : -1
+            );
             Add(parameters, "user", user);
             Add(parameters, "password", password);
         }
@@ -48,7 +54,8 @@ internal static class PostgresUri
     {
         if (hosts.Length == 0)
             return;
-        // One host: its port apart, so that a path of a Unix socket (percent-encoded) keeps its shape. Several: Npgsql's list.
+        // For one host, the port is separate, so that the path of a Unix socket (percent-encoded) is kept intact. For several, Npgsql's
+        // list format.
         if (hosts.Contains(',', StringComparison.Ordinal))
         {
             Add(parameters, "host", hosts);
@@ -73,7 +80,7 @@ internal static class PostgresUri
             parameters.Add((name, Decode(encoded)));
     }
 
-    /// <summary>Percent-decoding as libpq's: strict, and a plus sign is a plus sign.</summary>
+    /// <summary>Percent-decoding as in libpq: strict, and a plus sign is a plus sign.</summary>
     private static string Decode(string text)
     {
         for (var i = text.IndexOf('%', StringComparison.Ordinal); i >= 0; i = text.IndexOf('%', i + 1))

@@ -5,12 +5,12 @@ using Microsoft.Extensions.Configuration;
 namespace Functions.PgSidecar.Core.Configuration;
 
 /// <summary>
-/// Reads settings one by one and notes every one that is wrong, so that the operator sees all errors at once. An error is one line that begins
-/// with the setting's name; values of secrets are never part of it. A setting that is empty counts as not set.
+/// Reads settings one by one and records every error, so that the operator sees all of them at once. An error is one line that begins with
+/// the setting's name; it never contains the value of a secret. An empty setting counts as not set.
 /// </summary>
 internal sealed class SettingReader(IConfiguration configuration)
 {
-    /// <summary>The suffix of the variant of a setting that names a file with its value: how secrets are mounted into containers.</summary>
+    /// <summary>The suffix of the variant of a setting that names a file with its value, which is how containers mount secrets.</summary>
     public const string FileSuffix = "_FILE";
 
     private const int MisspeltDistance = 2;
@@ -22,17 +22,17 @@ internal sealed class SettingReader(IConfiguration configuration)
 
     public void Fail(string name, string what) => errors.Add($"{name}: {what}");
 
-    /// <summary>Every name that was asked for.</summary>
+    /// <summary>Every name that was read.</summary>
     public IReadOnlyCollection<string> Known => known;
 
-    /// <summary>A text; null when not set.</summary>
+    /// <summary>A text; null if not set.</summary>
     public string? Text(string name)
     {
         known.Add(name);
         return configuration[name] is { } value && !string.IsNullOrWhiteSpace(value) ? value.Trim() : null;
     }
 
-    /// <summary>A text that may instead be in the file that <c>NAME_FILE</c> names; one line break at the file's end is not part of it.</summary>
+    /// <summary>A text that may instead be in the file that <c>NAME_FILE</c> names; one line break at the file's end is removed.</summary>
     public string? Secret(string name)
     {
         known.Add(name);
@@ -104,10 +104,17 @@ internal sealed class SettingReader(IConfiguration configuration)
     {
         if (Text(name) is not { } text)
             return fallback;
-        if (Scaled(text, [("US", 0.000_001), ("MS", 0.001), ("S", 1), ("M", 60), ("H", 3600), ("", 1)]) is { } seconds
-            && seconds >= minimum.TotalSeconds && seconds <= maximum.TotalSeconds)
+        if (
+            Scaled(text, [("US", 0.000_001), ("MS", 0.001), ("S", 1), ("M", 60), ("H", 3600), ("", 1)]) is { } seconds
+            && seconds >= minimum.TotalSeconds
+            && seconds <= maximum.TotalSeconds
+        )
             return TimeSpan.FromTicks((long)Math.Round(seconds * TimeSpan.TicksPerSecond));
-        Fail(name, $"'{text}' is not a time from {minimum.TotalSeconds:0.######}s to {maximum.TotalSeconds:0.######}s (100us, 500ms, 30s, 5m).");
+        Fail(
+            name,
+            $"'{text}' is not a time from {minimum.TotalSeconds:0.######}s to {maximum.TotalSeconds:0.######}s (100us, 500ms, 30s, "
+                + "5m)."
+        );
         return fallback;
     }
 
@@ -122,7 +129,7 @@ internal sealed class SettingReader(IConfiguration configuration)
         return null;
     }
 
-    /// <summary>Networks in CIDR form, separated by commas or blanks.</summary>
+    /// <summary>Networks in CIDR form, separated by commas or spaces.</summary>
     public IReadOnlyList<IPNetwork> Networks(string name)
     {
         var networks = new List<IPNetwork>();
@@ -138,8 +145,8 @@ internal sealed class SettingReader(IConfiguration configuration)
     }
 
     /// <summary>
-    /// Notes settings that are almost one of those that were asked for: a misspelt PGFN_JWT_AUDIENCE would otherwise silently check nothing.
-    /// Other names of our prefix are left alone, since container platforms make some up (PGFN_PORT_8787_TCP).
+    /// Records settings whose names almost match a setting that was read: a misspelt PGFN_JWT_AUDIENCE would otherwise silently check
+    /// nothing. Other names with the prefix are ignored, because container platforms add some (PGFN_PORT_8787_TCP).
     /// </summary>
     public void FailMisspelt(string prefix)
     {
@@ -157,7 +164,14 @@ internal sealed class SettingReader(IConfiguration configuration)
         foreach (var (unit, factor) in units)
         {
             if (text.EndsWith(unit, StringComparison.OrdinalIgnoreCase))
-                return uint.TryParse(text.AsSpan(0, text.Length - unit.Length).TrimEnd(), NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number * factor : null;
+                return uint.TryParse(
+                    text.AsSpan(0, text.Length - unit.Length).TrimEnd(),
+                    NumberStyles.None,
+                    CultureInfo.InvariantCulture,
+                    out var number
+                )
+                    ? number * factor
+                    : null;
         }
 
         return null;

@@ -3,7 +3,7 @@ namespace Functions.PgSidecar.Core.Configuration;
 /// <summary>How far apart two spellings are.</summary>
 internal static class Spelling
 {
-    /// <summary>Levenshtein's distance: how many letters must be put in, left out or replaced to get from one to the other.</summary>
+    /// <summary>The Levenshtein distance: how many letters must be inserted, removed or replaced to turn one into the other.</summary>
     public static int Distance(string a, string b)
     {
         var row = new int[b.Length + 1];

@@ -1,29 +1,30 @@
 using System.Threading.Channels;
-using Functions.PgSidecar.Postgres;
-using Functions.PgSidecar.Postgres.Events;
+using Functions.PgSidecar.Core.RowChanges.Reading;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
 namespace Functions.PgSidecar.Core.Events;
 
 /// <summary>
-/// Records what became of deliveries, as many as have come together while the last ones were recorded. Starts before those who deliver and ends
-/// after them; what it can't record is delivered again.
+/// Records delivery outcomes in batches: each batch holds the outcomes that arrived while the previous one was being recorded. Starts
+/// before the dispatcher and stops after it. Deliveries whose outcome can't be recorded are delivered again.
 /// </summary>
 internal sealed class DeliveryCompleter(DeliveryStore store, TimeProvider time, ILogger<DeliveryCompleter> logger) : BackgroundService
 {
     private const int MaxBatch = 1000;
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(2);
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan StopTimeout = TimeSpan.FromSeconds(5);
 
-    // Not bounded: each entry is an event that was held already, and their number is.
-    private readonly Channel<DeliveryOutcome> outcomes = Channel.CreateUnbounded<DeliveryOutcome>(new UnboundedChannelOptions { SingleReader = true });
+    // Unbounded, because each entry is a held delivery, and the number of held deliveries is bounded.
+    private readonly Channel<DeliveryOutcome> outcomes = Channel.CreateUnbounded<DeliveryOutcome>(
+        new UnboundedChannelOptions { SingleReader = true }
+    );
 
     /// <summary>Called after outcomes were recorded.</summary>
     public Action<IReadOnlyList<DeliveryOutcome>>? Recorded { get; set; }
 
-    /// <summary>A delivery has ended.</summary>
+    /// <summary>Queues an outcome for recording.</summary>
     public void Add(in DeliveryOutcome outcome) => outcomes.Writer.TryWrite(outcome);
 
     /// <inheritdoc/>
@@ -37,22 +38,23 @@ internal sealed class DeliveryCompleter(DeliveryStore store, TimeProvider time, 
         }
         catch (Exception e)
         {
-            EventsLog.UpkeepFailed(logger, e.Message);
+            EventsLog.MaintenanceFailed(logger, e.Message);
         }
     }
 
     /// <inheritdoc/>
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        // Ends with the channel; from then on with patience only.
+        // Ends when the channel is completed. From the stop on, recording gets a grace period only.
         using var giveUp = new CancellationTokenSource();
-        await using var ending = stoppingToken.Register(() => giveUp.CancelAfter(Patience)).ConfigureAwait(false);
+        await using var ending = stoppingToken.Register(() => giveUp.CancelAfter(StopTimeout)).ConfigureAwait(false);
         var batch = new List<DeliveryOutcome>();
         var pace = new Pace(time);
         while (await outcomes.Reader.WaitToReadAsync(CancellationToken.None).ConfigureAwait(false))
         {
             await pace.NextAsync(CancellationToken.None).ConfigureAwait(false);
-            while (batch.Count < MaxBatch && outcomes.Reader.TryRead(out var outcome)) batch.Add(outcome);
+            while (batch.Count < MaxBatch && outcomes.Reader.TryRead(out var outcome))
+                batch.Add(outcome);
             await RecordAsync(batch, giveUp.Token).ConfigureAwait(false);
             batch.Clear();
         }

@@ -6,20 +6,24 @@ using Functions.PgSidecar.Postgres.Sessions;
 
 namespace Functions.PgSidecar.Core.Events;
 
-/// <summary>Whose work an event is, read from what the inbox keeps. The same few callers come again and again.</summary>
+/// <summary>
+/// Reads the callers of events from the inbox's JSON. Parsed callers are cached, because the same few occur again and again.
+/// </summary>
 internal sealed class EventCallers
 {
     private const int MaxKnown = 1000;
 
-    /// <summary>Deeper than the database takes claims, whose stack is the limit.</summary>
+    /// <summary>Deeper than the database accepts in claims, where the stack limits the depth.</summary>
     private const int MaxDepth = 1_000_000;
 
-    /// <summary>Whose an event of a superuser or the installation's owner is.</summary>
+    /// <summary>The caller of events that were caused by a superuser or the installation's owner.</summary>
     private static readonly EventCaller Owner = new(new Caller(CallerContext.ServiceRole, null, "null"u8.ToArray(), null), false);
 
     private readonly ConcurrentDictionary<string, EventCaller> known = new(StringComparer.Ordinal);
 
-    /// <summary>The caller of <c>{role, fixed, writer, sub, claims}</c>; the service role for an event of a superuser or the owner, which has none.</summary>
+    /// <summary>
+    /// The caller in <c>{role, fixed, writer, sub, claims}</c>; null, for an event of a superuser or the owner, is the service role.
+    /// </summary>
     public EventCaller Find(string? json)
     {
         if (json is null)
@@ -38,7 +42,10 @@ internal sealed class EventCallers
         var claims = root.TryGetProperty("claims"u8, out var given) ? given.GetRawText() : "null";
         var caller = new Caller(
             root.TryGetProperty("role"u8, out var role) && role.GetString() is { } name ? name : CallerContext.ServiceRole,
-            root.TryGetProperty("sub"u8, out var sub) ? sub.GetString() : null, Encoding.UTF8.GetBytes(claims), null)
+            root.TryGetProperty("sub"u8, out var sub) ? sub.GetString() : null,
+            Encoding.UTF8.GetBytes(claims),
+            null
+        )
         {
             Writer = root.TryGetProperty("writer"u8, out var writer) ? writer.GetString() : null,
         };
@@ -46,7 +53,7 @@ internal sealed class EventCallers
     }
 }
 
-/// <summary>Whose work an event is.</summary>
-/// <param name="Caller">Whose.</param>
-/// <param name="RoleIsFixed">The trigger chose the role: the function's own option does not replace it.</param>
+/// <summary>The caller of an event.</summary>
+/// <param name="Caller">The caller.</param>
+/// <param name="RoleIsFixed">Whether the trigger sets the role; if so, the function's own option does not override it.</param>
 internal sealed record EventCaller(Caller Caller, bool RoleIsFixed);

@@ -1,64 +1,74 @@
 using System.Collections.Concurrent;
 using Functions.PgSidecar.Core.Configuration;
-using Functions.PgSidecar.Postgres.Events;
+using Functions.PgSidecar.Core.Invocations;
+using Functions.PgSidecar.Core.Notifications;
+using Functions.PgSidecar.Core.RowChanges.Triggers;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
 namespace Functions.PgSidecar.Core.Events;
 
 /// <summary>
-/// Gives events to functions. They come from the reader of the WAL at once, if that is this sidecar and it has room, and otherwise from the
-/// inbox, which every sidecar claims from.
+/// Delivers events to functions. If this sidecar reads the WAL and has capacity, it gets them directly from the reader; otherwise it claims
+/// them from the inbox, as every sidecar does.
 /// </summary>
-internal sealed class EventDispatcher : BackgroundService
+internal sealed class EventDispatcher : BackgroundService, IFeedSink, INotificationHandler, IEventProducer
 {
     private static readonly TimeSpan PollInterval = TimeSpan.FromSeconds(1);
-    private static readonly TimeSpan FirstLook = TimeSpan.FromMilliseconds(1);
-    private static readonly TimeSpan LongestLook = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan FirstVisibilityPause = TimeSpan.FromMilliseconds(1);
+    private static readonly TimeSpan LongestVisibilityPause = TimeSpan.FromMilliseconds(100);
 
     private readonly DeliveryStore store;
     private readonly TriggerCatalog triggers;
     private readonly EventInvoker invoker;
     private readonly DeliveryCompleter completer;
+    private readonly CancellableDeliveries cancellable;
     private readonly EventMetrics metrics;
     private readonly TimeProvider time;
     private readonly ILogger<EventDispatcher> logger;
     private readonly HeldDeliveries held;
-    private readonly SemaphoreSlim signal = new(0, 1);
-    private readonly ConcurrentQueue<Delivery> unseen = new();
-    private readonly SemaphoreSlim unseenSignal = new(0, 1);
-    private volatile bool moreWaits;
+    private readonly WakeSignal signal = new();
+    private readonly ConcurrentQueue<Delivery> invisible = new();
+    private readonly WakeSignal invisibleSignal = new();
+    private volatile bool inboxHasMore;
 
     public EventDispatcher(
         DeliveryStore store,
         TriggerCatalog triggers,
         EventInvoker invoker,
         DeliveryCompleter completer,
+        CancellableDeliveries cancellable,
         EventMetrics metrics,
         LimitsOptions limits,
         TimeProvider time,
-        ILogger<EventDispatcher> logger)
+        ILogger<EventDispatcher> logger
+    )
     {
         this.store = store;
         this.triggers = triggers;
         this.invoker = invoker;
         this.completer = completer;
+        this.cancellable = cancellable;
         this.metrics = metrics;
         this.time = time;
         this.logger = logger;
-        // Half of what the sidecar bears: requests keep the other half.
+        // Half of the sidecar's capacity; the other half is reserved for requests.
         held = new HeldDeliveries(Math.Max(1, limits.Concurrency / 2));
         completer.Recorded = OnRecorded;
     }
 
-    /// <summary>Whether this sidecar takes an event that is about to be stored.</summary>
-    public bool TryReserve(string function, int bytes) => held.TryReserve(function, bytes);
+    /// <inheritdoc/>
+    public bool Reserve(string function, int bytes) => held.TryReserve(function, bytes);
 
-    /// <summary>Gives a place back.</summary>
-    public void Release(string function, int bytes) => held.Release(function, bytes);
+    /// <inheritdoc/>
+    public void Forget(IReadOnlyList<(string Function, int Bytes)> reserved)
+    {
+        foreach (var (function, bytes) in reserved)
+            held.Release(function, bytes);
+    }
 
-    /// <summary>Takes events that were stored for this sidecar.</summary>
-    public void Accept(IReadOnlyList<Delivery> deliveries)
+    /// <inheritdoc/>
+    public void Accept(IReadOnlyList<Delivery> deliveries, IReadOnlyCollection<string> left)
     {
         foreach (var delivery in deliveries)
         {
@@ -68,28 +78,36 @@ internal sealed class EventDispatcher : BackgroundService
                 continue;
             }
             held.Keep(delivery);
-            unseen.Enqueue(delivery);
-            Raise(unseenSignal);
+            invisible.Enqueue(delivery);
+            invisibleSignal.Set();
         }
         StartWaiting();
-    }
-
-    /// <summary>
-    /// More was stored for these functions than this sidecar took. Looked for at once only where there is room: while a function is disabled or
-    /// has all that it may hold, each of its changes would have the inbox searched in vain.
-    /// </summary>
-    public void LeftBehind(IReadOnlyCollection<string> functions)
-    {
-        moreWaits = true;
-        if (held.Room(functions).Count > 0)
+        if (left.Count == 0)
+            return;
+        inboxHasMore = true;
+        // Claimed at once only if there is capacity: while a function is disabled or holds its full share, each of its changes would search
+        // the inbox in vain.
+        if (held.Room(left).Count > 0)
             Wake();
     }
 
-    /// <summary>Whether an event is in this sidecar's hands.</summary>
+    /// <summary>Whether this sidecar holds an event.</summary>
     public bool Holds(Guid eventId) => held.Holds(eventId);
 
-    /// <summary>There may be something to claim.</summary>
-    public void Wake() => Raise(signal);
+    /// <inheritdoc/>
+    public EventProducerStage Stage => EventProducerStage.Delivery;
+
+    /// <inheritdoc/>
+    public string ChannelName => EventChannel.Name;
+
+    /// <inheritdoc/>
+    public void Notified(string payload) => Wake();
+
+    /// <inheritdoc/>
+    public void ListeningChanged(bool isListening) => Wake();
+
+    /// <summary>Requests a claim: there may be events in the inbox.</summary>
+    public void Wake() => signal.Set();
 
     /// <inheritdoc/>
     public override async Task StopAsync(CancellationToken cancellationToken)
@@ -102,7 +120,7 @@ internal sealed class EventDispatcher : BackgroundService
     /// <inheritdoc/>
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        var looking = LookForUnseenAsync(stoppingToken);
+        var visibility = AwaitVisibilityAsync(stoppingToken);
         while (!stoppingToken.IsCancellationRequested)
         {
             try
@@ -113,17 +131,17 @@ internal sealed class EventDispatcher : BackgroundService
             {
                 EventsLog.ClaimFailed(logger, e.Message);
             }
-            await ((Task)signal.WaitAsync(PollInterval, stoppingToken)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await signal.WaitAsync(PollInterval, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
-        await looking.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await visibility.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
     private async Task ClaimAsync(CancellationToken cancellationToken)
     {
-        moreWaits = false; // before the question: what is left behind meanwhile must not be forgotten
+        inboxHasMore = false; // before the query, so that events that are left behind during it are not missed
         var names = await store.FunctionsAsync(cancellationToken).ConfigureAwait(false);
         if (names.Count > 0)
-            moreWaits = true;
+            inboxHasMore = true;
         var room = held.Room(names);
         if (room.Count == 0)
             return;
@@ -143,24 +161,27 @@ internal sealed class EventDispatcher : BackgroundService
 
     private async Task DeliverAsync(Delivery[] batch)
     {
-        // Off the caller's thread, which has others to start.
+        // Yield, so that the calling thread can start other deliveries.
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
         var end = DeliveryEnd.NotCallable;
         List<DeliveryOutcome> outcomes;
         try
         {
-            (end, outcomes) = await invoker.DeliverAsync(batch, CancellationToken.None).ConfigureAwait(false);
+            (end, outcomes) =
+                batch[0].Kind == TriggerKind.Schedule
+                    ? await DeliverCancellableAsync(batch).ConfigureAwait(false)
+                    : await invoker.DeliverAsync(batch, CancellationToken.None).ConfigureAwait(false);
         }
         catch (SidecarException e) when (e.Status == 503)
         {
-            // The registry can't be read: the database is away. Not an attempt.
+            // The registry can't be read because the database is unavailable. This does not count as an attempt.
             EventsLog.DeliveryPostponed(logger, batch[0].Function, e.Message);
             end = new DeliveryEnd(null, IsDatabaseAway: true);
             outcomes = EventInvoker.PutBack(batch, EventInvoker.Unavailable, e.Message);
         }
         catch (Exception e)
         {
-            // The function can't be loaded: its secrets can't be opened, say. Not an attempt.
+            // The function can't be loaded, for example because its secrets can't be decrypted. This does not count as an attempt.
             EventsLog.DeliveryFailed(logger, e, batch[0].Function, batch[0].EventId);
             outcomes = EventInvoker.PutBack(batch, EventInvoker.Unavailable, e.Message);
         }
@@ -169,16 +190,34 @@ internal sealed class EventDispatcher : BackgroundService
             Count(outcome);
             completer.Add(outcome);
         }
-        var few = held.End(batch, end);
+        var needsMore = held.End(batch, end);
         if (!end.CanGoOn)
         {
-            // The others of the function would fare the same: they wait in the inbox, where they hold no place.
-            foreach (var outcome in EventInvoker.PutBack(held.TakeWaiting(batch[0].Function), EventInvoker.Unavailable, outcomes[0].ErrorMessage))
+            // The function's other deliveries would fail in the same way. They wait in the inbox, where they take no capacity.
+            foreach (
+                var outcome in EventInvoker.PutBack(held.TakeWaiting(batch[0].Function), EventInvoker.Unavailable, outcomes[0].ErrorMessage)
+            )
                 completer.Add(outcome);
         }
         StartWaiting();
-        if (few && moreWaits)
+        if (needsMore && inboxHasMore)
             Wake();
+    }
+
+    /// <summary>Runs of schedules can be cancelled, and their times are recorded.</summary>
+    private async Task<(DeliveryEnd End, List<DeliveryOutcome> Outcomes)> DeliverCancellableAsync(Delivery[] batch)
+    {
+        var began = time.GetTimestamp();
+        var cancellation = cancellable.Begin(batch[0].EventId);
+        try
+        {
+            var (end, outcomes) = await invoker.DeliverAsync(batch, cancellation.Token).ConfigureAwait(false);
+            return (end, [.. outcomes.Select(outcome => outcome with { Began = began, Ended = time.GetTimestamp() })]);
+        }
+        finally
+        {
+            cancellable.End(batch[0].EventId, cancellation);
+        }
     }
 
     private void Count(in DeliveryOutcome outcome)
@@ -191,7 +230,9 @@ internal sealed class EventDispatcher : BackgroundService
             metrics.CountRetried();
     }
 
-    /// <summary>What was behind an event of the same key may go now; what is to be tried again before the next poll is looked for in time.</summary>
+    /// <summary>
+    /// Events that waited behind one of the same key can be claimed now. Retries that are due before the next poll get a timer.
+    /// </summary>
     private void OnRecorded(IReadOnlyList<DeliveryOutcome> outcomes)
     {
         var soonest = PollInterval;
@@ -199,7 +240,7 @@ internal sealed class EventDispatcher : BackgroundService
         {
             if (outcome.RetryAfter is { } pause && pause < soonest)
                 soonest = pause;
-            if (triggers.Find(outcome.Delivery.TriggerId) is { OrderBy.Count: > 0 })
+            if (outcome.Delivery.Kind == TriggerKind.Schedule || triggers.Find(outcome.Delivery.TriggerId) is { OrderBy.Count: > 0 })
                 Wake();
         }
         if (soonest < PollInterval)
@@ -213,47 +254,37 @@ internal sealed class EventDispatcher : BackgroundService
     }
 
     /// <summary>
-    /// A change is in the WAL before everybody can see it: by microseconds, or as long as a synchronous standby takes. Until then its events
-    /// wait here.
+    /// A change is in the WAL before it is visible to others: by microseconds, or for as long as a synchronous standby takes. Until then
+    /// its events wait here.
     /// </summary>
-    private async Task LookForUnseenAsync(CancellationToken cancellationToken)
+    private async Task AwaitVisibilityAsync(CancellationToken cancellationToken)
     {
-        var pause = FirstLook;
+        var pause = FirstVisibilityPause;
         while (!cancellationToken.IsCancellationRequested)
         {
-            await unseenSignal.WaitAsync(cancellationToken).ConfigureAwait(false);
+            await invisibleSignal.WaitAsync(cancellationToken).ConfigureAwait(false);
             var waiting = new List<Delivery>();
-            while (unseen.TryDequeue(out var delivery)) waiting.Add(delivery);
+            while (invisible.TryDequeue(out var delivery))
+                waiting.Add(delivery);
             if (waiting.Count == 0)
                 continue;
             try
             {
-                var visible = await store.VisibleAsync([.. waiting.Select(delivery => delivery.Xid).Distinct()], cancellationToken).ConfigureAwait(false);
-                Accept([.. waiting.Select(delivery => visible.Contains(delivery.Xid) ? delivery with { Xid = 0 } : delivery)]);
-                pause = visible.Count > 0 ? FirstLook : TimeSpan.FromTicks(Math.Min(pause.Ticks * 2, LongestLook.Ticks));
+                var visible = await store
+                    .VisibleAsync([.. waiting.Select(delivery => delivery.Xid).Distinct()], cancellationToken)
+                    .ConfigureAwait(false);
+                Accept([.. waiting.Select(delivery => visible.Contains(delivery.Xid) ? delivery with { Xid = 0 } : delivery)], []);
+                pause =
+                    visible.Count > 0 ? FirstVisibilityPause : TimeSpan.FromTicks(Math.Min(pause.Ticks * 2, LongestVisibilityPause.Ticks));
             }
             catch (Exception e) when (!cancellationToken.IsCancellationRequested)
             {
                 EventsLog.ClaimFailed(logger, e.Message);
-                Accept(waiting);
-                pause = LongestLook;
+                Accept(waiting, []);
+                pause = LongestVisibilityPause;
             }
-            if (!unseen.IsEmpty)
+            if (!invisible.IsEmpty)
                 await Task.Delay(pause, time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        }
-    }
-
-    private static void Raise(SemaphoreSlim semaphore)
-    {
-        if (semaphore.CurrentCount > 0)
-            return;
-        try
-        {
-            semaphore.Release();
-        }
-        catch (SemaphoreFullException)
-        {
-            // Somebody else raised it in the same instant.
         }
     }
 }

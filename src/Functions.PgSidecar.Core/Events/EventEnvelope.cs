@@ -1,37 +1,60 @@
 using System.Buffers;
 using System.Text.Json;
 using Functions.PgSidecar.Core.Auth;
+using Functions.PgSidecar.Core.Invocations;
 using Functions.PgSidecar.Core.Registry;
-using Functions.PgSidecar.Postgres.Events;
 
 namespace Functions.PgSidecar.Core.Events;
 
-/// <summary>The JSON that gives a guest its event, or its batch of events.</summary>
+/// <summary>The JSON in which a guest receives its event or its batch of events.</summary>
 internal static class EventEnvelope
 {
     private static readonly JsonWriterOptions Options = new() { SkipValidation = true };
 
     /// <summary>Writes the envelope.</summary>
-    /// <param name="function">The function it is for.</param>
+    /// <param name="function">The function that receives it.</param>
     /// <param name="deliveries">The events.</param>
-    /// <param name="asBatch">Whether the function gets <c>{batch: true, events: [...]}</c>: what the trigger's batch size says, however many there are.</param>
-    /// <param name="caller">As whom the function runs.</param>
+    /// <param name="asBatch">Whether the function receives <c>{batch: true, events: [...]}</c>. The trigger's batch size decides, not the
+    /// number of events.</param>
+    /// <param name="caller">The caller that the function runs as.</param>
     /// <param name="now">Wall-clock time, Unix milliseconds.</param>
     public static ReadOnlyMemory<byte> Write(
-        DeployedFunction function, IReadOnlyList<Delivery> deliveries, bool asBatch, Caller caller, long now)
+        DeployedFunction function,
+        IReadOnlyList<Delivery> deliveries,
+        bool asBatch,
+        Caller caller,
+        long now
+    ) => Write(function, deliveries, asBatch, caller, now, answers: false);
+
+    /// <summary>Writes the envelope of an event whose result is the answer to an HTTP request.</summary>
+    public static ReadOnlyMemory<byte> WriteForAnswer(DeployedFunction function, Delivery delivery, Caller caller, long now) =>
+        Write(function, [delivery], asBatch: false, caller, now, answers: true);
+
+    private static ReadOnlyMemory<byte> Write(
+        DeployedFunction function,
+        IReadOnlyList<Delivery> deliveries,
+        bool asBatch,
+        Caller caller,
+        long now,
+        bool answers
+    )
     {
         var buffer = new ArrayBufferWriter<byte>(512 + deliveries.Sum(delivery => delivery.Payload.Length + 32));
         using var writer = new Utf8JsonWriter(buffer, Options);
         writer.WriteStartObject();
         writer.WriteString("kind"u8, "event"u8);
-        writer.WriteString("trigger"u8, deliveries[0].Kind);
+        writer.WriteString("trigger"u8, deliveries[0].Kind.Name());
         writer.WritePropertyName("event"u8);
-        if (asBatch) WriteBatch(writer, deliveries);
-        else WriteEvent(writer, deliveries[0]);
+        if (asBatch)
+            WriteBatch(writer, deliveries);
+        else
+            WriteEvent(writer, deliveries[0]);
         writer.WriteString("user_id"u8, caller.Subject);
         writer.WriteString("request_id"u8, deliveries[0].EventId);
         writer.WritePropertyName("env"u8);
         writer.WriteRawValue(function.EnvironmentJson.Span, skipInputValidation: true);
+        if (answers)
+            writer.WriteBoolean("answers"u8, true);
         writer.WriteNumber("now"u8, now);
         writer.WriteEndObject();
         writer.Flush();
@@ -41,15 +64,16 @@ internal static class EventEnvelope
     private static void WriteBatch(Utf8JsonWriter writer, IReadOnlyList<Delivery> deliveries)
     {
         writer.WriteStartObject();
-        writer.WriteString("trigger"u8, deliveries[0].Kind);
+        writer.WriteString("trigger"u8, deliveries[0].Kind.Name());
         writer.WriteBoolean("batch"u8, true);
         writer.WriteStartArray("events"u8);
-        foreach (var delivery in deliveries) WriteEvent(writer, delivery);
+        foreach (var delivery in deliveries)
+            WriteEvent(writer, delivery);
         writer.WriteEndArray();
         writer.WriteEndObject();
     }
 
-    /// <summary>The stored object, with the number of the attempt as its last member.</summary>
+    /// <summary>The stored object, with the attempt's number as its last member.</summary>
     private static void WriteEvent(Utf8JsonWriter writer, Delivery delivery)
     {
         var stored = delivery.Payload.Span.TrimEnd(" \t\r\n"u8)[..^1];

@@ -1,30 +1,43 @@
 using Functions.PgSidecar.Core.Configuration;
 using Functions.PgSidecar.Core.Invocations;
 using Functions.PgSidecar.Core.Registry;
-using Functions.PgSidecar.Postgres.Events;
+using Functions.PgSidecar.Core.RowChanges.Triggers;
 
 namespace Functions.PgSidecar.Core.Events;
 
-/// <summary>Delivers events: makes the invocation, runs it, and says what is to become of the events.</summary>
-internal sealed class EventInvoker(FunctionCatalog catalog, TriggerCatalog triggers, Invoker invoker, EventsOptions options, TimeProvider time)
+/// <summary>Delivers events: builds the invocation, runs it, and decides the outcome of each event.</summary>
+internal sealed class EventInvoker(
+    FunctionCatalog catalog,
+    TriggerCatalog triggers,
+    Invoker invoker,
+    EventsOptions options,
+    TimeProvider time
+)
 {
-    /// <summary>Attempts after the first where neither trigger nor function say.</summary>
+    /// <summary>Attempts after the first, if neither the trigger nor the function sets the number.</summary>
     public const int DefaultRetries = 5;
 
-    /// <summary>How long a function that can't be called (disabled, not compiled) is left alone.</summary>
+    /// <summary>The pause for a function that can't be called, because it is disabled or not compiled.</summary>
     public static readonly TimeSpan Unavailable = TimeSpan.FromSeconds(5);
 
     private static readonly TimeSpan Busy = TimeSpan.FromMilliseconds(500);
 
-    /// <summary>The longest pause of an event that meets trouble that is not its function's, again and again.</summary>
+    /// <summary>The longest pause for an event that repeatedly meets failures that its function did not cause.</summary>
     private static readonly TimeSpan LongestTrouble = TimeSpan.FromSeconds(10);
+
+    /// <summary>
+    /// How many times an event is claimed without success before a failure that its own statement may have caused counts as an attempt:
+    /// about five minutes, which is longer than a restart takes. While the disk is full, outcomes can't be recorded, and nothing is
+    /// counted.
+    /// </summary>
+    private const int DoubtfulTroubles = 30;
 
     private readonly EventCallers callers = new();
 
-    /// <summary>Delivers events to one invocation.</summary>
-    /// <param name="batch">Events of one function and, if several, of one trigger.</param>
+    /// <summary>Delivers events in one invocation.</summary>
+    /// <param name="batch">Events of one function. If there are several, they are of one trigger.</param>
     /// <param name="cancellationToken">The sidecar stops.</param>
-    /// <returns>What became of each event, and what that says about the function's next ones.</returns>
+    /// <returns>The outcome of each event, and what it means for the function's next deliveries.</returns>
     public async Task<(DeliveryEnd End, List<DeliveryOutcome> Outcomes)> DeliverAsync(Delivery[] batch, CancellationToken cancellationToken)
     {
         var function = await catalog.FindAsync(batch[0].Function, cancellationToken).ConfigureAwait(false);
@@ -41,20 +54,27 @@ internal sealed class EventInvoker(FunctionCatalog catalog, TriggerCatalog trigg
         return (new DeliveryEnd(concurrency, IsDatabaseAway: result.IsDatabaseAway), outcomes);
     }
 
-    /// <summary>Puts events back as they were.</summary>
+    /// <summary>Releases events without counting an attempt.</summary>
     public static List<DeliveryOutcome> PutBack(IEnumerable<Delivery> batch, TimeSpan pause, string? reason) =>
         [.. batch.Select(delivery => new DeliveryOutcome(delivery, null, reason, pause, delivery.FailedAttempts, default))];
 
-    /// <summary>What is never delivered becomes a dead letter that says why.</summary>
+    /// <summary>An event that can never be delivered becomes a dead letter that states the reason.</summary>
     private bool Refuse(Delivery delivery, List<DeliveryOutcome> outcomes)
     {
         var (code, message) = delivery switch
         {
-            _ when delivery.Depth > options.MaxDepth => ("LOOP_DETECTED",
-                $"The change was made by a function that was fired by a change that was made by a function, {delivery.Depth} deep; {options.MaxDepth} is the limit " +
-                "(PGFN_MAX_TRIGGER_DEPTH). A function that writes the table it is fired by needs a trigger with a condition (when, columns) that its own changes do not meet."),
-            _ when delivery.Payload.Length > options.MaxEventBytes => ("EVENT_TOO_LARGE",
-                $"The event has {delivery.Payload.Length} bytes; {options.MaxEventBytes} is the limit (PGFN_MAX_EVENT_SIZE). It is kept whole: raise the limit and redrive it."),
+            _ when delivery.Depth > options.MaxDepth => (
+                "LOOP_DETECTED",
+                $"The change was made by a function that was fired by a change that was made by a function, {delivery.Depth} deep; "
+                    + $"{options.MaxDepth} is the limit "
+                    + "(PGFN_MAX_TRIGGER_DEPTH). A function that writes the table it is fired by needs a trigger with a condition (when, "
+                    + "columns) that its own changes do not meet."
+            ),
+            _ when delivery.Payload.Length > options.MaxEventBytes => (
+                "EVENT_TOO_LARGE",
+                $"The event has {delivery.Payload.Length} bytes; {options.MaxEventBytes} is the limit (PGFN_MAX_EVENT_SIZE). It is kept "
+                    + "whole: raise the limit and redrive it."
+            ),
             _ => (null, null),
         };
         if (code is null)
@@ -72,17 +92,28 @@ internal sealed class EventInvoker(FunctionCatalog catalog, TriggerCatalog trigg
         {
             Id = Guid.CreateVersion7(),
             Function = function,
-            Trigger = Enum.Parse<TriggerKind>(batch[0].Kind, ignoreCase: true),
+            Trigger = batch[0].Kind,
             Caller = caller,
             RequestId = batch[0].EventId.ToString(),
-            Timeout = trigger?.Timeout,
+            Timeout = trigger?.Timeout ?? batch[0].Timeout,
             Depth = batch[0].Depth,
-            Envelope = EventEnvelope.Write(function, batch, trigger is { BatchSize: > 1 }, caller, time.GetUtcNow().ToUnixTimeMilliseconds()),
+            Envelope = EventEnvelope.Write(
+                function,
+                batch,
+                trigger is { BatchSize: > 1 },
+                caller,
+                time.GetUtcNow().ToUnixTimeMilliseconds()
+            ),
         };
     }
 
     private static void Conclude(
-        DeployedFunction function, TriggerDefinition? trigger, Delivery[] batch, InvocationResult result, List<DeliveryOutcome> outcomes)
+        DeployedFunction function,
+        TriggerDefinition? trigger,
+        Delivery[] batch,
+        InvocationResult result,
+        List<DeliveryOutcome> outcomes
+    )
     {
         switch (result.Outcome)
         {
@@ -96,8 +127,15 @@ internal sealed class EventInvoker(FunctionCatalog catalog, TriggerCatalog trigg
                 outcomes.AddRange(PutBack(batch, Jitter(Busy), result.Message));
                 break;
             case InvocationOutcome.HostError when result.Status == 503:
-                // Not the function's failure: it does not cost an attempt, however often it happens.
-                outcomes.AddRange(batch.SelectMany(delivery => PutBack([delivery], TroublePause(delivery), result.Message)));
+                // The function did not cause this failure, so it costs no attempt, however often it happens, unless the function's own
+                // statement may be the cause.
+                outcomes.AddRange(
+                    batch.SelectMany(delivery =>
+                        result.MayBeItsOwnDoing && TakenInVain(delivery) >= DoubtfulTroubles
+                            ? [Failed(function, trigger, delivery, result)]
+                            : PutBack([delivery], TroublePause(delivery), result.Message)
+                    )
+                );
                 break;
             default:
                 outcomes.AddRange(batch.Select(delivery => Failed(function, trigger, delivery, result)));
@@ -108,21 +146,25 @@ internal sealed class EventInvoker(FunctionCatalog catalog, TriggerCatalog trigg
     private static DeliveryOutcome Failed(DeployedFunction function, TriggerDefinition? trigger, Delivery delivery, InvocationResult result)
     {
         var failed = Math.Max(delivery.FailedAttempts, 0) + 1;
-        var retries = delivery.FailedAttempts < 0 ? 0 : trigger?.Retries ?? function.Options.Retries ?? DefaultRetries;
+        var retries =
+            delivery.FailedAttempts < 0 || result.IsFinal
+                ? 0
+                : trigger?.Retries ?? delivery.Retries ?? function.Options.Retries ?? DefaultRetries;
         if (failed > retries)
             return new DeliveryOutcome(delivery, result.Code, result.Message, null, failed, default);
-        var pause = Math.Min(
-            (trigger?.Backoff ?? TimeSpan.FromSeconds(1)).TotalMilliseconds * Math.Pow(2, failed - 1), (trigger?.MaxBackoff ?? TimeSpan.FromMinutes(5)).TotalMilliseconds);
+        var first = trigger?.Backoff ?? TriggerDefinition.DefaultBackoff;
+        var longest = trigger?.MaxBackoff ?? TriggerDefinition.DefaultMaxBackoff;
+        var pause = Math.Min(first.TotalMilliseconds * Math.Pow(2, failed - 1), longest.TotalMilliseconds);
         return new DeliveryOutcome(delivery, result.Code, result.Message, Jitter(TimeSpan.FromMilliseconds(pause)), failed, default);
     }
 
-    /// <summary>Twice as long each time the event was taken in vain; the fencing token counts how often it was taken.</summary>
-    private static TimeSpan TroublePause(Delivery delivery)
-    {
-        var inVain = Math.Clamp(delivery.Token - 1 - delivery.FailedAttempts, 0, 10);
-        return Jitter(TimeSpan.FromTicks(Math.Min(Busy.Ticks << inVain, LongestTrouble.Ticks)));
-    }
+    /// <summary>Doubles each time the event was claimed without success.</summary>
+    private static TimeSpan TroublePause(Delivery delivery) =>
+        Jitter(TimeSpan.FromTicks(Math.Min(Busy.Ticks << Math.Min(TakenInVain(delivery), 10), LongestTrouble.Ticks)));
 
-    /// <summary>Up to a quarter longer, so that what failed together does not come back together.</summary>
+    /// <summary>The fencing token counts claims; claims that were released without counting as an attempt are what remains.</summary>
+    private static int TakenInVain(Delivery delivery) => Math.Max(delivery.Token - 1 - Math.Max(delivery.FailedAttempts, 0), 0);
+
+    /// <summary>Adds up to a quarter, so that events that failed together are not retried together.</summary>
     private static TimeSpan Jitter(TimeSpan pause) => pause * (1 + (Random.Shared.NextDouble() / 4));
 }

@@ -1,33 +1,34 @@
-using Functions.PgSidecar.Postgres.Events;
-
 namespace Functions.PgSidecar.Core.Events;
 
 /// <summary>
-/// The deliveries that this sidecar holds: how many it may take, which wait, and which may start. Functions share both fairly, so that none of them,
-/// and no number of them, keeps another one waiting for more than a turn. Every member may be called by any thread.
+/// The deliveries that this sidecar holds: how many it may take, which are waiting, and which may start. Functions share both fairly, so
+/// that no function, and no number of functions, delays another by more than one round. Every member is thread-safe.
 /// </summary>
 /// <remarks>
-/// Places: a function may hold as many as are still free, the rule by which switches share a buffer. One function gets half of them, two a third each;
-/// however many there are, something is left for the next one. Starts: one invocation a function and round.
+/// Capacity: a function may hold as many deliveries as are still free (the dynamic-threshold rule by which switches share a buffer). One
+/// function gets half of the capacity, two get a third each; however many there are, something is left for the next one. Starts: one
+/// invocation per function and round.
 /// </remarks>
 internal sealed class HeldDeliveries(int maxRunning)
 {
-    /// <summary>Deliveries held at once.</summary>
+    /// <summary>The most deliveries held at once.</summary>
     private const int MaxHeld = 6000;
 
-    /// <summary>Deliveries of one function claimed at once.</summary>
+    /// <summary>The most deliveries of one function claimed at once.</summary>
     private const int MaxClaim = 1000;
 
     private const long MaxBytes = 64L << 20;
 
-    /// <summary>How long a function is left alone when the database is away, the first time; it doubles up to <see cref="EventInvoker.Unavailable"/>.</summary>
+    /// <summary>
+    /// The first pause of a function when the database is unavailable; it doubles up to <see cref="EventInvoker.Unavailable"/>.
+    /// </summary>
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(500);
 
     private readonly Lock gate = new();
     private readonly Dictionary<string, FunctionDeliveries> functions = new(StringComparer.Ordinal);
     private readonly HashSet<Guid> events = [];
 
-    /// <summary>The functions of which something may start, in the order of their turns.</summary>
+    /// <summary>The functions that have a delivery that may start, in round-robin order.</summary>
     private readonly Queue<FunctionDeliveries> turns = new();
 
     private int held;
@@ -35,7 +36,7 @@ internal sealed class HeldDeliveries(int maxRunning)
     private int running;
     private bool closed;
 
-    /// <summary>How many are held.</summary>
+    /// <summary>The number of held deliveries.</summary>
     public int Count
     {
         get
@@ -45,27 +46,33 @@ internal sealed class HeldDeliveries(int maxRunning)
         }
     }
 
-    /// <summary>Takes a place for one that will be stored or claimed.</summary>
+    /// <summary>Reserves capacity for a delivery that will be stored or claimed.</summary>
     public bool TryReserve(string function, int bytes)
     {
         lock (gate)
         {
-            var deliveries = Of(function);
-            if (closed || deliveries.Setbacks > 0 || Free(deliveries) <= 0 || deliveries.HeldBytes + bytes > MaxBytes - heldBytes || deliveries.PausedUntil > Environment.TickCount64)
+            var deliveries = For(function);
+            if (
+                closed
+                || deliveries.Setbacks > 0
+                || Free(deliveries) <= 0
+                || deliveries.HeldBytes + bytes > MaxBytes - heldBytes
+                || deliveries.PausedUntil > Environment.TickCount64
+            )
                 return false;
             Hold(deliveries, bytes);
             return true;
         }
     }
 
-    /// <summary>Gives places back that were taken in vain.</summary>
+    /// <summary>Returns capacity that was reserved but not used.</summary>
     public void Release(string function, int bytes)
     {
         lock (gate)
-            Let(Of(function), bytes);
+            RemoveHeld(For(function), bytes);
     }
 
-    /// <summary>How many more of each function may be claimed; those that can't be called are not among them.</summary>
+    /// <summary>How many more deliveries of each function may be claimed; functions that can't be called are left out.</summary>
     public Dictionary<string, int> Room(IEnumerable<string> names)
     {
         lock (gate)
@@ -75,8 +82,8 @@ internal sealed class HeldDeliveries(int maxRunning)
                 return room;
             foreach (var name in names)
             {
-                var deliveries = Of(name);
-                // By handfuls, so that other sidecars find something as well.
+                var deliveries = For(name);
+                // In small batches, so that other sidecars find work as well.
                 var free = Math.Min(Free(deliveries), deliveries.MaxClaim);
                 if (free > 0 && deliveries.HeldBytes < MaxBytes - heldBytes && deliveries.PausedUntil <= Environment.TickCount64)
                     room[name] = free;
@@ -92,31 +99,31 @@ internal sealed class HeldDeliveries(int maxRunning)
             return events.Contains(eventId);
     }
 
-    /// <summary>Takes one that has a place; it can't start yet.</summary>
+    /// <summary>Holds a delivery that has reserved capacity; it can't start yet.</summary>
     public void Keep(Delivery delivery)
     {
         lock (gate)
             events.Add(delivery.EventId);
     }
 
-    /// <summary>Puts one that has a place in line.</summary>
+    /// <summary>Queues a delivery that has reserved capacity.</summary>
     public void Enqueue(Delivery delivery)
     {
         lock (gate)
         {
             events.Add(delivery.EventId);
-            var deliveries = Of(delivery.Function);
+            var deliveries = For(delivery.Function);
             deliveries.Waiting.Enqueue(delivery);
             TakeTurn(deliveries);
         }
     }
 
-    /// <summary>Puts claimed ones in line, place or not.</summary>
+    /// <summary>Queues a claimed delivery, whether capacity was reserved or not.</summary>
     public void Claimed(Delivery delivery)
     {
         lock (gate)
         {
-            var deliveries = Of(delivery.Function);
+            var deliveries = For(delivery.Function);
             Hold(deliveries, delivery.Payload.Length);
             events.Add(delivery.EventId);
             deliveries.Waiting.Enqueue(delivery);
@@ -124,8 +131,8 @@ internal sealed class HeldDeliveries(int maxRunning)
         }
     }
 
-    /// <summary>Takes what may start now: each entry is one invocation's.</summary>
-    /// <param name="batchSize">How many events a delivery's trigger lets go together.</param>
+    /// <summary>Takes the deliveries that may start now. Each entry is one invocation.</summary>
+    /// <param name="batchSize">The most events that the delivery's trigger puts into one invocation.</param>
     public List<Delivery[]> Start(Func<Delivery, int> batchSize)
     {
         var starting = new List<Delivery[]>();
@@ -147,48 +154,48 @@ internal sealed class HeldDeliveries(int maxRunning)
         return starting;
     }
 
-    /// <summary>An invocation has ended.</summary>
+    /// <summary>Ends an invocation.</summary>
     /// <param name="batch">Its events.</param>
-    /// <param name="end">What its end says about the function's next ones.</param>
-    /// <returns>Whether few enough of the function's are left to claim more.</returns>
+    /// <param name="end">What its outcome means for the function's next deliveries.</param>
+    /// <returns>Whether the function has so few deliveries left that more should be claimed.</returns>
     public bool End(Delivery[] batch, DeliveryEnd end)
     {
         lock (gate)
         {
-            var deliveries = Of(batch[0].Function);
+            var deliveries = For(batch[0].Function);
             running--;
             deliveries.Running--;
             if (end.Concurrency is { } known)
                 deliveries.Limit = known;
-            deliveries.Learn(end);
+            deliveries.Apply(end);
             foreach (var delivery in batch)
             {
                 events.Remove(delivery.EventId);
-                Let(deliveries, delivery.Payload.Length);
+                RemoveHeld(deliveries, delivery.Payload.Length);
             }
             TakeTurn(deliveries);
             return deliveries.Held <= MaxClaim / 2;
         }
     }
 
-    /// <summary>Gives up the places of a function's deliveries that have not started, and gives them out.</summary>
+    /// <summary>Removes a function's deliveries that have not started, and returns them.</summary>
     public List<Delivery> TakeWaiting(string function)
     {
         lock (gate)
         {
-            var deliveries = Of(function);
+            var deliveries = For(function);
             var waiting = new List<Delivery>(deliveries.Waiting);
             deliveries.Waiting.Clear();
             foreach (var delivery in waiting)
             {
                 events.Remove(delivery.EventId);
-                Let(deliveries, delivery.Payload.Length);
+                RemoveHeld(deliveries, delivery.Payload.Length);
             }
             return waiting;
         }
     }
 
-    /// <summary>Lets nothing start any more, and gives out what waits.</summary>
+    /// <summary>Prevents further starts, and returns the waiting deliveries.</summary>
     public List<Delivery> Close()
     {
         lock (gate)
@@ -204,14 +211,14 @@ internal sealed class HeldDeliveries(int maxRunning)
         }
     }
 
-    private FunctionDeliveries Of(string function)
+    private FunctionDeliveries For(string function)
     {
         if (!functions.TryGetValue(function, out var deliveries))
             functions.Add(function, deliveries = new FunctionDeliveries());
         return deliveries;
     }
 
-    /// <summary>Behind the others, where there is something that may start.</summary>
+    /// <summary>Queues the function for the next round, if it has a delivery that may start.</summary>
     private void TakeTurn(FunctionDeliveries deliveries)
     {
         if (deliveries.HasTurn || deliveries.Waiting.Count == 0 || deliveries.IsFull)
@@ -220,7 +227,7 @@ internal sealed class HeldDeliveries(int maxRunning)
         turns.Enqueue(deliveries);
     }
 
-    /// <summary>How many more of a function may be held.</summary>
+    /// <summary>How many more deliveries of a function may be held.</summary>
     private int Free(FunctionDeliveries deliveries) => MaxHeld - held - deliveries.Held;
 
     private void Hold(FunctionDeliveries deliveries, int bytes)
@@ -231,7 +238,7 @@ internal sealed class HeldDeliveries(int maxRunning)
         deliveries.HeldBytes += bytes;
     }
 
-    private void Let(FunctionDeliveries deliveries, int bytes)
+    private void RemoveHeld(FunctionDeliveries deliveries, int bytes)
     {
         held--;
         heldBytes -= bytes;
@@ -250,30 +257,33 @@ internal sealed class HeldDeliveries(int maxRunning)
 
         public long HeldBytes { get; set; }
 
-        /// <summary>Whether it is among the turns.</summary>
+        /// <summary>Whether it is queued for a round.</summary>
         public bool HasTurn { get; set; }
 
         public int Running { get; set; }
 
         public long PausedUntil { get; private set; }
 
-        /// <summary>How many times in a row the database was away.</summary>
+        /// <summary>How many times in a row the database was unavailable.</summary>
         public int Setbacks { get; private set; }
 
-        /// <summary>While the database is away, one delivery at a time finds out whether it is back.</summary>
+        /// <summary>While the database is unavailable, one delivery at a time tests whether it is back.</summary>
         public bool IsFull => Running >= (Setbacks > 0 ? 1 : Limit);
 
         public int MaxClaim => Setbacks > 0 ? 1 : HeldDeliveries.MaxClaim;
 
-        public void Learn(DeliveryEnd end)
+        public void Apply(DeliveryEnd end)
         {
             var now = Environment.TickCount64;
             if (end.IsDatabaseAway)
             {
-                // Those that ran at the same time tell the same thing once more.
+                // Deliveries that ran at the same time report the same failure again.
                 if (PausedUntil > now)
                     return;
-                PausedUntil = now + (long)Math.Min(FirstPause.TotalMilliseconds * (1 << Math.Min(Setbacks, 10)), EventInvoker.Unavailable.TotalMilliseconds);
+                PausedUntil =
+                    now
+                    + (long)
+                        Math.Min(FirstPause.TotalMilliseconds * (1 << Math.Min(Setbacks, 10)), EventInvoker.Unavailable.TotalMilliseconds);
                 Setbacks++;
             }
             else if (end.Concurrency is null)
@@ -287,29 +297,37 @@ internal sealed class HeldDeliveries(int maxRunning)
             }
         }
 
-        /// <summary>The first one, and those behind it that may go along: of the same trigger, for the same caller, not failed before.</summary>
+        /// <summary>
+        /// The first delivery, and those behind it that can share its invocation: of the same trigger and caller, and not failed before.
+        /// </summary>
         public Delivery[] Take(Delivery first, int most)
         {
             Waiting.Dequeue();
             if (most <= 1 || first.FailedAttempts > 0)
                 return [first];
             var batch = new List<Delivery> { first };
-            while (batch.Count < most && Waiting.TryPeek(out var next) && next.TriggerId == first.TriggerId && next.FailedAttempts == 0
-                   && next.CallerJson == first.CallerJson && next.Depth == first.Depth)
+            while (
+                batch.Count < most
+                && Waiting.TryPeek(out var next)
+                && next.TriggerId == first.TriggerId
+                && next.FailedAttempts == 0
+                && next.CallerJson == first.CallerJson
+                && next.Depth == first.Depth
+            )
                 batch.Add(Waiting.Dequeue());
             return [.. batch];
         }
     }
 }
 
-/// <summary>What the end of a delivery says about the next ones of its function.</summary>
-/// <param name="Concurrency">How many invocations of the function may run at once; null: it can't be called now.</param>
-/// <param name="IsDatabaseAway">Whether the database could not be reached, or took no work.</param>
+/// <summary>What the outcome of a delivery means for the next deliveries of its function.</summary>
+/// <param name="Concurrency">How many invocations of the function may run at once; null if it can't be called now.</param>
+/// <param name="IsDatabaseAway">Whether the database could not be reached, or accepted no work.</param>
 internal readonly record struct DeliveryEnd(int? Concurrency, bool IsDatabaseAway = false)
 {
     /// <summary>The function is disabled, not compiled, or can't be loaded.</summary>
     public static DeliveryEnd NotCallable => default;
 
-    /// <summary>Whether the next ones would fare any better.</summary>
+    /// <summary>Whether the next deliveries can be started.</summary>
     public bool CanGoOn => Concurrency is not null && !IsDatabaseAway;
 }

@@ -1,7 +1,7 @@
 namespace Functions.PgSidecar.Core.Invocations;
 
 /// <summary>
-/// Lets a number of invocations run at the same time and a number of others wait, first come first served; refuses the rest.
+/// Lets a number of invocations run at the same time and a number of others wait, first come, first served; refuses the rest.
 /// </summary>
 internal sealed class ConcurrencyGate
 {
@@ -17,10 +17,10 @@ internal sealed class ConcurrencyGate
         this.queueLimit = queueLimit;
     }
 
-    /// <summary>Running now.</summary>
+    /// <summary>The number of running invocations.</summary>
     public int Running => Volatile.Read(ref running);
 
-    /// <summary>Waiting now.</summary>
+    /// <summary>The number of waiting invocations.</summary>
     public int Waiting
     {
         get
@@ -30,7 +30,7 @@ internal sealed class ConcurrencyGate
         }
     }
 
-    /// <summary>Takes new limits; what runs and waits stays.</summary>
+    /// <summary>Applies new limits; running and waiting invocations are not affected.</summary>
     public void Resize(int newConcurrency, int newQueueLimit)
     {
         lock (gate)
@@ -45,9 +45,9 @@ internal sealed class ConcurrencyGate
         }
     }
 
-    /// <summary>Waits for a place.</summary>
-    /// <returns>False where the queue is full, or the wait took longer than <paramref name="patience"/>.</returns>
-    public ValueTask<bool> EnterAsync(TimeSpan patience, CancellationToken cancellationToken)
+    /// <summary>Waits for admission.</summary>
+    /// <returns>False if the queue is full, or the wait took longer than <paramref name="timeout"/>.</returns>
+    public ValueTask<bool> EnterAsync(TimeSpan timeout, CancellationToken cancellationToken)
     {
         LinkedListNode<TaskCompletionSource<bool>> node;
         lock (gate)
@@ -61,10 +61,10 @@ internal sealed class ConcurrencyGate
                 return new ValueTask<bool>(false);
             node = waiting.AddLast(new TaskCompletionSource<bool>(TaskCreationOptions.RunContinuationsAsynchronously));
         }
-        return WaitAsync(node, patience, cancellationToken);
+        return WaitAsync(node, timeout, cancellationToken);
     }
 
-    /// <summary>Gives a place back; it goes to the one who has waited longest.</summary>
+    /// <summary>Ends an invocation and admits the one that has waited longest.</summary>
     public void Leave()
     {
         TaskCompletionSource<bool>? next = null;
@@ -86,17 +86,20 @@ internal sealed class ConcurrencyGate
     }
 
     private async ValueTask<bool> WaitAsync(
-        LinkedListNode<TaskCompletionSource<bool>> node, TimeSpan patience, CancellationToken cancellationToken)
+        LinkedListNode<TaskCompletionSource<bool>> node,
+        TimeSpan timeout,
+        CancellationToken cancellationToken
+    )
     {
         try
         {
-            return await node.Value.Task.WaitAsync(patience, cancellationToken).ConfigureAwait(false);
+            return await node.Value.Task.WaitAsync(timeout, cancellationToken).ConfigureAwait(false);
         }
         catch (Exception e) when (e is TimeoutException or OperationCanceledException)
         {
             lock (gate)
             {
-                // No longer in the list: the place was given in the instant the wait ended, and is ours.
+                // No longer in the list: admission was granted at the instant the wait ended.
                 if (node.List is null)
                     return true;
                 waiting.Remove(node);

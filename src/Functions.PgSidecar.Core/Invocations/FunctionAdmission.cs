@@ -1,9 +1,9 @@
-using Functions.PgSidecar.Core.Observability;
-using Functions.PgSidecar.Postgres.Registry;
+using Functions.PgSidecar.Core.Logs;
+using Functions.PgSidecar.Core.Registry;
 
 namespace Functions.PgSidecar.Core.Invocations;
 
-/// <summary>How many invocations of one function run, wait and begin a second, in this sidecar.</summary>
+/// <summary>Limits of one function in this sidecar: running and waiting invocations, and invocations per second.</summary>
 internal sealed class FunctionAdmission(TimeProvider time)
 {
     /// <summary>The default of the option <c>concurrency</c>.</summary>
@@ -17,22 +17,22 @@ internal sealed class FunctionAdmission(TimeProvider time)
     /// <summary>Running and waiting invocations.</summary>
     public ConcurrencyGate Gate { get; } = new(DefaultConcurrency, DefaultQueueLimit);
 
-    /// <summary>Invocations a second.</summary>
+    /// <summary>Invocations per second.</summary>
     public RateLimit Rate { get; } = new(time);
 
-    /// <summary>Outgoing requests a second.</summary>
+    /// <summary>Outgoing requests per second.</summary>
     public RateLimit OutboundRate { get; } = new(time);
 
-    /// <summary>What it may log.</summary>
+    /// <summary>Its log quota.</summary>
     public LogAllowance Logs { get; } = new(time);
 
-    /// <summary>Takes the limits of a newly loaded definition.</summary>
+    /// <summary>Applies the limits of a newly loaded definition.</summary>
     public void Apply(FunctionOptions newOptions)
     {
         options = newOptions;
         Gate.Resize(newOptions.Concurrency ?? DefaultConcurrency, newOptions.QueueLimit ?? DefaultQueueLimit);
     }
 
-    /// <summary>Whether the rate limit lets one more begin.</summary>
+    /// <summary>Whether the rate limit allows another invocation.</summary>
     public bool TryBegin() => Rate.TryTake(options.RateLimit);
 }

@@ -1,6 +1,6 @@
 namespace Functions.PgSidecar.Core.Invocations;
 
-/// <summary>Counts invocations under way, so that a shutdown can wait for the last of them, and in the end has the last ones stopped.</summary>
+/// <summary>Counts running invocations, so that a shutdown can wait for them, and finally stop those that are left.</summary>
 internal sealed class InFlight : IDisposable
 {
     private readonly CancellationTokenSource cutOff = new();
@@ -9,7 +9,7 @@ internal sealed class InFlight : IDisposable
     private int count;
     private bool closed;
 
-    /// <summary>Invocations under way.</summary>
+    /// <summary>The number of running invocations.</summary>
     public int Count
     {
         get
@@ -19,10 +19,10 @@ internal sealed class InFlight : IDisposable
         }
     }
 
-    /// <summary>Set when the sidecar does not wait any longer: the caller of those that nobody else calls off.</summary>
+    /// <summary>Cancelled when the sidecar stops waiting: stands in for the caller of invocations that no one else can cancel.</summary>
     public CancellationToken IsCutOff => cutOff.Token;
 
-    /// <summary>Counts one more, unless the sidecar is shutting down.</summary>
+    /// <summary>Counts an invocation, unless the sidecar is shutting down.</summary>
     public bool TryEnter()
     {
         lock (gate)
@@ -34,7 +34,7 @@ internal sealed class InFlight : IDisposable
         }
     }
 
-    /// <summary>One has ended.</summary>
+    /// <summary>Ends an invocation.</summary>
     public void Leave()
     {
         lock (gate)
@@ -44,7 +44,7 @@ internal sealed class InFlight : IDisposable
         }
     }
 
-    /// <summary>Lets no more in, and completes when the last one has ended.</summary>
+    /// <summary>Admits no more, and completes when the last one has ended.</summary>
     public Task CloseAsync()
     {
         lock (gate)
@@ -56,7 +56,7 @@ internal sealed class InFlight : IDisposable
         }
     }
 
-    /// <summary>Stops those under way that have not answered and have no caller of their own who could.</summary>
+    /// <summary>Stops the running invocations that have not answered and have no caller who could cancel them.</summary>
     public void CutOff() => cutOff.Cancel();
 
     /// <inheritdoc/>

@@ -1,22 +1,20 @@
 using Functions.PgSidecar.Core.Bindings;
 using Functions.PgSidecar.Core.Bindings.Bodies;
-using Functions.PgSidecar.Core.Observability;
-using Functions.PgSidecar.Sandbox.JavaScript;
+using Functions.PgSidecar.Core.Logs;
+using Functions.PgSidecar.Sandbox.Runs;
 
 namespace Functions.PgSidecar.Core.Invocations;
 
-/// <summary>The outside world of one invocation: routes what its guest asks for to the bindings, its log and its answer.</summary>
+/// <summary>The host of one invocation: routes the guest's operations to the bindings, its log and its response.</summary>
 internal sealed class InvocationHost(Invocation invocation, IReadOnlyDictionary<string, IBinding> bindings, InvocationLogWriter log)
-    : IGuestHost, IAsyncDisposable
+    : IGuestHost,
+        IAsyncDisposable
 {
-    /// <summary>How the head ends of an answer whose body follows in operations.</summary>
-    private static ReadOnlySpan<byte> Streams => "\"stream\":true}"u8;
-
-    private readonly Dictionary<string, IBindingSession> sessions = new(2, StringComparer.Ordinal);
+    private readonly Dictionary<string, BindingSession> sessions = new(2, StringComparer.Ordinal);
     private readonly TaskCompletionSource<InvocationResult> answer = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private ResponseStream? stream;
 
-    /// <summary>The guest's answer, or why there is none.</summary>
+    /// <summary>The guest's response, or why there is none.</summary>
     public Task<InvocationResult> Answer => answer.Task;
 
     /// <inheritdoc/>
@@ -45,21 +43,21 @@ internal sealed class InvocationHost(Invocation invocation, IReadOnlyDictionary<
     public void LogFailure(string message) => log.WriteLast(message);
 
     /// <inheritdoc/>
-    public void Respond(ReadOnlyMemory<byte> head, ReadOnlyMemory<byte> body)
+    public void Respond(ReadOnlyMemory<byte> head, ReadOnlyMemory<byte> body, bool bodyFollows)
     {
-        if (head.Span.EndsWith(Streams))
+        if (bodyFollows)
             stream = new ResponseStream();
         answer.TrySetResult(new InvocationResult(InvocationOutcome.Succeeded, head, body) { Stream = stream });
     }
 
-    /// <summary>The run is over: where it has not answered, or not to the end, it won't.</summary>
+    /// <summary>Fails the response, if the run has ended without a complete one.</summary>
     public void Fail(InvocationResult result)
     {
         answer.TrySetResult(result);
         stream?.Complete();
     }
 
-    /// <summary>What an error that the function did not catch comes from, by its code, where the function is not to blame.</summary>
+    /// <summary>The external cause of an error that the function did not catch, by its code, if the function did not cause it.</summary>
     public OutsideTrouble Explain(string? code)
     {
         var worst = OutsideTrouble.None;
@@ -74,14 +72,14 @@ internal sealed class InvocationHost(Invocation invocation, IReadOnlyDictionary<
         return worst;
     }
 
-    /// <summary>Gives back what the bindings hold: open transactions are rolled back, requests under way are aborted.</summary>
+    /// <summary>Releases what the bindings hold: open transactions are rolled back, requests in progress are aborted.</summary>
     public async ValueTask DisposeAsync()
     {
         foreach (var session in sessions.Values)
             await session.DisposeAsync().ConfigureAwait(false);
     }
 
-    /// <summary>The bodies of the request and of the answer are the invocation's own.</summary>
+    /// <summary>The bodies of the request and the response belong to the invocation itself.</summary>
     private bool TryStartBody(string name, GuestOperation operation)
     {
         switch (name)

@@ -1,6 +1,6 @@
 namespace Functions.PgSidecar.Core.Invocations;
 
-/// <summary>How an invocation ended; its lower-case snake form is the <c>status</c> in the log.</summary>
+/// <summary>How an invocation ended; the lower snake_case form is the <c>status</c> in the log.</summary>
 internal enum InvocationOutcome
 {
     /// <summary>The handler answered.</summary>
@@ -24,7 +24,7 @@ internal enum InvocationOutcome
     /// <summary>The sidecar failed.</summary>
     HostError,
 
-    /// <summary>The caller went away.</summary>
+    /// <summary>The caller disconnected, or the next run of a schedule cancelled it.</summary>
     Cancelled,
 
     /// <summary>It was not admitted.</summary>

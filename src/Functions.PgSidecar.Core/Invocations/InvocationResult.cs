@@ -2,10 +2,10 @@ using Functions.PgSidecar.Core.Bindings.Bodies;
 
 namespace Functions.PgSidecar.Core.Invocations;
 
-/// <summary>What the source of an invocation learns of it.</summary>
-/// <param name="Outcome">How it went so far: <see cref="InvocationOutcome.Succeeded"/> means that there is an answer.</param>
-/// <param name="Head">The answer's head, JSON with status and headers; empty where there is none.</param>
-/// <param name="Body">The answer's body.</param>
+/// <summary>The result of an invocation for its source.</summary>
+/// <param name="Outcome">The outcome so far: <see cref="InvocationOutcome.Succeeded"/> means that there is a response.</param>
+/// <param name="Head">The response's head, JSON with status and headers; empty if there is none.</param>
+/// <param name="Body">The response's body.</param>
 /// <param name="Code">A stable code of the failure: FUNCTION_ERROR, TIMEOUT, ...</param>
 /// <param name="Message">What happened, secrets redacted.</param>
 internal sealed record InvocationResult(
@@ -13,18 +13,30 @@ internal sealed record InvocationResult(
     ReadOnlyMemory<byte> Head,
     ReadOnlyMemory<byte> Body,
     string? Code = null,
-    string? Message = null)
+    string? Message = null
+)
 {
     /// <summary>The HTTP status of a failure.</summary>
     public int Status { get; init; } = 500;
 
-    /// <summary>The body where it is still being written, in place of <see cref="Body"/>; whoever gets it sends or abandons it.</summary>
+    /// <summary>The body while it is still being written, instead of <see cref="Body"/>; the receiver must send or abandon it.</summary>
     public ResponseStream? Stream { get; init; }
 
-    /// <summary>Whether every further invocation would fail like this one for now: the database is away.</summary>
+    /// <summary>Whether every further invocation would fail in the same way for now, because the database is unavailable.</summary>
     public bool IsDatabaseAway { get; init; }
 
-    /// <summary>Seconds after which another attempt makes sense.</summary>
+    /// <summary>
+    /// Whether this happened during a statement of the function, which may itself be the cause; it is not to be repeated forever.
+    /// </summary>
+    public bool MayBeItsOwnDoing { get; init; }
+
+    /// <summary>Whether the function asked that it is not tried again (<c>controller.noRetry()</c>).</summary>
+    public bool IsFinal { get; init; }
+
+    /// <summary>Of a batch of messages: what the function had decided about them when it failed, JSON; null if nothing is known.</summary>
+    public string? Messages { get; init; }
+
+    /// <summary>Seconds after which a retry makes sense.</summary>
     public int? RetryAfter { get; init; }
 }
 
@@ -43,7 +55,7 @@ internal enum Rejection
     /// <summary>The sidecar's queue is full: 503.</summary>
     SidecarBusy,
 
-    /// <summary>All invocations together have as much memory as the sidecar allows: 503.</summary>
+    /// <summary>All invocations together use as much memory as the sidecar allows: 503.</summary>
     MemoryExhausted,
 
     /// <summary>The sidecar is shutting down: 503.</summary>

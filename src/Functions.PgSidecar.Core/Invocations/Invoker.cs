@@ -1,16 +1,16 @@
 using Functions.PgSidecar.Core.Bindings;
 using Functions.PgSidecar.Core.Configuration;
-using Functions.PgSidecar.Core.Observability;
+using Functions.PgSidecar.Core.Logs;
+using Functions.PgSidecar.Core.Metrics;
 using Functions.PgSidecar.Core.Registry;
-using Functions.PgSidecar.Sandbox.JavaScript;
-using Functions.PgSidecar.Sandbox.Programs;
+using Functions.PgSidecar.Sandbox.Runs;
 using Microsoft.Extensions.Logging;
 
 namespace Functions.PgSidecar.Core.Invocations;
 
 /// <summary>
-/// The one pipeline: admit, load, run, log, answer. Whatever the source, an invocation that was handed over here is logged once,
-/// and its failures are results.
+/// The one pipeline: admit, load, run, log, respond. Whatever the source, every invocation that is passed to it is logged once, and its
+/// failures are returned as results.
 /// </summary>
 internal sealed class Invoker
 {
@@ -34,7 +34,8 @@ internal sealed class Invoker
         MemoryBudget memory,
         InFlight inFlight,
         TimeProvider time,
-        ILogger<Invoker> logger)
+        ILogger<Invoker> logger
+    )
     {
         this.programs = programs;
         this.bindings = bindings.ToDictionary(binding => binding.Name, StringComparer.Ordinal);
@@ -48,17 +49,18 @@ internal sealed class Invoker
         gate = new ConcurrencyGate(limits.Concurrency, limits.QueueLimit);
     }
 
-    /// <summary>Invocations that run now.</summary>
+    /// <summary>The number of running invocations.</summary>
     public int Running => gate.Running;
 
-    /// <summary>Invocations that wait for admission now.</summary>
+    /// <summary>The number of invocations that wait for admission.</summary>
     public int Waiting => gate.Waiting;
 
     /// <summary>
-    /// Runs an invocation. Completes with the function's answer; work left to <c>waitUntil</c> goes on and is logged when it ends.
+    /// Runs an invocation. Completes with the function's response; work left to <c>waitUntil</c> continues and is logged when it ends.
     /// </summary>
     /// <param name="invocation">What to run.</param>
-    /// <param name="abandon">The caller has gone away: an invocation that has not answered is stopped. None: it is the sidecar that calls, until it stops.</param>
+    /// <param name="abandon">The caller has disconnected: an invocation that has not answered is stopped. None means that the sidecar
+    /// itself is the caller, until it stops.</param>
     public async Task<InvocationResult> InvokeAsync(Invocation invocation, CancellationToken abandon)
     {
         if (!abandon.CanBeCanceled)
@@ -74,13 +76,24 @@ internal sealed class Invoker
                 return Reject(entry, rejection);
             admitted = true;
             entry.Admitted();
-            var program = await programs.AcquireAsync(invocation.Function.Name, invocation.Function.VersionId, abandon).ConfigureAwait(false);
+            var program = await programs
+                .AcquireAsync(invocation.Function.Name, invocation.Function.VersionId, abandon)
+                .ConfigureAwait(false);
             admitted = false;
             return await RunAsync(entry, program, abandon).ConfigureAwait(false);
         }
         catch (OperationCanceledException) when (abandon.IsCancellationRequested)
         {
-            return Close(entry, new InvocationResult(InvocationOutcome.Cancelled, default, default, "CANCELLED", "The caller went away."));
+            return Close(
+                entry,
+                new InvocationResult(
+                    InvocationOutcome.Cancelled,
+                    default,
+                    default,
+                    "CANCELLED",
+                    "The caller disconnected, or the run was cancelled."
+                )
+            );
         }
         catch (SidecarException e)
         {
@@ -94,7 +107,7 @@ internal sealed class Invoker
         }
         finally
         {
-            // From the moment the run has begun, it is the run's end that gives the places back.
+            // Once the run has begun, its end releases the admission.
             if (admitted)
                 Leave(invocation.Function);
             if (!entry.Running)
@@ -127,7 +140,7 @@ internal sealed class Invoker
         var hasRoom = false;
         try
         {
-            hasRoom = await memory.WaitForRoomAsync(function.Options.Timeout, abandon).ConfigureAwait(false);
+            hasRoom = await memory.WaitForMemoryAsync(function.Options.Timeout, abandon).ConfigureAwait(false);
             return hasRoom ? Rejection.None : Rejection.MemoryExhausted;
         }
         finally
@@ -150,7 +163,9 @@ internal sealed class Invoker
         var options = invocation.Function.Options;
         var host = new InvocationHost(invocation, bindings, new InvocationLogWriter(invocation, log, this.limits));
         var limits = new GuestLimits(invocation.Timeout ?? options.Timeout, (long)options.MemoryMb << 20, options.Cpu, options.Fuel);
-        var request = new RunRequest(invocation.Envelope, invocation.Body, limits, invocation.BodyStream is not null);
+        // Other sources start further invocations on the calling thread.
+        var mayRunHere = invocation.Trigger == TriggerKind.Http;
+        var request = new RunRequest(invocation.Envelope, invocation.Body, limits, invocation.BodyStream is not null, mayRunHere);
         memory.Take(invocation.Body.Length);
         var run = program.Program.RunAsync(request, host, abandon);
         _ = FinishAsync(entry, program, host, run);
@@ -176,7 +191,15 @@ internal sealed class Invoker
         catch (Exception e)
         {
             InvocationsLog.FinishFailed(logger, e, function.Name, entry.Invocation.Id);
-            host.Fail(new InvocationResult(InvocationOutcome.HostError, default, default, "HOST_ERROR", "The sidecar failed; its own log says how."));
+            host.Fail(
+                new InvocationResult(
+                    InvocationOutcome.HostError,
+                    default,
+                    default,
+                    "HOST_ERROR",
+                    "The sidecar failed; its own log says how."
+                )
+            );
         }
         finally
         {
@@ -187,7 +210,8 @@ internal sealed class Invoker
         }
     }
 
-    private InvocationResult Reject(InvocationEntry entry, Rejection rejection) => Close(entry, InvocationResults.From(rejection, entry.Invocation.Function));
+    private InvocationResult Reject(InvocationEntry entry, Rejection rejection) =>
+        Close(entry, InvocationResults.From(rejection, entry.Invocation.Function));
 
     private InvocationResult Close(InvocationEntry entry, InvocationResult result)
     {

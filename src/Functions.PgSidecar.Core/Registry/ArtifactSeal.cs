@@ -1,20 +1,20 @@
 using System.Buffers.Binary;
 using System.Security.Cryptography;
 using System.Text;
-using Functions.PgSidecar.Postgres.Registry;
 
 namespace Functions.PgSidecar.Core.Registry;
 
 /// <summary>
-/// Says who wrote a stored program. It is code and the memory of a guest, both believed when they are loaded: whoever can write the table of versions must
-/// not get them into the sidecar. So each goes behind an HMAC-SHA256 under a key of the sidecar's, over what it belongs to and its bytes.
+/// Authenticates stored programs. They are code and guest memory, which are trusted when they are loaded: whoever can write the table of
+/// versions must not be able to inject them into the sidecar. So each is stored behind an HMAC-SHA256 with a key of the sidecar, over its
+/// bytes and the version it belongs to.
 /// </summary>
 /// <param name="key">Derived from the key that the operator holds.</param>
 internal sealed class ArtifactSeal(byte[] key)
 {
     private const int TagBytes = HMACSHA256.HashSizeInBytes;
 
-    /// <summary>The tag, then the program.</summary>
+    /// <summary>Returns the tag, followed by the program.</summary>
     public byte[] Seal(VersionArtifact version, string engine, ReadOnlySpan<byte> program)
     {
         var stored = new byte[TagBytes + program.Length];
@@ -23,7 +23,7 @@ internal sealed class ArtifactSeal(byte[] key)
         return stored;
     }
 
-    /// <summary>The program.</summary>
+    /// <summary>Checks the tag and returns the program.</summary>
     /// <exception cref="InvalidDataException">No sidecar with this key has stored it for this version.</exception>
     public ReadOnlyMemory<byte> Open(VersionArtifact version, string engine, ReadOnlyMemory<byte> stored)
     {
@@ -47,7 +47,7 @@ internal sealed class ArtifactSeal(byte[] key)
         hash.GetHashAndReset(tag);
     }
 
-    /// <summary>With its length, so that nothing can be moved from one part to the next.</summary>
+    /// <summary>Appends the part with its length, so that no bytes can move from one part to the next.</summary>
     private static void Append(IncrementalHash hash, ReadOnlySpan<byte> part)
     {
         Span<byte> length = stackalloc byte[sizeof(int)];

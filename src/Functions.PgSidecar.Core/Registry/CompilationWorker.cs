@@ -1,42 +1,31 @@
-using Functions.PgSidecar.Postgres.Registry;
+using System.Data.Common;
+using Functions.PgSidecar.Core.Notifications;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
 namespace Functions.PgSidecar.Core.Registry;
 
-/// <summary>Compiles versions that were deployed. Sidecars share the work; each version is compiled by one of them.</summary>
+/// <summary>Compiles deployed versions. Sidecars share the work; each version is compiled by one of them.</summary>
 internal sealed class CompilationWorker(
     Compiler compiler,
     RegistryStore store,
     ProgramCache programs,
     SidecarIdentity identity,
     TimeProvider time,
-    ILogger<CompilationWorker> logger)
-    : BackgroundService
+    ILogger<CompilationWorker> logger
+) : BackgroundService
 {
     private const int BatchSize = 4;
 
-    /// <summary>How long a version belongs to the sidecar that took it: longer than any top level may run.</summary>
+    /// <summary>The lease of a version that a sidecar has claimed: longer than any module's top level may run.</summary>
     private static readonly TimeSpan Lease = TimeSpan.FromMinutes(6);
 
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
 
-    private readonly SemaphoreSlim signal = new(1, 1);
+    private readonly WakeSignal signal = new(isSet: true);
 
-    /// <summary>There may be something to compile.</summary>
-    public void Wake()
-    {
-        if (signal.CurrentCount > 0)
-            return;
-        try
-        {
-            signal.Release();
-        }
-        catch (SemaphoreFullException)
-        {
-            // Woken by somebody else in the same instant.
-        }
-    }
+    /// <summary>Requests a check for versions to compile.</summary>
+    public void Wake() => signal.Set();
 
     /// <inheritdoc/>
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -67,10 +56,10 @@ internal sealed class CompilationWorker(
         await base.StopAsync(cancellationToken).ConfigureAwait(false);
         try
         {
-            // What was not finished in time is not to blame for the end of this process.
+            // Compilations that did not finish in time did not cause the end of this process.
             await store.ReleaseAsync(identity.Id, CancellationToken.None).ConfigureAwait(false);
         }
-        catch (Npgsql.NpgsqlException e)
+        catch (DbException e)
         {
             RegistryLog.NotReleased(logger, e.Message);
         }
@@ -89,7 +78,7 @@ internal sealed class CompilationWorker(
         }
     }
 
-    /// <summary>Compiles one version and tells the registry; a shutdown waits for it.</summary>
+    /// <summary>Compiles one version and records the outcome; a shutdown waits for it.</summary>
     private async Task CompileAsync(VersionArtifact version, CancellationToken stoppingToken)
     {
         var (program, outcome) = await compiler.CompileAsync(version).ConfigureAwait(false);
@@ -104,7 +93,9 @@ internal sealed class CompilationWorker(
             RegistryLog.DrewValues(logger, version.Function, version.Version);
     }
 
-    /// <summary>Tells the registry, however long it is away: given up, the version would wait for its lease to run out.</summary>
+    /// <summary>
+    /// Records the outcome, however long the registry is unavailable; otherwise the version would wait for its lease to expire.
+    /// </summary>
     private async Task CompleteAsync(VersionArtifact version, CompilationOutcome outcome, CancellationToken stoppingToken)
     {
         while (true)
@@ -114,7 +105,7 @@ internal sealed class CompilationWorker(
                 await store.CompleteVersionAsync(version.Id, outcome, CancellationToken.None).ConfigureAwait(false);
                 return;
             }
-            catch (Npgsql.NpgsqlException e)
+            catch (DbException e)
             {
                 RegistryLog.Unreachable(logger, Pause, e.Message);
                 await Task.Delay(Pause, time, stoppingToken).ConfigureAwait(false);

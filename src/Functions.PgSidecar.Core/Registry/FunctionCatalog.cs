@@ -1,28 +1,33 @@
 using System.Collections.Concurrent;
+using System.Data.Common;
 using Functions.PgSidecar.Core.Invocations;
-using Functions.PgSidecar.Postgres.Registry;
 using Microsoft.Extensions.Logging;
 
 namespace Functions.PgSidecar.Core.Registry;
 
 /// <summary>
-/// The functions that can be called, by name. A function is loaded at its first call and again after each change; while the database
-/// is away, what is loaded goes on being served.
+/// The functions that can be called, by name. A function is loaded at its first call, and again after each change. While the database is
+/// unavailable, loaded functions can still be called.
 /// </summary>
 internal sealed class FunctionCatalog(
-    RegistryStore store, DeployedFunctionFactory factory, ProgramCache programs, TimeProvider time, ILogger<FunctionCatalog> logger)
+    RegistryStore store,
+    DeployedFunctionFactory factory,
+    ProgramCache programs,
+    TimeProvider time,
+    ILogger<FunctionCatalog> logger
+)
 {
-    /// <summary>How long the answer "no such function" is believed.</summary>
+    /// <summary>How long the absence of a function is cached.</summary>
     private static readonly TimeSpan AbsenceKept = TimeSpan.FromSeconds(1);
 
-    /// <summary>Names that do not exist are remembered up to this number: anybody can ask for any name.</summary>
+    /// <summary>The most absent names cached, because anyone can request any name.</summary>
     private const int MaxAbsent = 10_000;
 
     private readonly ConcurrentDictionary<string, Task<Entry>> entries = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, FunctionAdmission> admissions = new(StringComparer.Ordinal);
 
-    /// <summary>The function to call, or <see langword="null"/> where there is none, it is disabled, or no version of it is ready.</summary>
-    /// <exception cref="SidecarException">PGFN2503: it is not loaded, and the database can't be reached.</exception>
+    /// <summary>The function, or <see langword="null"/> if it does not exist, is disabled, or has no version that is ready.</summary>
+    /// <exception cref="SidecarException">DATABASE_UNAVAILABLE: the function is not loaded, and the database can't be reached.</exception>
     public async ValueTask<DeployedFunction?> FindAsync(string name, CancellationToken cancellationToken)
     {
         var loading = entries.GetOrAdd(name, static (key, catalog) => catalog.LoadAsync(key), this);
@@ -30,29 +35,48 @@ internal sealed class FunctionCatalog(
             return loading.Result.Function;
         if (loading.IsCompleted)
         {
-            // Failed, or an absence too old to be believed.
+            // The load failed, or the cached absence has expired.
             entries.TryRemove(new(name, loading));
             loading = entries.GetOrAdd(name, static (key, catalog) => catalog.LoadAsync(key), this);
         }
         return (await loading.WaitAsync(cancellationToken).ConfigureAwait(false)).Function;
     }
 
-    /// <summary>Loads a function again at its next call. Calls under way keep what they have.</summary>
+    /// <summary>
+    /// As <see cref="FindAsync"/>, but looks again instead of trusting an absence that is cached, which may be older than the function. For
+    /// callers that are known: it costs a query each time.
+    /// </summary>
+    /// <exception cref="SidecarException">DATABASE_UNAVAILABLE: the database can't be reached.</exception>
+    public async ValueTask<DeployedFunction?> FindNowAsync(string name, CancellationToken cancellationToken)
+    {
+        if (await FindAsync(name, cancellationToken).ConfigureAwait(false) is { } found)
+            return found;
+        Invalidate(name);
+        return await FindAsync(name, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Makes the next call load the function again. Running calls keep theirs.</summary>
     public void Invalidate(string name) => entries.TryRemove(name, out _);
 
-    /// <summary>Loads every function, for the start.</summary>
-    /// <returns>Those that can be called.</returns>
+    /// <summary>Loads every function, at the start.</summary>
+    /// <returns>The functions that can be called.</returns>
     public async Task<IReadOnlyList<DeployedFunction>> PreloadAsync(CancellationToken cancellationToken)
     {
         foreach (var definition in await store.LoadAllAsync(cancellationToken).ConfigureAwait(false))
             entries.TryAdd(definition.Name, Task.FromResult(Build(definition.Name, definition)));
-        return [.. entries.Values.Where(entry => entry.IsCompletedSuccessfully).Select(entry => entry.Result.Function).OfType<DeployedFunction>()];
+        return
+        [
+            .. entries
+                .Values.Where(entry => entry.IsCompletedSuccessfully)
+                .Select(entry => entry.Result.Function)
+                .OfType<DeployedFunction>(),
+        ];
     }
 
-    /// <summary>Loads everything anew. Where that fails, everything stays as it is.</summary>
+    /// <summary>Loads everything again. If that fails, nothing changes.</summary>
     public async Task RefreshAsync(CancellationToken cancellationToken)
     {
-        // What is loaded again in the meantime is newer than what the question below finds.
+        // A function that is loaded during the query is newer than the query's result.
         var before = entries.ToArray();
         var definitions = await store.LoadAllAsync(cancellationToken).ConfigureAwait(false);
         var byName = definitions.ToDictionary(definition => definition.Name, StringComparer.Ordinal);
@@ -72,7 +96,7 @@ internal sealed class FunctionCatalog(
         {
             return Build(name, await store.LoadAsync(name, CancellationToken.None).ConfigureAwait(false));
         }
-        catch (Npgsql.NpgsqlException e)
+        catch (DbException e)
         {
             throw RegistryLog.Unreadable(e);
         }
@@ -108,6 +132,6 @@ internal sealed class FunctionCatalog(
 
     private bool IsStale(Entry entry) => entry.Function is null && time.GetElapsedTime(entry.Since) > AbsenceKept;
 
-    /// <summary>A function, or its absence since a moment.</summary>
+    /// <summary>A function, or the time since which it is known to be absent.</summary>
     private readonly record struct Entry(DeployedFunction? Function, long Since);
 }

@@ -1,22 +1,25 @@
-using Functions.PgSidecar.Postgres.Registry;
 using Functions.PgSidecar.Sandbox.JavaScript;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
-using Npgsql;
 
 namespace Functions.PgSidecar.Core.Registry;
 
-/// <summary>Lets the database know that this sidecar serves it, and signs off at the end.</summary>
+/// <summary>Writes this sidecar's heartbeats, and removes it from the list of sidecars at the end.</summary>
 internal sealed class HeartbeatWorker(
-    SidecarStore store, SidecarIdentity identity, JavaScriptEngine engine, SidecarEnd end, TimeProvider time, ILogger<HeartbeatWorker> logger)
-    : BackgroundService
+    SidecarStore store,
+    SidecarIdentity identity,
+    JavaScriptEngine engine,
+    SidecarEnd end,
+    TimeProvider time,
+    ILogger<HeartbeatWorker> logger
+) : BackgroundService
 {
     private uint? database;
 
     /// <inheritdoc/>
     public override async Task StartAsync(CancellationToken cancellationToken)
     {
-        // What this sidecar takes is given back when nothing is heard of it: it has to be heard of before it takes anything.
+        // Claims of a sidecar without heartbeats are released, so the first heartbeat must come before any claim.
         await BeatAsync(cancellationToken).ConfigureAwait(false);
         await base.StartAsync(cancellationToken).ConfigureAwait(false);
     }
@@ -47,14 +50,14 @@ internal sealed class HeartbeatWorker(
     {
         try
         {
-            var found = await store.HeartbeatAsync(identity.Id, engine.EngineId, Environment.MachineName, cancellationToken).ConfigureAwait(false);
+            var found = await store
+                .HeartbeatAsync(identity.Id, engine.EngineId, Environment.MachineName, cancellationToken)
+                .ConfigureAwait(false);
             database ??= found;
-            if (found != database)
-                End("the database has been made anew under the same name");
-        }
-        catch (PostgresException e) when (e.SqlState is PostgresErrorCodes.UndefinedTable or PostgresErrorCodes.InvalidSchemaName)
-        {
-            End("the schema functions_private is gone: the database has been made anew, or the installation was removed");
+            if (found is null)
+                End("the schema functions_private no longer exists: the database was recreated, or the installation was removed");
+            else if (found != database)
+                End("the database was recreated under the same name");
         }
         catch (Exception e) when (!cancellationToken.IsCancellationRequested)
         {
@@ -62,7 +65,9 @@ internal sealed class HeartbeatWorker(
         }
     }
 
-    /// <summary>Nothing that this process knows holds in another database. A new start sets it up, or says why it can't.</summary>
+    /// <summary>
+    /// Nothing that this process has cached is valid in another database. A restart sets that database up, or reports why it can't.
+    /// </summary>
     private void End(string reason)
     {
         RegistryLog.DatabaseReplaced(logger, reason);

@@ -1,33 +1,32 @@
-using Functions.PgSidecar.Postgres.Registry;
-using Functions.PgSidecar.Sandbox.Programs;
+using Functions.PgSidecar.Sandbox.Runs;
 
 namespace Functions.PgSidecar.Core.Registry;
 
-/// <summary>What functions may be written in: makes programs of versions, and of what an earlier compilation stored.</summary>
+/// <summary>A language of functions: compiles versions to programs, and loads stored programs.</summary>
 internal interface ILanguage
 {
     /// <summary>The version's <c>language</c>.</summary>
     string Name { get; }
 
-    /// <summary>Stored programs fit engines of the same id only.</summary>
+    /// <summary>The engine's id. Stored programs fit only engines with the same id.</summary>
     string EngineId { get; }
 
-    /// <summary>Makes a program of a version; what runs on the way runs under the function's own limits.</summary>
-    /// <exception cref="CompileException">The version can't become a program.</exception>
+    /// <summary>Compiles a version to a program; code that runs during compilation has the function's own limits.</summary>
+    /// <exception cref="CompileException">The version does not compile.</exception>
     Task<CompiledVersion> CompileAsync(VersionArtifact version);
 
-    /// <summary>The program that was stored with a version.</summary>
-    /// <exception cref="InvalidDataException">The bytes are no program of this engine.</exception>
+    /// <summary>Loads the stored program of a version.</summary>
+    /// <exception cref="InvalidDataException">The bytes are not a program of this engine.</exception>
     IProgram Read(VersionArtifact version, ReadOnlyMemory<byte> stored);
 }
 
 /// <summary>A version that compiled.</summary>
-/// <param name="Program">Ready to run.</param>
-/// <param name="Stored">What <see cref="ILanguage.Read"/> makes the same program of.</param>
+/// <param name="Program">The program, ready to run.</param>
+/// <param name="Stored">The bytes from which <see cref="ILanguage.Read"/> loads the same program.</param>
 /// <param name="InfoJson">Facts for people, as JSON.</param>
 internal sealed record CompiledVersion(IProgram Program, byte[] Stored, string InfoJson);
 
-/// <summary>A version can't become a program: what its author is told.</summary>
+/// <summary>A version does not compile, for the reason that its author is shown.</summary>
 internal sealed class CompileException(CompilationError error) : Exception(error.Message)
 {
     public CompilationError Error { get; } = error;

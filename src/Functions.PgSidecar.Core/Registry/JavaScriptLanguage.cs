@@ -1,11 +1,10 @@
 using System.Text;
-using Functions.PgSidecar.Postgres.Registry;
 using Functions.PgSidecar.Sandbox.JavaScript;
-using Functions.PgSidecar.Sandbox.Programs;
+using Functions.PgSidecar.Sandbox.Runs;
 
 namespace Functions.PgSidecar.Core.Registry;
 
-/// <summary>Sources in JavaScript: a program is the memory that a module's top level leaves.</summary>
+/// <summary>JavaScript: a program is the memory snapshot after a module's top level has run.</summary>
 internal sealed class JavaScriptLanguage(JavaScriptEngine engine) : ILanguage
 {
     /// <inheritdoc/>
@@ -19,8 +18,9 @@ internal sealed class JavaScriptLanguage(JavaScriptEngine engine) : ILanguage
     {
         try
         {
-            var program = await engine.CompileAsync(
-                version.Function + ".js", version.Source ?? "", Compiler.Limits(version), version.Options.Handler).ConfigureAwait(false);
+            var program = await engine
+                .CompileAsync(version.Function + ".js", version.Source ?? "", Compiler.Limits(version), version.Options.Handler)
+                .ConfigureAwait(false);
             return new CompiledVersion(program, engine.Write(program), Encoding.UTF8.GetString(program.Info.Span));
         }
         catch (JavaScriptCompileException e)

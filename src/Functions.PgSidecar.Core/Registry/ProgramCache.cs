@@ -1,17 +1,18 @@
+using System.Data.Common;
 using System.Diagnostics;
-using Functions.PgSidecar.Postgres.Registry;
-using Functions.PgSidecar.Sandbox.Programs;
+using Functions.PgSidecar.Sandbox.Runs;
 using Microsoft.Extensions.Logging;
 
 namespace Functions.PgSidecar.Core.Registry;
 
 /// <summary>
-/// Programs ready to run, by version: by its id, for a name that is dropped and deployed again counts from 1 again. Loaded from the registry at their first use; one that another build of the engine
-/// made is compiled again and stored. The least recently used go when the cache is full.
+/// Programs ready to run, by version id, because a name that is dropped and deployed again starts again at version 1. Loaded from the
+/// registry at their first use; a program of another engine build is compiled again and stored. The least recently used programs are
+/// removed when the cache is full.
 /// </summary>
 internal sealed class ProgramCache : IDisposable
 {
-    /// <summary>How often instances that nobody needed are given back.</summary>
+    /// <summary>How often unused instances are freed.</summary>
     private static readonly TimeSpan TrimInterval = TimeSpan.FromSeconds(10);
 
     private readonly Compiler compiler;
@@ -25,13 +26,13 @@ internal sealed class ProgramCache : IDisposable
     private long loads;
     private long loadTicks;
 
-    /// <summary>Snapshots held at most, in bytes; those in use are held beyond it. Default: 1 GiB.</summary>
+    /// <summary>The most snapshot memory held, in bytes; programs in use are held beyond it. Default: 1 GiB.</summary>
     public long MaxBytes { get; init; } = 1L << 30;
 
-    /// <summary>Programs that were read from the registry, those left out that had to be compiled again.</summary>
+    /// <summary>Programs that were loaded from the registry, without those that had to be compiled again.</summary>
     public long Loads => Interlocked.Read(ref loads);
 
-    /// <summary>How long that took, from the question to the database until they could run.</summary>
+    /// <summary>The total time of these loads, from the database query until the programs could run.</summary>
     public TimeSpan LoadTime => new(Interlocked.Read(ref loadTicks));
 
     public ProgramCache(Compiler compiler, RegistryStore store, SidecarIdentity identity, TimeProvider time, ILogger<ProgramCache> logger)
@@ -43,9 +44,9 @@ internal sealed class ProgramCache : IDisposable
         trimming = time.CreateTimer(static cache => ((ProgramCache)cache!).TrimInstances(), this, TrimInterval, TrimInterval);
     }
 
-    /// <summary>A program, loaded where it is not there yet.</summary>
-    /// <exception cref="SidecarException">PGFN2503: the registry can't be read; PGFN2404: the version is gone; PGFN2422: it does not compile;
-    /// PGFN2424: sidecars ended while they loaded it.</exception>
+    /// <summary>Leases a program, and loads it if necessary.</summary>
+    /// <exception cref="SidecarException">DATABASE_UNAVAILABLE: the registry can't be read; FUNCTION_NOT_FOUND: the version was dropped;
+    /// PGFN2422: it does not compile; PGFN2424: sidecars ended while they loaded it.</exception>
     public async ValueTask<ProgramLease> AcquireAsync(string function, Guid version, CancellationToken cancellationToken)
     {
         while (true)
@@ -57,7 +58,7 @@ internal sealed class ProgramCache : IDisposable
         }
     }
 
-    /// <summary>Puts a program in that was compiled here.</summary>
+    /// <summary>Adds a program that was compiled by this sidecar.</summary>
     public void Add(string function, Guid version, IProgram program)
     {
         Task<SharedProgram>? old;
@@ -70,7 +71,7 @@ internal sealed class ProgramCache : IDisposable
         Trim();
     }
 
-    /// <summary>Drops every version of a function but one; those in use go when they are no longer.</summary>
+    /// <summary>Removes every version of a function except one; those in use are freed when their last lease ends.</summary>
     public void Retain(string function, Guid? version)
     {
         List<Task<SharedProgram>> gone = [];
@@ -118,13 +119,20 @@ internal sealed class ProgramCache : IDisposable
     {
         var began = Stopwatch.GetTimestamp();
         var (found, lost) = await BeginAsync(version).ConfigureAwait(false);
-        var artifact = found ?? throw new SidecarException("PGFN2404", 404, $"The version of function '{function}' that was called is gone.");
+        var artifact = found
+            ?? throw new SidecarException(
+                "FUNCTION_NOT_FOUND",
+                404,
+                $"The version of function '{function}' that was called no longer exists."
+            );
         if (lost >= RegistryStore.MaxAttempts)
         {
             throw new SidecarException(
-                "PGFN2424", 500,
+                "PGFN2424",
+                500,
                 $"Version {artifact.Version} of function '{function}' is not loaded again: {lost} times a sidecar ended while it loaded it. "
-                + $"Deploy a corrected version, or select functions.retry_version('{function}', {artifact.Version});");
+                    + $"Deploy a corrected version, or select functions.retry_version('{function}', {artifact.Version});"
+            );
         }
         var worked = false;
         try
@@ -150,7 +158,12 @@ internal sealed class ProgramCache : IDisposable
         RegistryLog.Recompiling(logger, artifact.Function, artifact.Version);
         var (program, outcome) = await compiler.CompileAsync(artifact).ConfigureAwait(false);
         if (program is null)
-            throw new SidecarException("PGFN2422", 500, $"Version {artifact.Version} of function '{artifact.Function}' does not compile with this engine: {outcome.Error?.Message}");
+            throw new SidecarException(
+                "PGFN2422",
+                500,
+                $"Version {artifact.Version} of function '{artifact.Function}' does not compile "
+                    + $"with this engine: {outcome.Error?.Message}"
+            );
         await StoreAsync(artifact, outcome).ConfigureAwait(false);
         return new SharedProgram(program);
     }
@@ -161,13 +174,13 @@ internal sealed class ProgramCache : IDisposable
         {
             await store.EndLoadAsync(artifact.Id, identity.Id, worked, CancellationToken.None).ConfigureAwait(false);
         }
-        catch (Exception e) when (e is Npgsql.NpgsqlException or ObjectDisposedException)
+        catch (Exception e) when (e is DbException or ObjectDisposedException)
         {
             RegistryLog.LoadNotEnded(logger, artifact.Function, artifact.Version, e.Message);
         }
     }
 
-    /// <summary>The stored program; <see langword="null"/> where there is none, or none that this engine can use.</summary>
+    /// <summary>Reads the stored program; <see langword="null"/> if there is none that this engine can use.</summary>
     private IProgram? TryRead(VersionArtifact artifact)
     {
         try
@@ -181,14 +194,14 @@ internal sealed class ProgramCache : IDisposable
         }
     }
 
-    /// <summary>Spares the next process the compilation; this one can do without.</summary>
+    /// <summary>Stores the artifact, so that the next process need not compile it; this process does not need it.</summary>
     private async Task StoreAsync(VersionArtifact artifact, CompilationOutcome outcome)
     {
         try
         {
             await store.CompleteVersionAsync(artifact.Id, outcome, CancellationToken.None).ConfigureAwait(false);
         }
-        catch (Npgsql.NpgsqlException e)
+        catch (DbException e)
         {
             RegistryLog.NotStored(logger, artifact.Function, artifact.Version, e.Message);
         }
@@ -200,19 +213,21 @@ internal sealed class ProgramCache : IDisposable
         {
             return await store.BeginLoadAsync(version, identity.Id, CancellationToken.None).ConfigureAwait(false);
         }
-        catch (Npgsql.NpgsqlException e)
+        catch (DbException e)
         {
             throw RegistryLog.Unreadable(e);
         }
     }
 
-    /// <summary>Drops the least recently used programs until the rest fits.</summary>
+    /// <summary>Removes the least recently used programs until the rest fits.</summary>
     private void Trim()
     {
         List<Task<SharedProgram>> gone = [];
         lock (gate)
         {
-            var loaded = programs.Where(entry => entry.Value.IsCompletedSuccessfully).OrderByDescending(entry => entry.Value.Result.LastUse);
+            var loaded = programs
+                .Where(entry => entry.Value.IsCompletedSuccessfully)
+                .OrderByDescending(entry => entry.Value.Result.LastUse);
             long bytes = 0;
             foreach (var (key, program) in loaded.ToList())
             {
@@ -229,5 +244,6 @@ internal sealed class ProgramCache : IDisposable
             static loaded => loaded.Result.Release(),
             CancellationToken.None,
             TaskContinuationOptions.OnlyOnRanToCompletion | TaskContinuationOptions.ExecuteSynchronously,
-            TaskScheduler.Default);
+            TaskScheduler.Default
+        );
 }

@@ -1,8 +1,8 @@
-using Functions.PgSidecar.Sandbox.Programs;
+using Functions.PgSidecar.Sandbox.Runs;
 
 namespace Functions.PgSidecar.Core.Registry;
 
-/// <summary>The right to run a program; while one is out, the program is not freed.</summary>
+/// <summary>A lease of a program; the program is not freed while it has leases.</summary>
 internal sealed class ProgramLease(SharedProgram program) : IDisposable
 {
     private SharedProgram? shared = program;
@@ -14,7 +14,7 @@ internal sealed class ProgramLease(SharedProgram program) : IDisposable
     public void Dispose() => Interlocked.Exchange(ref shared, null)?.Release();
 }
 
-/// <summary>A program and the number of those who use it, the cache included.</summary>
+/// <summary>A program and the number of its users, the cache included.</summary>
 internal sealed class SharedProgram(IProgram program)
 {
     private readonly Lock gate = new();
@@ -22,11 +22,11 @@ internal sealed class SharedProgram(IProgram program)
 
     public IProgram Program { get; } = program;
 
-    /// <summary>When it was last asked for, as the cache's own count of questions.</summary>
+    /// <summary>When it was last requested, as a count of the cache's requests.</summary>
     public long LastUse { get; set; }
 
-    /// <summary>One more user.</summary>
-    /// <returns><see langword="null"/> where the program has been freed already.</returns>
+    /// <summary>Adds a user.</summary>
+    /// <returns><see langword="null"/> if the program has been freed.</returns>
     public ProgramLease? TryLease()
     {
         lock (gate)
@@ -38,7 +38,7 @@ internal sealed class SharedProgram(IProgram program)
         }
     }
 
-    /// <summary>One user less; the last one frees the program.</summary>
+    /// <summary>Removes a user; the last one frees the program.</summary>
     public void Release()
     {
         lock (gate)

@@ -1,27 +1,59 @@
-using Functions.PgSidecar.Core.Auth.Management;
-using Functions.PgSidecar.Postgres.Registry;
+using Functions.PgSidecar.Core.Notifications;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
 namespace Functions.PgSidecar.Core.Registry;
 
-/// <summary>Keeps the catalog true: hears of changes at once, and asks from time to time in case something was not heard.</summary>
+/// <summary>Keeps the catalog up to date: reacts to notifications, and polls in case one was missed.</summary>
 internal sealed class RegistryWorker(
-    FunctionCatalog catalog, ApiKeyCatalog apiKeys, CompilationWorker compilation, ChangeListener listener, TimeProvider time, ILogger<RegistryWorker> logger)
-    : BackgroundService
+    FunctionCatalog catalog,
+    CompilationWorker compilation,
+    TimeProvider time,
+    ILogger<RegistryWorker> logger
+) : BackgroundService, INotificationHandler
 {
     private static readonly TimeSpan PollWhileListening = TimeSpan.FromSeconds(30);
-    private static readonly TimeSpan PollWhileDeaf = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan PollWhileNotListening = TimeSpan.FromSeconds(2);
 
-    private readonly SemaphoreSlim refresh = new(0, 1);
+    private readonly WakeSignal refresh = new();
+    private volatile bool isListening;
+    private volatile bool stopping;
+
+    /// <inheritdoc/>
+    public string ChannelName => "functions_changed";
+
+    /// <summary>A function's definition changed. The payload is its name, or empty if roles changed or versions were released.</summary>
+    public void Notified(string payload)
+    {
+        catalog.Invalidate(payload);
+        compilation.Wake();
+    }
+
+    /// <inheritdoc/>
+    public void ListeningChanged(bool isListening)
+    {
+        this.isListening = isListening;
+        if (isListening)
+            RegistryLog.Listening(logger);
+        else if (!stopping)
+            RegistryLog.NotListening(logger, PollWhileNotListening);
+        // Changes in between were not notified.
+        refresh.Set();
+    }
+
+    /// <inheritdoc/>
+    public override Task StopAsync(CancellationToken cancellationToken)
+    {
+        stopping = true;
+        return base.StopAsync(cancellationToken);
+    }
 
     /// <inheritdoc/>
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        var listening = listener.RunAsync(OnChanged, connected => OnConnectionChanged(connected, stoppingToken), stoppingToken);
         while (!stoppingToken.IsCancellationRequested)
         {
-            var interval = listener.IsConnected ? PollWhileListening : PollWhileDeaf;
+            var interval = isListening ? PollWhileListening : PollWhileNotListening;
             try
             {
                 await refresh.WaitAsync(interval, stoppingToken).ConfigureAwait(false);
@@ -35,35 +67,8 @@ internal sealed class RegistryWorker(
             catch (Exception e)
             {
                 RegistryLog.Unreachable(logger, interval, e.Message);
-                await Task.Delay(PollWhileDeaf, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                await Task.Delay(PollWhileNotListening, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }
-        await listening.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-    }
-
-    private void OnChanged(string name)
-    {
-        if (name == ChangeListener.ApiKeysChanged)
-        {
-            apiKeys.Invalidate();
-            return;
-        }
-        catalog.Invalidate(name);
-        compilation.Wake();
-    }
-
-    private void OnConnectionChanged(bool connected, CancellationToken stoppingToken)
-    {
-        // While changes are not heard, keys are read from the database at each use.
-        apiKeys.Invalidate(isListening: connected);
-        if (stoppingToken.IsCancellationRequested)
-            return;
-        if (connected)
-            RegistryLog.Listening(logger);
-        else
-            RegistryLog.NotListening(logger, PollWhileDeaf);
-        // What changed in between was not heard.
-        if (refresh.CurrentCount == 0)
-            refresh.Release();
     }
 }

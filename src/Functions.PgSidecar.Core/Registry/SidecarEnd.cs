@@ -2,13 +2,13 @@ using Microsoft.Extensions.Hosting;
 
 namespace Functions.PgSidecar.Core.Registry;
 
-/// <summary>Ends the process for a reason of its own, in good order: whoever supervises it starts it again.</summary>
+/// <summary>Ends the process in an orderly way; its supervisor is expected to restart it.</summary>
 internal sealed class SidecarEnd(IHostApplicationLifetime lifetime)
 {
-    /// <summary>The exit code of a sidecar whose database has become another one.</summary>
+    /// <summary>The exit code of a sidecar whose database was replaced.</summary>
     public const int DatabaseReplaced = 3;
 
-    /// <summary>What the process exits with.</summary>
+    /// <summary>The exit code of the process.</summary>
     public int ExitCode { get; private set; }
 
     /// <summary>Stops the sidecar.</summary>

@@ -1,4 +1,4 @@
 namespace Functions.PgSidecar.Core.Registry;
 
-/// <summary>Tells this process from other sidecars of the same database.</summary>
+/// <summary>Identifies this process among the sidecars of the database.</summary>
 internal sealed record SidecarIdentity(Guid Id);

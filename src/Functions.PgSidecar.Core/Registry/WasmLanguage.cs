@@ -1,10 +1,9 @@
-using Functions.PgSidecar.Postgres.Registry;
-using Functions.PgSidecar.Sandbox.Programs;
-using Functions.PgSidecar.Sandbox.Wasi;
+using Functions.PgSidecar.Sandbox.Modules;
+using Functions.PgSidecar.Sandbox.Runs;
 
 namespace Functions.PgSidecar.Core.Registry;
 
-/// <summary>WebAssembly modules: a program is the compiled module, and the memory that it starts with.</summary>
+/// <summary>WebAssembly modules: a program is the compiled module, and its initial memory.</summary>
 internal sealed class WasmLanguage(WasmEngine engine) : ILanguage
 {
     /// <inheritdoc/>
@@ -18,8 +17,9 @@ internal sealed class WasmLanguage(WasmEngine engine) : ILanguage
     {
         try
         {
-            var (program, stored, info) = await engine.CompileAsync(
-                version.Function, version.Module, Compiler.Limits(version), version.Options.Handler).ConfigureAwait(false);
+            var (program, stored, info) = await engine
+                .CompileAsync(version.Function, version.Module, Compiler.Limits(version), version.Options.Handler)
+                .ConfigureAwait(false);
             return new CompiledVersion(program, stored, info);
         }
         catch (WasmCompileException e)

@@ -5,12 +5,12 @@ using System.Text;
 namespace Functions.PgSidecar.Core.Secrets;
 
 /// <summary>
-/// The key that the operator holds and the database never sees. It encrypts one thing only, the private key that opens secrets
-/// (AES-256-GCM under a key that HKDF derives), so that changing it means rewriting one row.
+/// The key that the operator holds and the database never sees. It encrypts only the private key that decrypts secrets (AES-256-GCM with a
+/// key derived by HKDF), so that changing it rewrites one row.
 /// </summary>
 internal sealed partial class MasterKey
 {
-    /// <summary>HKDF does not make weak keys strong, so a password won't do.</summary>
+    /// <summary>HKDF does not make weak keys strong, so a password is not enough.</summary>
     public const int MinimumLength = 32;
 
     private const byte Version = 1;
@@ -26,35 +26,53 @@ internal sealed partial class MasterKey
         aesKey = Derive("pgfn secret key wrap v1");
     }
 
-    /// <summary>The key of a setting's text, or null and what is wrong with it (a clause that follows the setting's name).</summary>
+    /// <summary>
+    /// Parses the text of a setting; null, and the error (a clause that follows the setting's name), if it is not usable.
+    /// </summary>
     public static MasterKey? TryParse(string text, out string? error)
     {
-        error = text.Length < MinimumLength
-            ? $"is {text.Length} characters long; at least {MinimumLength} are needed (openssl rand -base64 32 makes one)"
-            : null;
+        error =
+            text.Length < MinimumLength
+                ? $"is {text.Length} characters long; at least {MinimumLength} are needed (openssl rand -base64 32 makes one)"
+                : null;
         return error is null ? new MasterKey(text) : null;
     }
 
-    /// <summary>The key that the options give; made and written to the key file when they give none and there is no file yet.</summary>
-    /// <exception cref="SidecarException">PGFN5310: the key is unusable, or its file can't be read or written.</exception>
+    /// <summary>
+    /// The key from the options. If they contain none and no key file exists, a key is generated and written to the file.
+    /// </summary>
+    /// <exception cref="SidecarException">PGFN5310: the key is not usable, or its file can't be read or written.</exception>
     public static MasterKey Load(SecretsOptions options, out bool created)
     {
         created = false;
         try
         {
             var text = options.Key ?? ReadOrCreate(options.KeyFile, out created);
-            return TryParse(text, out var error) ?? throw new SidecarException("PGFN5310", 500, options.Key is null
-                ? $"The key in {options.KeyFile} {error}. Restore the file, or set PGFN_SECRET_KEY."
-                : $"PGFN_SECRET_KEY {error}.");
+            return TryParse(text, out var error)
+                ?? throw new SidecarException(
+                    "PGFN5310",
+                    500,
+                    options.Key is null
+                        ? $"The key in {options.KeyFile} {error}. Restore the file, or set PGFN_SECRET_KEY."
+                        : $"PGFN_SECRET_KEY {error}."
+                );
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new SidecarException("PGFN5310", 500,
-                $"The key file {options.KeyFile} can't be read or made: {e.Message} Set PGFN_SECRET_KEY, or point PGFN_STATE_DIR to a writable directory.", e);
+            throw new SidecarException(
+                "PGFN5310",
+                500,
+                $"The key file {options.KeyFile} can't be read or created: {e.Message} Set PGFN_SECRET_KEY, or point PGFN_STATE_DIR to a "
+                    + "writable directory.",
+                e
+            );
         }
     }
 
-    /// <summary>A key of 32 bytes for one purpose: who learns it learns nothing of the others.</summary>
+    /// <summary>The key from which the passwords of the functions' logins are derived.</summary>
+    public byte[] DeriveLoginKey() => Derive("pgfn role logins v1");
+
+    /// <summary>A key of 32 bytes for one purpose; knowing it reveals nothing about the others.</summary>
     public byte[] Derive(string purpose) =>
         HKDF.DeriveKey(HashAlgorithmName.SHA256, text, 32, salt: null, info: Encoding.UTF8.GetBytes(purpose));
 
@@ -66,11 +84,17 @@ internal sealed partial class MasterKey
         var nonce = wrapped.AsSpan(1, NonceSize);
         RandomNumberGenerator.Fill(nonce);
         using var aes = new AesGcm(aesKey, TagSize);
-        aes.Encrypt(nonce, plain, wrapped.AsSpan(1 + NonceSize, plain.Length), wrapped.AsSpan(wrapped.Length - TagSize), wrapped.AsSpan(0, 1));
+        aes.Encrypt(
+            nonce,
+            plain,
+            wrapped.AsSpan(1 + NonceSize, plain.Length),
+            wrapped.AsSpan(wrapped.Length - TagSize),
+            wrapped.AsSpan(0, 1)
+        );
         return wrapped;
     }
 
-    /// <summary>Decrypts; null when this is not the key that encrypted it, or somebody changed it since.</summary>
+    /// <summary>Decrypts; null if another key encrypted it, or it was changed since.</summary>
     public byte[]? Unwrap(ReadOnlySpan<byte> wrapped)
     {
         if (wrapped.Length < 1 + NonceSize + TagSize || wrapped[0] != Version)
@@ -88,7 +112,10 @@ internal sealed partial class MasterKey
         }
     }
 
-    /// <summary>Two processes may start at once on one directory: the file appears whole or not at all, and the second reads what the first wrote.</summary>
+    /// <summary>
+    /// Two processes may start at once in one directory: the file appears completely or not at all, and the second process reads what the
+    /// first one wrote.
+    /// </summary>
     private static string ReadOrCreate(string path, out bool created)
     {
         created = false;
@@ -117,13 +144,13 @@ internal sealed partial class MasterKey
             onlyOwner.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
         using var file = new FileStream(path, onlyOwner);
         file.Write(Encoding.ASCII.GetBytes(text));
-        // What is sealed under the key is committed soon; the key must not be what a power failure takes.
+        // Data encrypted with the key is committed soon, so the key must survive a power failure.
         file.Flush(flushToDisk: true);
     }
 
     /// <summary>
-    /// Gives the draft its name, or false where another process's file has it. Off Windows, <see cref="File.Move(string, string)"/> looks for the target and then
-    /// renames over whatever has come to be there, and the other's key would be gone; link(2) fails.
+    /// Gives the draft its final name; false if another process's file has it. Outside of Windows, <see cref="File.Move(string, string)"/>
+    /// checks for the target and then renames over whatever has appeared there, which would destroy the other key; link(2) fails instead.
     /// </summary>
     private static bool TryPublish(string draft, string path)
     {
@@ -133,7 +160,7 @@ internal sealed partial class MasterKey
             return false;
         try
         {
-            // Windows, or a file system without hard links; anything else that is wrong, this says.
+            // Windows, or a file system without hard links; any other error is reported by this call.
             File.Move(draft, path, overwrite: false);
             return true;
         }

@@ -5,14 +5,14 @@ using System.Text;
 namespace Functions.PgSidecar.Core.Secrets;
 
 /// <summary>
-/// Seals and opens secrets. Sealing needs the public key only, so <c>functions.set_secret</c> does it inside PostgreSQL and no plaintext reaches
-/// a table, the WAL or a backup; opening needs the private key, which only the sidecar has in the clear.
+/// Encrypts and decrypts secrets. Encrypting needs only the public key, so <c>functions.set_secret</c> does it inside PostgreSQL, and no
+/// plaintext reaches a table, the WAL or a backup. Decrypting needs the private key, which only the sidecar has in plaintext.
 /// </summary>
 /// <remarks>
-/// A sealed secret is: version (1 byte, 1), the public key's id (8), a content key encrypted by RSA-OAEP with SHA-256 (as long as the modulus),
-/// the ciphertext, and an HMAC-SHA256 (32) over all before it and over the names of function and secret, so that a sealed value is good in its
-/// own place only. The cipher is SHA-256 in counter mode, because that is what PostgreSQL has without extensions;
-/// <c>sql/functions/seal_secret.sql</c> is the other half of this class.
+/// A sealed secret is: version (1 byte, 1), the public key's id (8), a content key encrypted by RSA-OAEP with SHA-256 (as long as the
+/// modulus), the ciphertext, and an HMAC-SHA256 (32) over everything before it and the names of function and secret, so that a sealed value
+/// is valid only in its own place. The cipher is SHA-256 in counter mode, because PostgreSQL has it without extensions;
+/// <c>sql/secrets/seal_secret.sql</c> is the counterpart of this class.
 /// </remarks>
 internal sealed class SecretBox : IDisposable
 {
@@ -27,18 +27,20 @@ internal sealed class SecretBox : IDisposable
     private readonly byte[] keyId;
     private readonly Lock gate = new();
 
-    /// <param name="rsa">The private key; the box's from now on.</param>
+    /// <param name="rsa">The private key; the box now owns it.</param>
     public SecretBox(RSA rsa)
     {
         this.rsa = rsa;
-        Modulus = new System.Numerics.BigInteger(rsa.ExportParameters(false).Modulus, isUnsigned: true, isBigEndian: true).ToString(System.Globalization.CultureInfo.InvariantCulture);
+        Modulus = new System.Numerics.BigInteger(rsa.ExportParameters(false).Modulus, isUnsigned: true, isBigEndian: true).ToString(
+            System.Globalization.CultureInfo.InvariantCulture
+        );
         keyId = SHA256.HashData(Encoding.ASCII.GetBytes(Modulus))[..KeyIdSize];
     }
 
     /// <summary>The public key's modulus in decimal; its exponent is 65537.</summary>
     public string Modulus { get; }
 
-    /// <summary>Seals a value for one place.</summary>
+    /// <summary>Encrypts a value for one function and key.</summary>
     public byte[] Seal(string function, string key, string value)
     {
         var contentKey = RandomNumberGenerator.GetBytes(ContentKeySize);
@@ -52,8 +54,9 @@ internal sealed class SecretBox : IDisposable
         return [.. head, .. text, .. Mac(contentKey, head, function, key, text)];
     }
 
-    /// <summary>Opens what was sealed for this place.</summary>
-    /// <exception cref="SidecarException">PGFN5301: sealed for another key pair. PGFN5302: damaged, or from another place.</exception>
+    /// <summary>Decrypts a value that was encrypted for this function and key.</summary>
+    /// <exception cref="SidecarException">PGFN5301: the value was sealed for another key pair. PGFN5302: it is damaged, or from another
+    /// place.</exception>
     public string Open(string function, string key, ReadOnlySpan<byte> sealedValue)
     {
         var headSize = 1 + KeyIdSize + (rsa.KeySize / 8);
@@ -61,14 +64,23 @@ internal sealed class SecretBox : IDisposable
             throw Damaged(function, key);
         if (!sealedValue.Slice(1, KeyIdSize).SequenceEqual(keyId))
         {
-            throw new SidecarException("PGFN5301", 500,
-                $"The secret '{key}' of function '{function}' was sealed for another key pair than this database's; set it again with functions.set_secret.");
+            throw new SidecarException(
+                "PGFN5301",
+                500,
+                $"The secret '{key}' of function '{function}' was sealed for another key pair than this database's; set it again with "
+                    + "functions.set_secret."
+            );
         }
 
         var head = sealedValue[..headSize];
         var text = sealedValue[headSize..^HMACSHA256.HashSizeInBytes].ToArray();
-        if (Unwrap(head[(1 + KeyIdSize)..]) is not { } contentKey
-            || !CryptographicOperations.FixedTimeEquals(Mac(contentKey, head, function, key, text), sealedValue[^HMACSHA256.HashSizeInBytes..]))
+        if (
+            Unwrap(head[(1 + KeyIdSize)..]) is not { } contentKey
+            || !CryptographicOperations.FixedTimeEquals(
+                Mac(contentKey, head, function, key, text),
+                sealedValue[^HMACSHA256.HashSizeInBytes..]
+            )
+        )
             throw Damaged(function, key);
 
         ApplyStream(contentKey, text);
@@ -90,7 +102,9 @@ internal sealed class SecretBox : IDisposable
         }
     }
 
-    /// <summary>Encrypts or decrypts in place: block i of the stream is SHA-256(content key, purpose, i), i in four bytes, big-endian.</summary>
+    /// <summary>
+    /// Encrypts or decrypts in place: block i of the stream is SHA-256(content key, purpose, i), i in four bytes, big-endian.
+    /// </summary>
     private static void ApplyStream(ReadOnlySpan<byte> contentKey, Span<byte> text)
     {
         Span<byte> input = stackalloc byte[ContentKeySize + 1 + sizeof(int)];
@@ -120,7 +134,7 @@ internal sealed class SecretBox : IDisposable
         return mac.GetHashAndReset();
     }
 
-    /// <summary>The length first, so that no two pairs of names look alike.</summary>
+    /// <summary>Appends the length first, so that different pairs of names never give the same input.</summary>
     private static void AppendName(IncrementalHash mac, string name)
     {
         var bytes = Encoding.UTF8.GetBytes(name);
@@ -130,6 +144,11 @@ internal sealed class SecretBox : IDisposable
         mac.AppendData(bytes);
     }
 
-    private static SidecarException Damaged(string function, string key) => new("PGFN5302", 500,
-        $"The secret '{key}' of function '{function}' is damaged, or was copied from another function or key; set it again with functions.set_secret.");
+    private static SidecarException Damaged(string function, string key) =>
+        new(
+            "PGFN5302",
+            500,
+            $"The secret '{key}' of function '{function}' is damaged, or was copied from another function or key; set it again with "
+                + "functions.set_secret."
+        );
 }

@@ -3,33 +3,37 @@ using System.Text;
 
 namespace Functions.PgSidecar.Core.Secrets;
 
-/// <summary>The spellings in which a secret turns up in logs.</summary>
+/// <summary>The forms in which a secret can occur in logs.</summary>
 internal static class SecretForms
 {
-    /// <summary>Encoded spellings that are shorter than this would match by chance.</summary>
+    /// <summary>Shorter encoded forms would match by chance.</summary>
     private const int MinimumEncodedLength = 6;
 
-    /// <summary>A line of a secret of many lines (a PEM file) that counts by itself, because logs are written line by line.</summary>
+    /// <summary>
+    /// The least length of a line of a multi-line secret (a PEM file) that is redacted by itself, because logs are written line by line.
+    /// </summary>
     private const int MinimumLineLength = 16;
 
-    /// <summary>What encodeURIComponent leaves as it is beyond letters and digits; RFC 3986 leaves less, and a form's encoding still less.</summary>
+    /// <summary>
+    /// What encodeURIComponent leaves unescaped besides letters and digits; RFC 3986 leaves less, and form encoding still less.
+    /// </summary>
     private const string UnreservedInComponent = "-_.!~*'()";
     private const string UnreservedInUri = "-_.~";
     private const string UnreservedInForm = "-_.*";
 
-    /// <summary>What JavaScript's old <c>escape</c> leaves.</summary>
+    /// <summary>What JavaScript's legacy <c>escape</c> leaves unescaped.</summary>
     private const string UnreservedInEscape = "@*_+-./";
 
-    /// <summary>Longer values are not looked for in the spellings that are rare: each costs memory several times its length.</summary>
+    /// <summary>Longer values are not searched for in rare forms, because each costs memory several times its length.</summary>
     private const int MaximumRareLength = 1024;
 
-    /// <summary>All spellings, without repetition; the value itself first.</summary>
+    /// <summary>All forms, without duplicates; the value itself first.</summary>
     public static IEnumerable<string> Of(string value) => All(value).Distinct(StringComparer.Ordinal);
 
     private static IEnumerable<string> All(string value) =>
         [value, .. InJsonForms(value), .. Encodings(value).SelectMany(bytes => InBytes(bytes)), .. Lines(value)];
 
-    /// <summary>UTF-8, and Latin-1 where it is another: <c>btoa</c> and the headers of HTTP take a text for Latin-1.</summary>
+    /// <summary>UTF-8, and Latin-1 if it differs: <c>btoa</c> and HTTP headers treat a text as Latin-1.</summary>
     private static IEnumerable<byte[]> Encodings(string value)
     {
         yield return Encoding.UTF8.GetBytes(value);
@@ -70,13 +74,15 @@ internal static class SecretForms
         foreach (var line in value.Split('\n'))
         {
             var trimmed = line.Trim();
-            // The first and last line of a PEM file are no secret.
+            // The first and last line of a PEM file are not secret.
             if (trimmed.Length >= MinimumLineLength && !trimmed.StartsWith("-----", StringComparison.Ordinal))
                 yield return trimmed;
         }
     }
 
-    /// <summary>As different writers of JSON escape: as little as they must, all that is not ASCII, what may matter in HTML too, everything.</summary>
+    /// <summary>
+    /// JSON writers escape differently: as little as possible, everything that is not ASCII, also what matters in HTML, or everything.
+    /// </summary>
     private static IEnumerable<string> InJsonForms(string value)
     {
         var least = InJson(value);
@@ -108,24 +114,26 @@ internal static class SecretForms
         return result.ToString();
     }
 
-    /// <summary>As JSON.stringify writes it, without the quotes around.</summary>
+    /// <summary>As JSON.stringify writes it, without the surrounding quotes.</summary>
     private static string InJson(string value)
     {
         var text = new StringBuilder(value.Length);
         foreach (var c in value)
         {
-            text.Append(c switch
-            {
-                '"' => "\\\"",
-                '\\' => "\\\\",
-                '\b' => "\\b",
-                '\f' => "\\f",
-                '\n' => "\\n",
-                '\r' => "\\r",
-                '\t' => "\\t",
-                < ' ' => string.Create(CultureInfo.InvariantCulture, $"\\u{(int)c:x4}"),
-                _ => c.ToString(),
-            });
+            text.Append(
+                c switch
+                {
+                    '"' => "\\\"",
+                    '\\' => "\\\\",
+                    '\b' => "\\b",
+                    '\f' => "\\f",
+                    '\n' => "\\n",
+                    '\r' => "\\r",
+                    '\t' => "\\t",
+                    < ' ' => string.Create(CultureInfo.InvariantCulture, $"\\u{(int)c:x4}"),
+                    _ => c.ToString(),
+                }
+            );
         }
 
         return text.ToString();
@@ -148,7 +156,7 @@ internal static class SecretForms
         return text.ToString();
     }
 
-    /// <summary>The characters of the base64 of anything that holds the bytes at this offset modulo 3 that depend on the bytes alone.</summary>
+    /// <summary>The base64 characters that depend only on the bytes, for any content in which they are at this offset modulo 3.</summary>
     private static string InBase64(byte[] bytes, int offset)
     {
         var shifted = new byte[offset + bytes.Length];

@@ -1,23 +1,25 @@
 namespace Functions.PgSidecar.Core.Secrets;
 
-/// <summary>How secrets are kept.</summary>
+/// <summary>Where the secret key comes from.</summary>
 internal sealed record SecretsOptions
 {
     /// <summary>
-    /// <c>PGFN_SECRET_KEY</c>: what encrypts the key that opens secrets; at least 32 characters of randomness (<c>openssl rand -base64 32</c>),
-    /// the same on every sidecar of a database. Default: made at first start and kept in <see cref="KeyFile"/>.
+    /// <c>PGFN_SECRET_KEY</c>: encrypts the key that decrypts secrets; at least 32 random characters (<c>openssl rand -base64 32</c>), the
+    /// same on every sidecar of a database. Default: generated at the first start and stored in <see cref="KeyFile"/>.
     /// </summary>
     public string? Key { get; init; }
 
     /// <summary>
-    /// <c>PGFN_SECRET_KEY_PREVIOUS</c>: set for one start after <c>PGFN_SECRET_KEY</c> was changed; what the old key encrypts is then encrypted
-    /// with the new one. Default: none.
+    /// <c>PGFN_SECRET_KEY_PREVIOUS</c>: set for one start after <c>PGFN_SECRET_KEY</c> was changed; data encrypted with the previous key is
+    /// then encrypted with the new one. Default: none.
     /// </summary>
     public string? PreviousKey { get; init; }
 
-    /// <summary><c>PGFN_STATE_DIR</c>: the directory of the little that is not in the database. Default: <c>.pgfn</c> in the working directory.</summary>
+    /// <summary>
+    /// <c>PGFN_STATE_DIR</c>: the directory of the few files that are not in the database. Default: <c>.pgfn</c> in the working directory.
+    /// </summary>
     public string StateDirectory { get; init; } = ".pgfn";
 
-    /// <summary>Where the key is kept that was made because none was given; readable by the sidecar's user alone.</summary>
+    /// <summary>The file of the generated key; readable by the sidecar's user only.</summary>
     public string KeyFile => Path.Combine(StateDirectory, "secret.key");
 }

@@ -3,17 +3,21 @@ using Npgsql;
 namespace Functions.PgSidecar.Postgres.Migrations;
 
 /// <summary>
-/// Which database this is: its server's system identifier, and its oid. A dump that is restored, and a database made from a template, differ in one of them from where
-/// they came from. A physical copy (pg_basebackup, a snapshot of the disk) does not: nothing tells it from the server it was copied from, nor from a standby that was promoted.
+/// Identifies a database by its server's system identifier and its oid. A restored dump, or a database created from a template, differs
+/// from its original in one of them. A physical copy (pg_basebackup, a disk snapshot) does not: it can't be distinguished from its
+/// original, nor from a promoted standby.
 /// </summary>
 /// <param name="SystemId">Of the server; null where the login may not ask.</param>
 /// <param name="Database">The oid.</param>
 public sealed record DatabaseIdentity(string? SystemId, uint Database)
 {
-    /// <summary>Asks the server. Not within a transaction: where it is refused, that would fail.</summary>
+    /// <summary>Asks the server. Call only outside a transaction: a refusal would abort it.</summary>
     public static async Task<DatabaseIdentity> ReadAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
     {
-        await using var command = new NpgsqlCommand("select oid from pg_catalog.pg_database where datname = pg_catalog.current_database()", connection);
+        await using var command = new NpgsqlCommand(
+            "select oid from pg_catalog.pg_database where datname = pg_catalog.current_database()",
+            connection
+        );
         var database = (uint)(await command.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false))!;
         try
         {

@@ -1,38 +1,53 @@
 using Functions.PgSidecar.Postgres.Sessions;
+using Functions.PgSidecar.Postgres.Statements;
 using Npgsql;
 
 namespace Functions.PgSidecar.Postgres.Migrations;
 
-/// <summary>What the sidecar's own login must be allowed to do, checked before anything is changed.</summary>
+/// <summary>Checks the rights that the sidecar's own login needs, before anything is changed.</summary>
 internal static class Prerequisites
 {
     /// <summary>The oldest server that is supported, as <c>server_version_num</c> counts.</summary>
     private const int OldestServer = 150000;
 
-    /// <exception cref="MigrationException">Something is missing; every such thing is named.</exception>
+    /// <exception cref="MigrationException">Something is missing; the exception lists all of it.</exception>
     public static async Task CheckAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
     {
-        await using var command = new NpgsqlCommand("""
+        var problems = await FindAsync(connection, cancellationToken).ConfigureAwait(false);
+        if (problems.Count > 0)
+            throw new MigrationException(problems);
+    }
+
+    /// <summary>What is missing, a sentence each with what to do; empty if nothing is.</summary>
+    public static async Task<IReadOnlyList<string>> FindAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    {
+        await using var command = new NpgsqlCommand(
+            $"""
             select current_setting('server_version_num')::int, current_setting('server_version'), current_user::text, current_database()::text,
-                   r.rolsuper, r.rolcreaterole, r.rolreplication, has_database_privilege(current_database(), 'create'), pg_is_in_recovery(),
-                   current_setting('server_encoding'), session_user::text, pg_backend_pid()
+                   r.rolsuper, r.rolcreaterole, {ReplicationRight.Condition}, has_database_privilege(current_database(), 'create'), pg_is_in_recovery(),
+                   current_setting('server_encoding'), session_user::text, pg_backend_pid(), to_regprocedure('functions_replication.create_slot()') is not null
             from pg_roles r where r.rolname = current_user
-            """, connection);
+            """,
+            connection
+        );
         await using var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
         await reader.ReadAsync(cancellationToken).ConfigureAwait(false);
 
         var problems = new List<string>();
         if (Pooler.Find(connection, reader.GetString(10), reader.GetInt32(11)) is { } pooler)
-            throw new MigrationException([pooler]);
-        string user = Quote(reader.GetString(2)), database = Quote(reader.GetString(3));
+            return [pooler];
+        string user = SqlIdentifier.Quote(reader.GetString(2)),
+            database = SqlIdentifier.Quote(reader.GetString(3));
         var isSuperuser = reader.GetBoolean(4);
         if (reader.GetInt32(0) < OldestServer)
             problems.Add($"PostgreSQL 15 or newer is needed; this server is {reader.GetString(1)}.");
         // Functions log, return and throw any text, and a batch with one character that the database can't store is not stored at all.
         if (reader.GetString(9) is not "UTF8" and var encoding)
         {
-            problems.Add($"Database {database} is in the encoding {encoding}, which can't store all that functions say: UTF8 is needed. " +
-                "Move it to a database that is made with: create database ... encoding 'UTF8' template template0; (pg_dump and pg_restore convert it.)");
+            problems.Add(
+                $"Database {database} is in the encoding {encoding}, which can't store all that functions say: UTF8 is needed. "
+                    + "Move it to a database that is made with: create database ... encoding 'UTF8' template template0; (pg_dump and pg_restore convert it.)"
+            );
         }
         if (reader.GetBoolean(8))
             problems.Add("The server is a standby: connect the sidecar to the primary.");
@@ -40,10 +55,10 @@ internal static class Prerequisites
             problems.Add($"Role {user} may not create schemas in database {database}: alter database {database} owner to {user};");
         if (!isSuperuser && !reader.GetBoolean(5))
             problems.Add($"Role {user} may not create roles: alter role {user} createrole;");
-        if (!isSuperuser && !reader.GetBoolean(6))
-            problems.Add($"Role {user} may not replicate: alter role {user} replication;");
-        if (problems.Count > 0) throw new MigrationException(problems);
+        if (!isSuperuser && !reader.GetBoolean(6) && !reader.GetBoolean(12))
+            problems.Add(
+                $"Role {user} may not replicate: 'pgfn install' makes a login that reads the WAL in its place; or: alter role {user} replication;"
+            );
+        return problems;
     }
-
-    private static string Quote(string identifier) => "\"" + identifier.Replace("\"", "\"\"", StringComparison.Ordinal) + "\"";
 }

@@ -3,20 +3,23 @@ using System.Text;
 
 namespace Functions.PgSidecar.Postgres.Migrations;
 
-/// <summary>One SQL file that came with the assembly.</summary>
+/// <summary>One SQL file that is embedded in the assembly.</summary>
+/// <param name="Name">Its path in the folder, as in <c>registry/deploy.sql</c>.</param>
+/// <param name="Text">Its statements.</param>
 internal sealed record SqlResource(string Name, string Text)
 {
-    /// <summary>SHA-256 of the text with LF line ends: a checkout's line ends are no change.</summary>
+    /// <summary>SHA-256 of the text with LF line ends, so that a checkout's line ends do not matter.</summary>
     public string Hash { get; } = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(Text)));
 
-    /// <summary>The files of a folder (<c>migrations</c> or <c>functions</c>), by name.</summary>
+    /// <summary>The files of a folder (<c>migrations</c>, <c>sql</c> or <c>replicator</c>) and those below it, by path.</summary>
     public static IReadOnlyList<SqlResource> Load(string folder)
     {
         var assembly = typeof(SqlResource).Assembly;
         var prefix = folder + "/";
         return
         [
-            .. assembly.GetManifestResourceNames()
+            .. assembly
+                .GetManifestResourceNames()
                 .Where(name => name.StartsWith(prefix, StringComparison.Ordinal))
                 .Order(StringComparer.Ordinal)
                 .Select(name =>

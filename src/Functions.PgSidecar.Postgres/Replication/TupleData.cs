@@ -1,6 +1,6 @@
 namespace Functions.PgSidecar.Postgres.Replication;
 
-/// <summary>How a column's value travels.</summary>
+/// <summary>How a message contains a column's value.</summary>
 internal enum ColumnState : byte
 {
     /// <summary>The tuple does not have the column.</summary>
@@ -16,7 +16,7 @@ internal enum ColumnState : byte
     Text,
 }
 
-/// <summary>Where a row's values lie in the message they came in. One instance is filled again and again.</summary>
+/// <summary>The positions of a row's values in their message. One instance is reused for many messages.</summary>
 internal sealed class TupleData
 {
     private ColumnState[] states = [];
@@ -28,18 +28,19 @@ internal sealed class TupleData
 
     public ColumnState State(int column) => column < Count ? states[column] : ColumnState.Absent;
 
-    /// <summary>A value's text, UTF-8; empty where there is none.</summary>
+    /// <summary>A value's text, UTF-8; empty without a value.</summary>
     public ReadOnlySpan<byte> Text(ReadOnlySpan<byte> message, int column) =>
         State(column) == ColumnState.Text ? message.Slice(starts[column], lengths[column]) : default;
 
-    /// <summary>Nothing is there.</summary>
+    /// <summary>Clears it.</summary>
     public void Clear() => Count = 0;
 
     /// <summary>Reads a tuple.</summary>
     public void Read(ref WalMessageReader reader)
     {
         var count = reader.Int16();
-        if (states.Length < count) (states, starts, lengths) = (new ColumnState[count], new int[count], new int[count]);
+        if (states.Length < count)
+            (states, starts, lengths) = (new ColumnState[count], new int[count], new int[count]);
         Count = count;
         for (var i = 0; i < count; i++)
         {
@@ -50,7 +51,8 @@ internal sealed class TupleData
                 (byte)'t' => ColumnState.Text,
                 var other => throw new InvalidDataException($"A column's value has the unknown form '{(char)other}'."),
             };
-            if (states[i] != ColumnState.Text) continue;
+            if (states[i] != ColumnState.Text)
+                continue;
             lengths[i] = reader.Int32();
             starts[i] = reader.Position;
             reader.Bytes(lengths[i]);

@@ -4,13 +4,13 @@ using Npgsql;
 
 namespace Functions.PgSidecar.Postgres.Replication;
 
-/// <summary>Writes a row that was selected the way the WAL carries one, so that everything behind it is the same for both.</summary>
+/// <summary>Writes a selected row in the form of a WAL message, so that both are processed by the same code.</summary>
 internal static class TupleWriter
 {
-    /// <summary>The part of an INSERT message behind the table: a mark and the row.</summary>
-    /// <param name="reader">A row whose values come as text.</param>
+    /// <summary>The part of an INSERT message after the table: a marker and the row.</summary>
+    /// <param name="reader">A row whose values are read as text.</param>
     /// <param name="columns">How many there are.</param>
-    /// <param name="buffer">Where to; overwritten.</param>
+    /// <param name="buffer">The target; overwritten.</param>
     public static ReadOnlyMemory<byte> Write(NpgsqlDataReader reader, int columns, ArrayBufferWriter<byte> buffer)
     {
         buffer.ResetWrittenCount();

@@ -3,12 +3,14 @@ using System.Text;
 
 namespace Functions.PgSidecar.Postgres.Replication;
 
-/// <summary>Reads the fields of a message of the output plugin pgoutput ("Logical Replication Message Formats" of PostgreSQL's documentation).</summary>
+/// <summary>
+/// Reads the fields of a message of the output plugin pgoutput ("Logical Replication Message Formats" of PostgreSQL's documentation).
+/// </summary>
 internal ref struct WalMessageReader(ReadOnlySpan<byte> message)
 {
     private readonly ReadOnlySpan<byte> message = message;
 
-    /// <summary>How far it has been read.</summary>
+    /// <summary>The current position.</summary>
     public int Position { get; private set; }
 
     public byte Byte() => message[Position++];

@@ -3,7 +3,9 @@ using System.Text.Json;
 
 namespace Functions.PgSidecar.Postgres.Results;
 
-/// <summary>Writes an array's text form, <c>[0:1]={1,NULL,"a \"b\"",{...}}</c>, as a JSON array. Lower bounds have no place in JSON and are dropped.</summary>
+/// <summary>
+/// Writes an array's text form, <c>[0:1]={1,NULL,"a \"b\"",{...}}</c>, as a JSON array. JSON has no lower bounds: they are dropped.
+/// </summary>
 internal ref struct ArrayWriter
 {
     private readonly Utf8JsonWriter json;
@@ -33,10 +35,14 @@ internal ref struct ArrayWriter
         position++; // {
         while (text[position] != '}')
         {
-            if (text[position] == '{') WriteLevel();
-            else if (text[position] == '"') WriteQuoted();
-            else WritePlain();
-            if (text[position] == delimiter) position++;
+            if (text[position] == '{')
+                WriteLevel();
+            else if (text[position] == '"')
+                WriteQuoted();
+            else
+                WritePlain();
+            if (text[position] == delimiter)
+                position++;
         }
         position++;
         json.WriteEndArray();
@@ -47,8 +53,10 @@ internal ref struct ArrayWriter
         var rest = text[position..];
         var length = rest.IndexOfAny(delimiter, (byte)'}');
         var value = rest[..length];
-        if (value.SequenceEqual("NULL"u8)) json.WriteNullValue();
-        else ValueWriter.Write(json, element, value);
+        if (value.SequenceEqual("NULL"u8))
+            json.WriteNullValue();
+        else
+            ValueWriter.Write(json, element, value);
         position += length;
     }
 
@@ -59,7 +67,8 @@ internal ref struct ArrayWriter
         var length = 0;
         for (; text[position] != '"'; position++)
         {
-            if (text[position] == '\\') position++;
+            if (text[position] == '\\')
+                position++;
             buffer[length++] = text[position];
         }
         position++;

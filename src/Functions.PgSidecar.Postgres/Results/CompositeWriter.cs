@@ -10,7 +10,7 @@ internal static class CompositeWriter
     {
         if (CountFields(text, type.Attributes.Count) != type.Attributes.Count)
         {
-            // Attributes were added or dropped since the catalog was read: this value stays text, the next result has the new ones.
+            // Attributes were added or dropped since the catalog was read: this value stays text; the next result uses the new ones.
             type.Outdated?.Invoke();
             ValueWriter.WriteText(json, text);
             return;
@@ -51,7 +51,8 @@ internal static class CompositeWriter
         var length = 0;
         for (position++; text[position] != '"' || text[position + 1] == '"'; position++)
         {
-            if (text[position] is (byte)'\\' or (byte)'"') position++;
+            if (text[position] is (byte)'\\' or (byte)'"')
+                position++;
             buffer[length++] = text[position];
         }
         ValueWriter.Write(json, type, buffer.AsSpan(0, length));
@@ -59,17 +60,21 @@ internal static class CompositeWriter
         return position + 1;
     }
 
-    /// <summary>"()" is no attribute at all, or one that is null: then the expectation decides.</summary>
+    /// <summary>"()" has no attribute, or one that is null: the expected number decides.</summary>
     private static int CountFields(ReadOnlySpan<byte> text, int expected)
     {
-        if (text.SequenceEqual("()"u8)) return Math.Min(expected, 1);
+        if (text.SequenceEqual("()"u8))
+            return Math.Min(expected, 1);
         var fields = 1;
         var quoted = false;
         for (var i = 1; i < text.Length - 1; i++)
         {
-            if (text[i] == '\\') i++;
-            else if (text[i] == '"') quoted = !quoted;
-            else if (text[i] == ',' && !quoted) fields++;
+            if (text[i] == '\\')
+                i++;
+            else if (text[i] == '"')
+                quoted = !quoted;
+            else if (text[i] == ',' && !quoted)
+                fields++;
         }
         return fields;
     }

@@ -5,29 +5,45 @@ namespace Functions.PgSidecar.Postgres.Results;
 /// <summary>How the text of a value becomes JSON.</summary>
 internal enum ValueForm : byte
 {
-    /// <summary>A string, as the server wrote it: text, numeric, uuid, interval, date, time, ranges, enums and everything unknown.</summary>
+    /// <summary>
+    /// A string, as the server wrote it: text, numeric, uuid, interval, date, time, ranges, enums and everything unknown.
+    /// </summary>
     Text,
     Boolean,
+
     /// <summary>A number that JSON and JavaScript hold exactly: int2, int4, oid.</summary>
     Integer,
+
     /// <summary>A number within plus or minus 2^53 - 1, beyond that a string.</summary>
     BigInteger,
+
     /// <summary>A number; NaN and the infinities are strings.</summary>
     Float,
+
     /// <summary>Embedded as it is.</summary>
     Json,
+
     /// <summary>ISO 8601 without a zone.</summary>
     Timestamp,
+
     /// <summary>ISO 8601 in UTC, with Z.</summary>
     TimestampTz,
+
     /// <summary>Base64.</summary>
     Bytes,
     Array,
+
     /// <summary>An object of its attributes.</summary>
     Composite,
+
+    /// <summary>An array of numbers: the types vector and halfvec of pgvector, whose text is one.</summary>
+    Vector,
+
+    /// <summary>An array of numbers: the type sparsevec of pgvector. A string if it has more dimensions than a vector may have.</summary>
+    SparseVector,
 }
 
-/// <summary>A type of the server, as far as results need it.</summary>
+/// <summary>The properties of a PostgreSQL type that results need.</summary>
 internal sealed record PostgresType(string Name, ValueForm Form)
 {
     private static readonly FrozenDictionary<uint, PostgresType> BuiltIns = MakeBuiltIns();
@@ -35,16 +51,16 @@ internal sealed record PostgresType(string Name, ValueForm Form)
     /// <summary>The element of an array.</summary>
     public PostgresType? Element { get; init; }
 
-    /// <summary>What separates an array's elements: a comma for all types but box.</summary>
+    /// <summary>The separator of an array's elements: a comma for all types but box.</summary>
     public byte Delimiter { get; init; } = (byte)',';
 
     /// <summary>The attributes of a composite, in order.</summary>
     public IReadOnlyList<PostgresAttribute> Attributes { get; init; } = [];
 
-    /// <summary>To be called when a composite's value does not have these attributes.</summary>
+    /// <summary>Call when a composite's value does not have these attributes.</summary>
     public Action? Outdated { get; init; }
 
-    /// <summary>A type of which nothing is known: its values are strings.</summary>
+    /// <summary>An unknown type: its values are strings.</summary>
     public static PostgresType Unknown { get; } = new("unknown", ValueForm.Text);
 
     /// <summary>The types whose oids are the same in every database.</summary>
@@ -61,7 +77,8 @@ internal sealed record PostgresType(string Name, ValueForm Form)
         {
             var type = new PostgresType(name, form);
             types.Add(oid, type);
-            if (array != 0) types.Add(array, ArrayOf(type));
+            if (array != 0)
+                types.Add(array, ArrayOf(type));
         }
 
         Add(16, 1000, "bool", ValueForm.Boolean);

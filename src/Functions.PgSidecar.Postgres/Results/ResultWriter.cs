@@ -6,15 +6,19 @@ using Npgsql;
 namespace Functions.PgSidecar.Postgres.Results;
 
 /// <summary>
-/// Writes a statement's result as <c>{"command","fields":[{"name","type"}],"rows":[[...]],"rowCount","duration"}</c>, row by row as it arrives,
-/// and stops at the limit.
+/// Writes a statement's result as <c>{"command","fields":[{"name","type"}],"rows":[[...]],"rowCount","duration"}</c>, row by row as it
+/// arrives, and stops at the limit.
 /// </summary>
 internal sealed class ResultWriter : IDisposable
 {
-    /// <summary>A value longer than this is read only when there is room for it in the output.</summary>
+    /// <summary>A longer value is read only if it fits into the output.</summary>
     private const int ShortBytes = 4096;
 
-    private static readonly JsonWriterOptions JsonOptions = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping, SkipValidation = true };
+    private static readonly JsonWriterOptions JsonOptions = new()
+    {
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+        SkipValidation = true,
+    };
 
     private readonly TypeCatalog catalog;
     private readonly LimitedOutput output;
@@ -32,13 +36,14 @@ internal sealed class ResultWriter : IDisposable
 
     public void EndBatch() => json.WriteEndArray();
 
-    /// <summary>The head of a result: its fields, and the rows up to the last one. The reader may be null for a statement without rows.</summary>
+    /// <summary>Writes the beginning of a result: its fields and all rows. The reader may be null for a statement without rows.</summary>
     /// <returns>How many rows were written.</returns>
     public async Task<long> WriteRowsAsync(NpgsqlDataReader? reader, CancellationToken cancellationToken)
     {
         json.WriteStartObject();
         var types = reader is null ? [] : new PostgresType[reader.FieldCount];
-        for (var i = 0; i < types.Length; i++) types[i] = await catalog.GetAsync(reader!.GetDataTypeOID(i), cancellationToken).ConfigureAwait(false);
+        for (var i = 0; i < types.Length; i++)
+            types[i] = await catalog.GetAsync(reader!.GetDataTypeOID(i), cancellationToken).ConfigureAwait(false);
         WriteFields(reader, types);
 
         json.WriteStartArray("rows"u8);
@@ -52,7 +57,7 @@ internal sealed class ResultWriter : IDisposable
         return rows;
     }
 
-    /// <summary>The tail of a result: what is known once the statement is complete.</summary>
+    /// <summary>Writes the end of a result, once the statement is complete.</summary>
     public void WriteCompletion(string command, long rowCount, double milliseconds)
     {
         json.WriteString("command"u8, command);
@@ -62,7 +67,7 @@ internal sealed class ResultWriter : IDisposable
         EnsureWithinLimit(0);
     }
 
-    /// <summary>What a script comes to.</summary>
+    /// <summary>Writes the result of a script.</summary>
     public void WriteScript(int count, double milliseconds)
     {
         json.WriteStartObject();
@@ -103,7 +108,7 @@ internal sealed class ResultWriter : IDisposable
                 continue;
             }
 
-            // The length is known before the value is read: what is too large never gets into memory.
+            // The length is known before the value is read, so that a value that is too large never gets into memory.
             await using var value = await reader.GetStreamAsync(i, cancellationToken).ConfigureAwait(false);
             var length = (int)value.Length;
             EnsureWithinLimit(length);

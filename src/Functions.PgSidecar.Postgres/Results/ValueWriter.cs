@@ -20,12 +20,16 @@ internal static class ValueWriter
                 json.WriteRawValue(text, skipInputValidation: true);
                 break;
             case ValueForm.BigInteger:
-                if (Utf8Parser.TryParse(text, out long number, out _) && number is >= -LargestSafeInteger and <= LargestSafeInteger) json.WriteNumberValue(number);
-                else WriteText(json, text);
+                if (Utf8Parser.TryParse(text, out long number, out _) && number is >= -LargestSafeInteger and <= LargestSafeInteger)
+                    json.WriteNumberValue(number);
+                else
+                    WriteText(json, text);
                 break;
             case ValueForm.Float:
-                if (text is [.., >= (byte)'0' and <= (byte)'9']) json.WriteRawValue(text, skipInputValidation: true);
-                else WriteText(json, text); // NaN, Infinity, -Infinity
+                if (text is [.., >= (byte)'0' and <= (byte)'9'])
+                    json.WriteRawValue(text, skipInputValidation: true);
+                else
+                    WriteText(json, text); // NaN, Infinity, -Infinity
                 break;
             case ValueForm.Json:
                 json.WriteRawValue(text, skipInputValidation: true); // the server validated it
@@ -45,13 +49,19 @@ internal static class ValueWriter
             case ValueForm.Composite:
                 CompositeWriter.Write(json, type, text);
                 break;
+            case ValueForm.Vector:
+                json.WriteRawValue(text, skipInputValidation: true); // "[1,2.5,1e-07]"
+                break;
+            case ValueForm.SparseVector:
+                SparseVectorText.Write(json, text);
+                break;
             default:
                 WriteText(json, text);
                 break;
         }
     }
 
-    /// <summary>A long text in pieces: the writer takes room for six times what it is given at once.</summary>
+    /// <summary>Writes a long text in pieces: the writer reserves six times the length of each.</summary>
     public static void WriteText(Utf8JsonWriter json, ReadOnlySpan<byte> text)
     {
         const int piece = 4096;
@@ -60,13 +70,14 @@ internal static class ValueWriter
             json.WriteStringValue(text);
             return;
         }
-        for (; text.Length > piece; text = text[piece..]) json.WriteStringValueSegment(text[..piece], isFinalSegment: false);
+        for (; text.Length > piece; text = text[piece..])
+            json.WriteStringValueSegment(text[..piece], isFinalSegment: false);
         json.WriteStringValueSegment(text, isFinalSegment: true);
     }
 
     /// <summary>
-    /// "2026-02-06 09:00:00.5+00" becomes "2026-02-06T09:00:00.5Z". What has another form (infinity, years BC, a session whose zone is not UTC)
-    /// stays as it is.
+    /// "2026-02-06 09:00:00.5+00" becomes "2026-02-06T09:00:00.5Z". Other forms (infinity, years BC, a session whose zone is not UTC)
+    /// are unchanged.
     /// </summary>
     private static void WriteTimestamp(Utf8JsonWriter json, ReadOnlySpan<byte> text, bool zone)
     {
@@ -83,7 +94,8 @@ internal static class ValueWriter
         var length = zone ? text.Length - 2 : text.Length;
         text[..length].CopyTo(iso);
         iso[space] = (byte)'T';
-        if (zone) iso[length - 1] = (byte)'Z';
+        if (zone)
+            iso[length - 1] = (byte)'Z';
         json.WriteStringValue(iso[..length]);
     }
 
@@ -91,7 +103,7 @@ internal static class ValueWriter
     {
         if (!text.StartsWith("\\x"u8))
         {
-            WriteText(json, text); // bytea_output = escape, which only a database's own function can have set
+            WriteText(json, text); // bytea_output = escape, which only a function in the database can have set
             return;
         }
         var hex = text[2..];

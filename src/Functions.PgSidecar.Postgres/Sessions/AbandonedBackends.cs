@@ -1,26 +1,26 @@
 using System.Net.Sockets;
-using Functions.PgSidecar.Postgres.Data;
+using Functions.PgSidecar.Postgres.Statements;
 using Microsoft.Extensions.Logging;
 using Npgsql;
 using NpgsqlTypes;
 
 namespace Functions.PgSidecar.Postgres.Sessions;
 
-/// <summary>A backend whose connection broke, and whose place it still takes.</summary>
+/// <summary>A backend whose connection broke and that still counts as one of its function's connections.</summary>
 internal readonly record struct AbandonedBackend(string Role, string Login, int ProcessId, ConnectionGate Gate, ConnectionGate.Share Share);
 
 /// <summary>
-/// Looks after server processes whose connection broke while a statement ran. Most are gone already. One that computes without looking for interrupts
-/// (an XPath expression, in libxml2) ends at neither its timeout nor a cancel; it is terminated, which it notices as soon as it looks
-/// again. Until then it counts among the connections of its function: otherwise one caller could fill the server with them.
+/// Watches server processes whose connection broke while a statement ran. Most have ended already. A process that does not check for
+/// interrupts (an XPath expression, in libxml2) ends at neither its timeout nor a cancel. It is terminated, which takes effect at its next
+/// check. Until then it counts as one of its function's connections: otherwise one caller could fill the server with such processes.
 /// </summary>
 internal sealed class AbandonedBackends(NpgsqlDataSource owner, RoleLogins logins, TimeProvider time, ILogger logger) : IAsyncDisposable
 {
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
 
     /// <summary>
-    /// The server may have given the pid to another process of the same login, which began later than the connection broke. To those who may not see when
-    /// a process began, it is null.
+    /// The server may have reused the pid for another process of the same login, which began after the connection broke. Null for logins
+    /// that may not see when a process began.
     /// </summary>
     private const string FindSql = """
         from pg_catalog.pg_stat_activity a
@@ -37,13 +37,14 @@ internal sealed class AbandonedBackends(NpgsqlDataSource owner, RoleLogins login
     /// <summary>Backends that still run.</summary>
     public int Count => Volatile.Read(ref count);
 
-    /// <summary>Takes over a backend and its place; returns at once.</summary>
+    /// <summary>Begins to watch a backend; returns at once.</summary>
     public void Add(AbandonedBackend backend) => _ = WatchAsync(backend);
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
-        if (Interlocked.Exchange(ref isDisposed, true)) return;
+        if (Interlocked.Exchange(ref isDisposed, true))
+            return;
         await stopping.CancelAsync().ConfigureAwait(false);
         stopping.Dispose();
     }
@@ -66,11 +67,12 @@ internal sealed class AbandonedBackends(NpgsqlDataSource owner, RoleLogins login
                 }
                 await Task.Delay(Interval, time, stopped).ConfigureAwait(false);
             }
-            if (isCounted) SessionsLog.AbandonedEnded(logger, backend.ProcessId, backend.Share.Function, time.GetElapsedTime(since));
+            if (isCounted)
+                SessionsLog.AbandonedEnded(logger, backend.ProcessId, backend.Share.Function, time.GetElapsedTime(since));
         }
         catch (Exception e) when (e is ObjectDisposedException || (e is OperationCanceledException && stopped.IsCancellationRequested))
         {
-            // The sidecar ends, and with it what is counted.
+            // The sidecar stops, and its counts with it.
         }
         catch (Exception e)
         {
@@ -78,12 +80,13 @@ internal sealed class AbandonedBackends(NpgsqlDataSource owner, RoleLogins login
         }
         finally
         {
-            if (isCounted) Interlocked.Decrement(ref count);
+            if (isCounted)
+                Interlocked.Decrement(ref count);
             backend.Gate.Leave(backend.Share);
         }
     }
 
-    /// <summary>Whether the backend is still there; tells it to end.</summary>
+    /// <summary>Whether the backend still exists; terminates it.</summary>
     private async Task<bool> RunsAsync(AbandonedBackend backend, TimeSpan age, CancellationToken cancellationToken)
     {
         try
@@ -104,13 +107,13 @@ internal sealed class AbandonedBackends(NpgsqlDataSource owner, RoleLogins login
         }
         catch (NpgsqlException error)
         {
-            // No connection free, or none to be had: the backend may run all the same.
+            // No connection is available: the backend may still run.
             SessionsLog.AbandonedRetry(logger, backend.ProcessId, backend.Share.Function, error.Message);
             return true;
         }
     }
 
-    /// <summary>An owner who is no superuser may not terminate the login's processes. The login itself may.</summary>
+    /// <summary>An owner that is not a superuser may not terminate the login's processes. The login itself may.</summary>
     private async Task<bool> TerminateAsItsLoginAsync(AbandonedBackend backend, TimeSpan age, CancellationToken cancellationToken)
     {
         await using var connection = await logins.ConnectAsync(backend.Role, cancellationToken).ConfigureAwait(false);
@@ -135,7 +138,7 @@ internal sealed class AbandonedBackends(NpgsqlDataSource owner, RoleLogins login
         parameters.Add(new NpgsqlParameter<TimeSpan> { NpgsqlDbType = NpgsqlDbType.Interval, TypedValue = age });
     }
 
-    /// <summary>Whether the server itself does not answer: then its processes end, and no connection could be opened in their place.</summary>
+    /// <summary>Whether the server itself does not answer: then its processes end, and no new connection can be opened.</summary>
     private static bool IsServerGone(NpgsqlException error) =>
         error is PostgresException { SqlState: "57P01" or "57P02" or "57P03" } || error.InnerException is SocketException or IOException;
 }

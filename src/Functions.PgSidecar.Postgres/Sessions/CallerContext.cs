@@ -1,7 +1,11 @@
 namespace Functions.PgSidecar.Postgres.Sessions;
 
-/// <summary>As whom a function's statements run. Made by the sidecar from a verified token; nothing in it comes from the function.</summary>
-/// <param name="Role">The database role: <c>anon</c>, <c>authenticated</c>, <c>service_role</c>, or one given to <c>functions.grant_role</c>.</param>
+/// <summary>
+/// The identity with which a function's statements run. The sidecar creates it from a verified token; nothing in it comes from the
+/// function.
+/// </summary>
+/// <param name="Role">The database role: <c>anon</c>, <c>authenticated</c>, <c>service_role</c>, or one allowed by
+/// <c>functions.grant_role</c>.</param>
 /// <param name="Subject">The claim <c>sub</c>, or null.</param>
 /// <param name="ClaimsJson">Every claim of the token as one JSON object; <c>{}</c> or <c>null</c> without a token.</param>
 public sealed record CallerContext(string Role, string? Subject, string ClaimsJson)
@@ -12,7 +16,7 @@ public sealed record CallerContext(string Role, string? Subject, string ClaimsJs
     /// <summary>The function that sends the statements: its connections are counted together.</summary>
     public string Function { get; init; } = "";
 
-    /// <summary>How many functions stand between the first cause and this one; what it writes fires functions one deeper.</summary>
+    /// <summary>How many functions precede this one in the chain of causes; its writes fire functions at depth + 1.</summary>
     public int Depth { get; init; }
 
     internal bool IsService => Role == ServiceRole;

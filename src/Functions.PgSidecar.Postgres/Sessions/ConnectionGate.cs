@@ -1,15 +1,15 @@
 namespace Functions.PgSidecar.Postgres.Sessions;
 
 /// <summary>
-/// Shares one role's connections among the functions that run as it. A function holds at most <paramref name="perFunction"/> of them; where they are
-/// all in use, functions take turns, so that one with a thousand waiting calls delays another one by one connection's use and not by a thousand.
-/// Calls of the same function are served in the order in which they came.
+/// Shares one role's connections among the functions that run as it. A function holds at most <paramref name="perFunction"/> of them. When
+/// all are in use, functions take turns, so that a function with a thousand waiting calls delays another one by one connection's use, not
+/// by a thousand. Calls of the same function are served in the order in which they came.
 /// </summary>
 /// <param name="connections">How many the role has.</param>
 /// <param name="perFunction">How many of them one function may hold.</param>
 internal sealed class ConnectionGate(int connections, int perFunction)
 {
-    /// <summary>Functions that are remembered although they hold nothing: it saves the next call an allocation.</summary>
+    /// <summary>Functions that are kept although they hold no connection: it saves the next call an allocation.</summary>
     private const int MaxIdleShares = 1000;
 
     private readonly Lock gate = new();
@@ -25,12 +25,13 @@ internal sealed class ConnectionGate(int connections, int perFunction)
     /// <summary>How many of them one function may hold.</summary>
     public int PerFunction => perFunction;
 
-    /// <summary>How many functions are remembered.</summary>
+    /// <summary>How many functions are kept.</summary>
     public int Remembered
     {
         get
         {
-            lock (gate) return shares.Count;
+            lock (gate)
+                return shares.Count;
         }
     }
 
@@ -40,19 +41,21 @@ internal sealed class ConnectionGate(int connections, int perFunction)
     /// <summary>How many a function holds at the moment.</summary>
     public int Held(string function)
     {
-        lock (gate) return shares.TryGetValue(function, out var share) ? share.Used : 0;
+        lock (gate)
+            return shares.TryGetValue(function, out var share) ? share.Used : 0;
     }
 
-    /// <summary>Waits for the right to hold a connection. Whoever gets it calls <see cref="Leave"/> exactly once.</summary>
-    /// <returns>Null when <paramref name="patience"/> passed first.</returns>
-    public ValueTask<Share?> EnterAsync(string function, TimeSpan patience, TimeProvider time, CancellationToken cancellationToken)
+    /// <summary>Waits for the right to hold a connection. On success the caller must call <see cref="Leave"/> exactly once.</summary>
+    /// <returns>Null when <paramref name="timeout"/> passed first.</returns>
+    public ValueTask<Share?> EnterAsync(string function, TimeSpan timeout, TimeProvider time, CancellationToken cancellationToken)
     {
         Share? share;
         LinkedListNode<TaskCompletionSource> waiter;
         lock (gate)
         {
-            if (!shares.TryGetValue(function, out share)) share = AddWithLockHeld(function);
-            // Whoever waits although a connection is free has reached its function's limit: nobody is overtaken here.
+            if (!shares.TryGetValue(function, out share))
+                share = AddWithLockHeld(function);
+            // Calls that wait although a connection is free have reached their function's limit, so this call overtakes none.
             if (used < connections && share.Used < perFunction)
             {
                 used++;
@@ -62,10 +65,10 @@ internal sealed class ConnectionGate(int connections, int perFunction)
             waiter = share.Waiting.AddLast(new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
             QueueWithLockHeld(share);
         }
-        return WaitAsync(share, waiter, patience, time, cancellationToken);
+        return WaitAsync(share, waiter, timeout, time, cancellationToken);
     }
 
-    /// <summary>Gives the right back; it goes to the function whose turn it is.</summary>
+    /// <summary>Returns the right; the function whose turn it is gets it.</summary>
     public void Leave(Share share)
     {
         lock (gate)
@@ -77,7 +80,8 @@ internal sealed class ConnectionGate(int connections, int perFunction)
             {
                 next.IsQueued = false;
                 // Its calls may have stopped waiting, or have been served since it was queued.
-                if (next.Waiting.First is not { } waiter || next.Used >= perFunction) continue;
+                if (next.Waiting.First is not { } waiter || next.Used >= perFunction)
+                    continue;
                 next.Waiting.RemoveFirst();
                 used++;
                 next.Used++;
@@ -88,11 +92,16 @@ internal sealed class ConnectionGate(int connections, int perFunction)
     }
 
     private async ValueTask<Share?> WaitAsync(
-        Share share, LinkedListNode<TaskCompletionSource> waiter, TimeSpan patience, TimeProvider time, CancellationToken cancellationToken)
+        Share share,
+        LinkedListNode<TaskCompletionSource> waiter,
+        TimeSpan timeout,
+        TimeProvider time,
+        CancellationToken cancellationToken
+    )
     {
         try
         {
-            await waiter.Value.Task.WaitAsync(patience, time, cancellationToken).ConfigureAwait(false);
+            await waiter.Value.Task.WaitAsync(timeout, time, cancellationToken).ConfigureAwait(false);
             return share;
         }
         catch (Exception e) when (e is TimeoutException or OperationCanceledException)
@@ -101,17 +110,21 @@ internal sealed class ConnectionGate(int connections, int perFunction)
             lock (gate)
             {
                 granted = waiter.List is null;
-                if (!granted) share.Waiting.Remove(waiter);
+                if (!granted)
+                    share.Waiting.Remove(waiter);
             }
-            if (e is TimeoutException) return granted ? share : null;
-            if (granted) Leave(share);
+            if (e is TimeoutException)
+                return granted ? share : null;
+            if (granted)
+                Leave(share);
             throw;
         }
     }
 
     private void QueueWithLockHeld(Share share)
     {
-        if (share.IsQueued || share.Waiting.Count == 0 || share.Used >= perFunction) return;
+        if (share.IsQueued || share.Waiting.Count == 0 || share.Used >= perFunction)
+            return;
         share.IsQueued = true;
         turns.Enqueue(share);
     }
@@ -122,7 +135,8 @@ internal sealed class ConnectionGate(int connections, int perFunction)
         {
             foreach (var (name, idle) in shares)
             {
-                if (idle is { Used: 0, Waiting.Count: 0 }) shares.Remove(name);
+                if (idle is { Used: 0, Waiting.Count: 0 })
+                    shares.Remove(name);
             }
         }
         var share = new Share(function);
@@ -130,7 +144,7 @@ internal sealed class ConnectionGate(int connections, int perFunction)
         return share;
     }
 
-    /// <summary>What one function holds of the role's connections.</summary>
+    /// <summary>One function's share of the role's connections.</summary>
     internal sealed class Share(string function)
     {
         public string Function { get; } = function;
@@ -138,10 +152,10 @@ internal sealed class ConnectionGate(int connections, int perFunction)
         /// <summary>Connections that it holds, abandoned ones included.</summary>
         public int Used;
 
-        /// <summary>Its calls that wait, the first one first.</summary>
+        /// <summary>Its waiting calls in order of arrival.</summary>
         public LinkedList<TaskCompletionSource> Waiting { get; } = new();
 
-        /// <summary>Whether it is among the turns.</summary>
+        /// <summary>Whether it is queued for a turn.</summary>
         public bool IsQueued;
     }
 }

@@ -12,7 +12,9 @@ namespace Functions.PgSidecar.Postgres.Sessions;
 /// </summary>
 internal sealed class ContextSigner
 {
-    /// <summary>How long a context outlives its deadline: the clocks of the sidecar and of the server may differ by as much.</summary>
+    /// <summary>
+    /// How long a context stays valid after its deadline: the greatest clock difference between sidecar and server that is allowed for.
+    /// </summary>
     private static readonly TimeSpan ClockTolerance = TimeSpan.FromMinutes(1);
 
     private readonly byte[] key;
@@ -23,7 +25,9 @@ internal sealed class ContextSigner
     public static async Task<ContextSigner> LoadAsync(NpgsqlDataSource owner, CancellationToken cancellationToken) =>
         new(await ContextKey.LoadAsync(owner, cancellationToken).ConfigureAwait(false));
 
-    /// <summary>The value of <c>functions.context</c> for a caller on a backend: 64 hexadecimal digits of HMAC-SHA256, then the payload.</summary>
+    /// <summary>
+    /// The value of <c>functions.context</c> for a caller on a backend: 64 hexadecimal digits of HMAC-SHA256, then the payload.
+    /// </summary>
     public string Sign(CallerContext caller, int backend, DateTimeOffset deadline)
     {
         var payload = new ArrayBufferWriter<byte>(256 + caller.ClaimsJson.Length);
@@ -33,9 +37,11 @@ internal sealed class ContextSigner
             json.WriteNumber("exp"u8, (deadline + ClockTolerance).ToUnixTimeMilliseconds());
             json.WriteNumber("pid"u8, backend);
             json.WriteString("role"u8, caller.Role);
-            if (caller.Depth > 0) json.WriteNumber("depth"u8, caller.Depth);
+            if (caller.Depth > 0)
+                json.WriteNumber("depth"u8, caller.Depth);
             json.WritePropertyName("claims"u8);
-            // Parsed before, of a token by us or of a writer by the database, which takes claims that are nested deeper than a writer here does.
+            // Valid JSON already: parsed from a token by the sidecar, or by the database, which accepts deeper nesting than Utf8JsonWriter
+            // does.
             json.WriteRawValue(caller.ClaimsJson, skipInputValidation: true);
             json.WriteEndObject();
         }

@@ -3,9 +3,17 @@ using Npgsql;
 
 namespace Functions.PgSidecar.Postgres.Sessions;
 
-/// <summary>A connection that a function holds. Disposing of it gives the connection back, and with it the function's place among the role's users.</summary>
-internal sealed class RoleConnection(NpgsqlConnection connection, ConnectionGate gate, ConnectionGate.Share share, AbandonedBackends abandoned, string role, string? serverStart)
-    : IAsyncDisposable
+/// <summary>
+/// A connection that a function holds. Disposing of it returns the connection, and the function's right to hold it, to the pool.
+/// </summary>
+internal sealed class RoleConnection(
+    NpgsqlConnection connection,
+    ConnectionGate gate,
+    ConnectionGate.Share share,
+    AbandonedBackends abandoned,
+    string role,
+    string? serverStart
+) : IAsyncDisposable
 {
     private readonly int backend = connection.ProcessID;
     private readonly string login = connection.UserName!;
@@ -14,13 +22,14 @@ internal sealed class RoleConnection(NpgsqlConnection connection, ConnectionGate
     /// <summary>The connection itself.</summary>
     public NpgsqlConnection Connection { get; } = connection;
 
-    /// <summary>When the server started that the connection leads to.</summary>
+    /// <summary>When the connection's server was started.</summary>
     public string? ServerStart { get; } = serverStart;
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
-        if (isDisposed) return;
+        if (isDisposed)
+            return;
         isDisposed = true;
         var wasBroken = IsBroken;
         try
@@ -29,10 +38,12 @@ internal sealed class RoleConnection(NpgsqlConnection connection, ConnectionGate
         }
         finally
         {
-            // A connection breaks when the server is gone, and when it does not answer a cancel. In the second case the statement runs on in a backend
-            // that nobody reads from: its place stays taken until it has ended.
-            if (wasBroken || IsBroken) abandoned.Add(new AbandonedBackend(role, login, backend, gate, share));
-            else gate.Leave(share);
+            // A connection breaks when the server is gone, or when it does not answer a cancel. In the second case the statement goes on in
+            // a backend without a client. It counts until it has ended.
+            if (wasBroken || IsBroken)
+                abandoned.Add(new AbandonedBackend(role, login, backend, gate, share));
+            else
+                gate.Leave(share);
         }
     }
 

@@ -3,18 +3,23 @@ using System.Globalization;
 using System.Text;
 using System.Text.RegularExpressions;
 using Functions.PgSidecar.Sandbox.JavaScript.SourceMaps;
-using Functions.PgSidecar.Sandbox.Runtime;
+using Functions.PgSidecar.Sandbox.Runs;
 using Functions.PgSidecar.Sandbox.Threads;
 using Functions.PgSidecar.Sandbox.Wasmtime;
 
 namespace Functions.PgSidecar.Sandbox.JavaScript;
 
-/// <summary>Runs a function's top level in a fresh guest, under limits, and takes the snapshot.</summary>
-internal sealed partial class Compilation(JavaScriptProgram start, string fileName, string source, SourceMap? map, GuestLimits limits, string? entry)
-    : ISandboxWork, IInterruptible, IGuestCalls
+/// <summary>Runs a function's top level in a new guest, under limits, and takes a snapshot.</summary>
+internal sealed partial class Compilation(
+    JavaScriptProgram start,
+    string fileName,
+    string source,
+    SourceMap? map,
+    GuestLimits limits,
+    string? entry
+) : ISandboxWork, IInterruptible, IGuestCalls
 {
-    private readonly TaskCompletionSource<(GuestSnapshot, byte[])> completion =
-        new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource<(GuestSnapshot, byte[])> completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     private readonly StringBuilder log = new();
     private InterruptReason? stop;
@@ -25,7 +30,7 @@ internal sealed partial class Compilation(JavaScriptProgram start, string fileNa
 
     public bool Finished => false;
 
-    /// <summary>What the prelude noted of them would be in the snapshot, and so in every run's log.</summary>
+    /// <summary>False: the prelude's list of rejections would be in the snapshot, and so in every run's log.</summary>
     public bool TracksRejections => false;
 
     public double ElapsedMilliseconds
@@ -42,7 +47,8 @@ internal sealed partial class Compilation(JavaScriptProgram start, string fileNa
         try
         {
             guest = start.Rent(limits.MemoryBytes);
-            var deadline = TimeProvider.System.GetTimestamp() + (long)(limits.Timeout.TotalSeconds * TimeProvider.System.TimestampFrequency);
+            var ticks = (long)(limits.Timeout.TotalSeconds * TimeProvider.System.TimestampFrequency);
+            var deadline = TimeProvider.System.GetTimestamp() + ticks;
             thread.Enter(this, deadline, limits.CpuTime is { } cpu ? (long)cpu.TotalNanoseconds : long.MaxValue);
             byte[] info;
             try
@@ -55,7 +61,10 @@ internal sealed partial class Compilation(JavaScriptProgram start, string fileNa
                 guest.Suspend();
                 guest.Instance.HostState = null;
             }
-            completion.SetResult((GuestSnapshot.Of(guest.Instance), info));
+            var snapshot = GuestSnapshot.Of(guest.Instance);
+            if (drawn != VolatileValue.None)
+                info = LoadWarnings.AddTo(info, drawn, new LoadTrace(start, fileName, source, map, limits).Find(thread));
+            completion.SetResult((snapshot, info));
         }
         catch (WasmTrapException trap)
         {
@@ -63,7 +72,7 @@ internal sealed partial class Compilation(JavaScriptProgram start, string fileNa
         }
         catch (Exception e) when (e is GuestMemoryException or MemoryLimitException)
         {
-            completion.SetException(new JavaScriptCompileException("The module's top level needs more memory than memory_mb allows.", fileName));
+            completion.SetException(OutOfMemory());
         }
         catch (GuestException e)
         {
@@ -89,25 +98,17 @@ internal sealed partial class Compilation(JavaScriptProgram start, string fileNa
     public void OnStart(int id, string name, ReadOnlyMemory<byte> arguments, ReadOnlyMemory<byte> payload) =>
         throw new GuestException(new GuestError("Error", $"'{name}' is not available while the module loads; use it inside the handler."));
 
-    public void OnCancel(int id)
-    {
-    }
+    public void OnCancel(int id) { }
 
-    public void OnRespond(ReadOnlyMemory<byte> head, ReadOnlyMemory<byte> body)
-    {
-    }
+    public void OnRespond(ReadOnlyMemory<byte> head, ReadOnlyMemory<byte> body, bool bodyFollows) { }
 
-    public void OnFail(GuestError failure)
-    {
-    }
+    public void OnFail(GuestError failure) { }
 
-    public void OnDone(GuestError? background)
-    {
-    }
+    public void OnDone(GuestError? background) { }
 
     public void OnVolatile(VolatileValue value) => drawn |= value;
 
-    /// <summary>What the top level logs matters only where it fails.</summary>
+    /// <summary>Keeps log lines for the message of a failure.</summary>
     public void OnLog(GuestLogLevel level, string message)
     {
         if (log.Length < 4096)
@@ -122,7 +123,7 @@ internal sealed partial class Compilation(JavaScriptProgram start, string fileNa
         var promise = instance.Eval(Encoding.UTF8.GetBytes(source), fileName, module: true);
         instance.RunJobs();
         if (!instance.TryGetSettled(promise, out var module))
-            throw new GuestException(new GuestError("Error", "The module's top-level await never settles: nothing can be awaited while it loads."));
+            throw NeverSettles();
         var export = entry is null ? instance.Handles.Undefined : instance.NewString(Encoding.UTF8.GetBytes(entry));
         var description = instance.Call(instance.Handles.Bind, [module, export]);
         var info = instance.GetUtf8(description);
@@ -132,20 +133,29 @@ internal sealed partial class Compilation(JavaScriptProgram start, string fileNa
         if (instance.RandomState != randomState)
             OnVolatile(VolatileValue.RandomNumber);
         instance.FillHoles();
-        return LoadWarnings.AddTo(info, drawn);
+        return info;
     }
+
+    private static GuestException NeverSettles() =>
+        new(new GuestError("Error", "The module's top-level await never settles: nothing can be awaited while it loads."));
 
     [return: NotNullIfNotNull(nameof(text))]
     private string? Translate(string? text) => map is null ? text : map.Translate(text);
 
-    private JavaScriptCompileException Failure(WasmTrapException trap) => trap.Kind switch
-    {
-        TrapKind.Interrupted => new JavaScriptCompileException(
-            stop == InterruptReason.CpuLimit ? "The module's top level uses more CPU time than cpu_ms allows." : "The module's top level runs longer than its time limit.",
-            fileName),
-        _ when guest!.Instance.MemoryLimitReached => new JavaScriptCompileException("The module's top level needs more memory than memory_mb allows.", fileName),
-        _ => new JavaScriptCompileException($"The module's top level trapped: {trap.Message}.", fileName),
-    };
+    private JavaScriptCompileException Failure(WasmTrapException trap) =>
+        trap.Kind switch
+        {
+            TrapKind.Interrupted => new JavaScriptCompileException(
+                stop == InterruptReason.CpuLimit
+                    ? "The module's top level uses more CPU time than cpu_ms allows."
+                    : "The module's top level runs longer than its time limit.",
+                fileName
+            ),
+            _ when guest!.Instance.MemoryLimitReached => OutOfMemory(),
+            _ => new JavaScriptCompileException($"The module's top level trapped: {trap.Message}.", fileName),
+        };
+
+    private JavaScriptCompileException OutOfMemory() => new("The module's top level needs more memory than memory_mb allows.", fileName);
 
     private JavaScriptCompileException Failure(GuestError error)
     {
@@ -160,7 +170,7 @@ internal sealed partial class Compilation(JavaScriptProgram start, string fileNa
         return new JavaScriptCompileException(message, place.File, place.Line, place.Column, stack);
     }
 
-    /// <summary>The first place a stack names, <c>hello.js:3:5</c>.</summary>
+    /// <summary>The first place that a stack names, <c>hello.js:3:5</c>.</summary>
     [GeneratedRegex(@":(?<line>\d{1,9}):(?<column>\d{1,9})\)?\s*$", RegexOptions.Multiline)]
     private static partial Regex Place();
 }

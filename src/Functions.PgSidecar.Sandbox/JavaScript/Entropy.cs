@@ -2,7 +2,7 @@ using System.Security.Cryptography;
 
 namespace Functions.PgSidecar.Sandbox.JavaScript;
 
-/// <summary>Cryptographic random bytes in small portions: drawn from the system a page at a time, each byte handed out once.</summary>
+/// <summary>Cryptographic random bytes in small portions. They are read from the system a page at a time; each byte is used once.</summary>
 internal static class Entropy
 {
     private const int BufferBytes = 4096;

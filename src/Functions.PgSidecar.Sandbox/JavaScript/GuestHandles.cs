@@ -1,8 +1,8 @@
 namespace Functions.PgSidecar.Sandbox.JavaScript;
 
 /// <summary>
-/// Addresses in the guest's memory that the host found when the guest was prepared. They are part of its snapshot, and so
-/// the same in every instance made from it.
+/// Addresses in the guest's memory, found when the guest was prepared. They are part of its snapshot, so they are
+/// the same in every instance of it.
 /// </summary>
 /// <param name="Bind">The prelude's <c>bind</c> function.</param>
 /// <param name="Invoke">The prelude's <c>invoke</c> function.</param>

@@ -4,7 +4,7 @@ using Functions.PgSidecar.Sandbox.Wasmtime;
 
 namespace Functions.PgSidecar.Sandbox.JavaScript;
 
-/// <summary>The JavaScript engine as the build has made it: machine code, and the memory that it begins with.</summary>
+/// <summary>The JavaScript engine as built: machine code and initial memory.</summary>
 internal sealed class GuestImage : IDisposable
 {
     private static readonly HostFunctionTable Functions = new(typeof(HostCalls));
@@ -18,17 +18,20 @@ internal sealed class GuestImage : IDisposable
 
     public Module Code { get; }
 
-    /// <summary>Linked and not initialised.</summary>
+    /// <summary>The state after linking, before initialisation.</summary>
     public GuestSnapshot Base { get; }
 
-    /// <summary>Stands for the module and its memory: snapshots fit every image with the same, whatever Wasmtime has made of its code.</summary>
+    /// <summary>
+    /// Identifies the module and its initial memory. Snapshots fit every image with the same id, however Wasmtime has compiled its code.
+    /// </summary>
     public byte[] Id { get; }
 
     /// <summary>Compiles the engine for processors like this one.</summary>
     public static byte[] Compile(ReadOnlySpan<byte> module) => Engines.JavaScript.Compile(module);
 
     /// <summary>Loads an image.</summary>
-    /// <param name="directory">Holds <c>quickjs.cwasm</c> (machine code), <c>quickjs.wasm</c>, <c>quickjs.memory</c> and <c>quickjs.json</c>.</param>
+    /// <param name="directory">Contains <c>quickjs.cwasm</c> (machine code), <c>quickjs.wasm</c>, <c>quickjs.memory</c> and
+    /// <c>quickjs.json</c>.</param>
     public static GuestImage Load(string directory)
     {
         var module = File.ReadAllBytes(Path.Combine(directory, "quickjs.wasm"));
@@ -37,7 +40,8 @@ internal sealed class GuestImage : IDisposable
         using var json = JsonDocument.Parse(facts);
         var memory = MemoryImage.Create(bytes.Length, pages => bytes.CopyTo(pages.At(0, bytes.Length)));
         var id = SHA256.HashData([.. SHA256.HashData(module), .. SHA256.HashData(bytes), .. SHA256.HashData(facts)]);
-        return new GuestImage(LoadCode(directory, module), new GuestSnapshot(memory, json.RootElement.GetProperty("stackPointer").GetInt32()), id);
+        var snapshot = new GuestSnapshot(memory, json.RootElement.GetProperty("stackPointer").GetInt32());
+        return new GuestImage(LoadCode(directory, module), snapshot, id);
     }
 
     public void Dispose()
@@ -46,16 +50,22 @@ internal sealed class GuestImage : IDisposable
         Code.Dispose();
     }
 
-    /// <summary>What was built for another kind of processor is compiled again, which takes less than a second.</summary>
+    /// <summary>
+    /// Loads the machine code. If it was built for another kind of processor, or is missing because it was published on another kind, the
+    /// engine is compiled here, which takes seconds.
+    /// </summary>
     private static Module LoadCode(string directory, byte[] module)
     {
+        var code = Path.Combine(directory, "quickjs.cwasm");
         try
         {
-            return Module.Load(Engines.JavaScript, File.ReadAllBytes(Path.Combine(directory, "quickjs.cwasm")), Functions);
+            if (File.Exists(code))
+                return Module.Load(Engines.JavaScript, File.ReadAllBytes(code), Functions);
         }
         catch (ModuleException)
         {
-            return Module.Load(Engines.JavaScript, Compile(module), Functions);
+            // Compiled below.
         }
+        return Module.Load(Engines.JavaScript, Compile(module), Functions);
     }
 }

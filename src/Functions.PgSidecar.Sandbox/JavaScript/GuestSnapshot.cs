@@ -1,9 +1,10 @@
+using Functions.PgSidecar.Sandbox.Runs;
 using Functions.PgSidecar.Sandbox.Wasmtime;
 
 namespace Functions.PgSidecar.Sandbox.JavaScript;
 
 /// <summary>
-/// The state of a JavaScript engine between two events: its memory, and the stack pointer, which is its only global that changes. Its table never does.
+/// The state of a JavaScript engine between two events: its memory and its stack pointer, the only mutable global. Its table never changes.
 /// </summary>
 internal sealed class GuestSnapshot(MemoryImage memory, int stackPointer) : IDisposable
 {
@@ -15,11 +16,12 @@ internal sealed class GuestSnapshot(MemoryImage memory, int stackPointer) : IDis
 
     public int StackPointer => stackPointer;
 
-    /// <summary>The state of an instance that does not run.</summary>
-    public static GuestSnapshot Of(Instance instance) => new(MemoryImage.Of(instance.Memory(0)), (int)instance.GetGlobal(StackPointerExport).Low);
+    /// <summary>The state of an instance that is not running.</summary>
+    public static GuestSnapshot Of(Instance instance) =>
+        new(MemoryImage.Of(instance.Memory(0)), (int)instance.GetGlobal(StackPointerExport).Low);
 
-    /// <summary>An instance in this state.</summary>
-    /// <exception cref="MemoryLimitException">It begins with more memory than its limit.</exception>
+    /// <summary>Creates an instance in this state.</summary>
+    /// <exception cref="MemoryLimitException">It begins with more memory than the limit.</exception>
     public Instance Instantiate(Module code, long memoryLimit)
     {
         var instance = new Instance(code, memories, memoryLimit);
@@ -28,10 +30,10 @@ internal sealed class GuestSnapshot(MemoryImage memory, int stackPointer) : IDis
         return instance;
     }
 
-    /// <summary>Counts its idle memory with that of all.</summary>
-    public void ShareWith(Programs.MemoryBudget all) => memories[0].ShareWith(all);
+    /// <summary>Counts idle memory in a budget, and lets the budget free it.</summary>
+    public void ShareWith(MemoryBudget all) => memories[0].ShareWith(all);
 
-    /// <summary>Gives back idle memory.</summary>
+    /// <summary>Frees idle memory that has not been used since the last call.</summary>
     public void Trim() => memories[0].Trim();
 
     public void Dispose() => memories[0].Dispose();

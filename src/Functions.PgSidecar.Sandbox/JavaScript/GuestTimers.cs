@@ -1,20 +1,22 @@
 using System.Diagnostics;
 using System.Text.Json;
+using Functions.PgSidecar.Sandbox.Runs;
 
 namespace Functions.PgSidecar.Sandbox.JavaScript;
 
 /// <summary>
-/// The operation <c>timer</c>, <c>{"ms": 100}</c>: behind setTimeout, setInterval and AbortSignal.timeout. A run's timers end in the order of their time,
-/// those of one time in the order in which they were set (HTML standard, 8.6), also where the machine was late for all of them; and none before its time.
+/// The operation <c>timer</c>, <c>{"ms": 100}</c>: it implements setTimeout, setInterval and AbortSignal.timeout. A run's timers end in the
+/// order of their times, those with the same time in the order in which they were set (HTML standard, 8.6), even if the machine is late.
+/// None ends early.
 /// </summary>
 internal sealed class GuestTimers
 {
-    /// <summary>The longest wait that can be asked for; longer ones than any run lasts behave the same.</summary>
+    /// <summary>The longest wait: one hour. No run lasts longer.</summary>
     private const double LongestMilliseconds = 3_600_000;
 
     private readonly Lock gate = new();
     private readonly PriorityQueue<GuestOperation, (long Due, long Number)> waiting = new();
-    private Timer? alarm;
+    private Timer? timer;
     private long number;
 
     /// <summary>Ends the operation after its time.</summary>
@@ -22,7 +24,7 @@ internal sealed class GuestTimers
     {
         if (!TryReadMilliseconds(operation.Arguments.Span, out var milliseconds))
         {
-            operation.Fail("TypeError", "A timer needs {\"ms\": number}.", "PGFN4400");
+            operation.Fail("TypeError", "A timer needs {\"ms\": number}.", "PGFN5400");
             return;
         }
         var ticks = (long)(Math.Clamp(milliseconds, 0, LongestMilliseconds) * (Stopwatch.Frequency / 1000.0));
@@ -33,31 +35,31 @@ internal sealed class GuestTimers
         }
     }
 
-    /// <summary>The operation was given up.</summary>
+    /// <summary>Drops an abandoned operation.</summary>
     public void Remove(GuestOperation operation)
     {
         lock (gate)
             waiting.Remove(operation, out _, out _);
     }
 
-    /// <summary>The run is over.</summary>
+    /// <summary>Drops all operations: the run is over.</summary>
     public void Clear()
     {
         lock (gate)
         {
             waiting.Clear();
-            alarm?.Dispose();
-            alarm = null;
+            timer?.Dispose();
+            timer = null;
         }
     }
 
-    private void OnAlarm()
+    private void OnTimer()
     {
         lock (gate)
             EndDue();
     }
 
-    /// <summary>Ends what is due and sets the alarm for what is next. Under the lock, which keeps the order.</summary>
+    /// <summary>Ends the operations that are due and sets the timer for the next one. Needs the lock, which keeps the order.</summary>
     private void EndDue()
     {
         while (waiting.TryPeek(out var operation, out var next))
@@ -65,9 +67,9 @@ internal sealed class GuestTimers
             var left = next.Due - Stopwatch.GetTimestamp();
             if (left > 0)
             {
-                alarm ??= new Timer(static timers => ((GuestTimers)timers!).OnAlarm(), this, Timeout.Infinite, Timeout.Infinite);
-                // Upwards, for an alarm that comes too early would have to be set again.
-                alarm.Change((long)Math.Ceiling(left * 1000.0 / Stopwatch.Frequency), Timeout.Infinite);
+                timer ??= new Timer(static timers => ((GuestTimers)timers!).OnTimer(), this, Timeout.Infinite, Timeout.Infinite);
+                // Rounded up: a timer that fires early would have to be set again.
+                timer.Change((long)Math.Ceiling(left * 1000.0 / Stopwatch.Frequency), Timeout.Infinite);
                 return;
             }
             waiting.Dequeue();

@@ -1,12 +1,13 @@
 using System.Text.Json;
 using Functions.PgSidecar.Sandbox.JavaScript.Cryptography;
-using Functions.PgSidecar.Sandbox.Programs;
-using Functions.PgSidecar.Sandbox.Runtime;
+using Functions.PgSidecar.Sandbox.Runs;
 using Functions.PgSidecar.Sandbox.Wasmtime;
 
 namespace Functions.PgSidecar.Sandbox.JavaScript;
 
-/// <summary>The guest's imports: one function for everything the prelude asks for, and the little WASI that the engine needs.</summary>
+/// <summary>
+/// The imports of the JavaScript engine: one function for all calls of the prelude, and the few functions of WASI that the engine needs.
+/// </summary>
 internal static class HostCalls
 {
     private const int ErrnoSuccess = 0;
@@ -16,10 +17,13 @@ internal static class HostCalls
     private const int ClockRealtime = 0;
     private const int ClockMonotonic = 1;
 
-    /// <summary>Longest operation name that is looked at.</summary>
+    /// <summary>The longest name of an operation, in characters; longer ones are cut.</summary>
     private const int MaxNameLength = 64;
 
-    /// <summary>What is taken of a log line: many times what is kept, so that secrets are found whole before the line is cut.</summary>
+    /// <summary>
+    /// The most bytes that are read of a log line. The log keeps far fewer; the rest is read so that secrets are redacted before the line
+    /// is cut.
+    /// </summary>
     private const int MaxLogBytes = 256 * 1024;
 
     private enum Op
@@ -32,6 +36,7 @@ internal static class HostCalls
         Log = 6,
         Now = 7,
         Compute = 8,
+        RespondStreaming = 9,
     }
 
     /// <summary><c>__pgfn_host(op, ...)</c>: see docs/javascript.md, "The protocol".</summary>
@@ -50,13 +55,17 @@ internal static class HostCalls
                     (int)guest.GetNumber(Argument(1)),
                     Shorten(guest.GetText(Argument(2))),
                     guest.GetUtf8(Argument(3)),
-                    guest.GetBody(Argument(4)));
+                    guest.GetBody(Argument(4))
+                );
                 break;
             case Op.Cancel:
                 calls.OnCancel((int)guest.GetNumber(Argument(1)));
                 break;
             case Op.Respond:
-                calls.OnRespond(guest.GetUtf8(Argument(1)), guest.GetBody(Argument(2)));
+                calls.OnRespond(guest.GetUtf8(Argument(1)), guest.GetBody(Argument(2)), bodyFollows: false);
+                break;
+            case Op.RespondStreaming:
+                calls.OnRespond(guest.GetUtf8(Argument(1)), default, bodyFollows: true);
                 break;
             case Op.Fail:
                 calls.OnFail(ReadError(guest.GetUtf8(Argument(1))));
@@ -76,7 +85,7 @@ internal static class HostCalls
         return guest.NewUndefined();
     }
 
-    /// <summary>The result's bytes; a text where there is none: the error's JSON.</summary>
+    /// <summary>Returns the result's bytes, or on failure the error's JSON as a string.</summary>
     private static int Compute(QuickJs guest, string name, byte[] arguments, byte[] payload)
     {
         try
@@ -89,24 +98,24 @@ internal static class HostCalls
         }
     }
 
-    /// <summary>A promise was rejected without a handler, or got its handler late.</summary>
+    /// <summary>Tracks a promise that was rejected without a handler, or got its handler late.</summary>
     [HostFunction("env", "host_promise_rejection")]
     public static void PromiseRejection(int promise, int reason, int handled, Instance instance) =>
         Guest(instance).TrackRejection(promise, reason, handled != 0);
 
-    /// <summary>Guests live in UTC.</summary>
+    /// <summary>The time zone of guests is UTC.</summary>
     [HostFunction("env", "host_get_timezone_offset")]
     public static int TimezoneOffset(int high, int low, Instance instance) => 0;
 
-    /// <summary>Never asked: the engine's loops have checks of their own.</summary>
+    /// <summary>Never called: the engine's loops check for interrupts themselves.</summary>
     [HostFunction("env", "host_interrupt")]
     public static int Interrupt(Instance instance) => 0;
 
-    /// <summary>Never asked: the module loader is not switched on, imports are bundled before deploy.</summary>
+    /// <summary>Never called: the module loader is off, because imports are bundled before deploy.</summary>
     [HostFunction("env", "host_module_normalize")]
     public static int ModuleNormalize(int baseName, int name, Instance instance) => 0;
 
-    /// <summary>Never asked, as <see cref="ModuleNormalize"/>.</summary>
+    /// <summary>Never called, like <see cref="ModuleNormalize"/>.</summary>
     [HostFunction("env", "host_module_load")]
     public static int ModuleLoad(int name, int length, Instance instance) => 0;
 
@@ -125,9 +134,8 @@ internal static class HostCalls
             default:
                 return ErrnoInvalid;
         }
-        System.Buffers.Binary.BinaryPrimitives.WriteInt64LittleEndian(
-            instance.Slice(result, sizeof(long)), GuestClock.Coarse(nanoseconds));
-        TellOf(VolatileValue.Time, instance);
+        System.Buffers.Binary.BinaryPrimitives.WriteInt64LittleEndian(instance.Slice(result, sizeof(long)), GuestClock.Coarse(nanoseconds));
+        Report(VolatileValue.Time, instance);
         return ErrnoSuccess;
     }
 
@@ -135,7 +143,7 @@ internal static class HostCalls
     public static int RandomGet(int buffer, int length, Instance instance)
     {
         System.Security.Cryptography.RandomNumberGenerator.Fill(instance.Slice(buffer, length));
-        TellOf(VolatileValue.RandomBytes, instance);
+        Report(VolatileValue.RandomBytes, instance);
         return ErrnoSuccess;
     }
 
@@ -151,20 +159,21 @@ internal static class HostCalls
     [HostFunction("wasi_snapshot_preview1", "fd_seek")]
     public static int FdSeek(int descriptor, long offset, int whence, int result, Instance instance) => ErrnoNotSupported;
 
-    /// <summary>While the engine itself starts there is no guest yet.</summary>
-    private static void TellOf(VolatileValue value, Instance instance) => (instance.HostState as QuickJs)?.Calls?.OnVolatile(value);
+    /// <summary>Reports a volatile value. While the engine itself starts, there is no guest yet.</summary>
+    private static void Report(VolatileValue value, Instance instance) => (instance.HostState as QuickJs)?.Calls?.OnVolatile(value);
 
     private static QuickJs Guest(Instance instance) => (QuickJs)instance.HostState!;
 
     private static string Shorten(string name) => name.Length <= MaxNameLength ? name : name[..MaxNameLength];
 
-    private static GuestLogLevel Level(string name) => name switch
-    {
-        "debug" => GuestLogLevel.Debug,
-        "warn" => GuestLogLevel.Warn,
-        "error" => GuestLogLevel.Error,
-        _ => GuestLogLevel.Info,
-    };
+    private static GuestLogLevel Level(string name) =>
+        name switch
+        {
+            "debug" => GuestLogLevel.Debug,
+            "warn" => GuestLogLevel.Warn,
+            "error" => GuestLogLevel.Error,
+            _ => GuestLogLevel.Info,
+        };
 
     private static GuestError ReadError(byte[] json)
     {
@@ -172,11 +181,15 @@ internal static class HostCalls
         {
             using var document = JsonDocument.Parse(json);
             var root = document.RootElement;
-            return new GuestError(Text(root, "name") ?? "Error", Text(root, "message") ?? "", Text(root, "stack"), Text(root, "code"));
+            return new GuestError(Text(root, "name") ?? "Error", Text(root, "message") ?? "", Text(root, "stack"), Text(root, "code"))
+            {
+                IsFinal = root.TryGetProperty("noRetry", out var final) && final.ValueKind == JsonValueKind.True,
+                Messages = root.TryGetProperty("queue", out var messages) ? messages.GetRawText() : null,
+            };
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
-            return new GuestError("Error", "The function failed without saying how.");
+            return new GuestError("Error", "The function failed with an error that can't be read.");
         }
     }
 

@@ -1,6 +1,8 @@
+using Functions.PgSidecar.Sandbox.Runs;
+
 namespace Functions.PgSidecar.Sandbox.JavaScript;
 
-/// <summary>Values that are different each time a program asks.</summary>
+/// <summary>Kinds of values that differ each time they are read.</summary>
 [Flags]
 internal enum VolatileValue
 {
@@ -20,38 +22,38 @@ internal enum VolatileValue
     RandomNumber = 8,
 }
 
-/// <summary>What the guest says to its host, on the thread of its turn.</summary>
+/// <summary>The calls of a guest to its host, on the thread of its turn.</summary>
 internal interface IGuestCalls
 {
-    /// <summary>Whether the run is over: what the guest still has to do, nobody waits for.</summary>
+    /// <summary>Whether the run is over: remaining jobs of the guest need not run.</summary>
     bool Finished { get; }
 
-    /// <summary>Whether rejections that nobody handles are of interest.</summary>
+    /// <summary>Whether the guest tracks unhandled rejections.</summary>
     bool TracksRejections { get; }
 
     /// <summary>Milliseconds since the run began.</summary>
     double ElapsedMilliseconds { get; }
 
-    /// <summary>An asynchronous operation begins.</summary>
+    /// <summary>The guest starts an asynchronous operation.</summary>
     void OnStart(int id, string name, ReadOnlyMemory<byte> arguments, ReadOnlyMemory<byte> payload);
 
-    /// <summary>The guest gives an operation up.</summary>
+    /// <summary>The guest abandons an operation.</summary>
     void OnCancel(int id);
 
-    /// <summary>The answer.</summary>
-    void OnRespond(ReadOnlyMemory<byte> head, ReadOnlyMemory<byte> body);
+    /// <summary>The guest answers; with <paramref name="bodyFollows"/> operations send the body.</summary>
+    void OnRespond(ReadOnlyMemory<byte> head, ReadOnlyMemory<byte> body, bool bodyFollows);
 
     /// <summary>The handler failed.</summary>
     void OnFail(GuestError failure);
 
-    /// <summary>Nothing is left to do; <paramref name="background"/> is the first failure of <c>waitUntil</c> work.</summary>
+    /// <summary>The guest is done; <paramref name="background"/> is the first failure of <c>waitUntil</c> work.</summary>
     void OnDone(GuestError? background);
 
-    /// <summary>The guest was given something that is different each time: of interest while a module loads, whose values every invocation gets.</summary>
-    void OnVolatile(VolatileValue value)
-    {
-    }
+    /// <summary>
+    /// The guest reads a volatile value. While a module loads that matters, because every invocation gets the same value.
+    /// </summary>
+    void OnVolatile(VolatileValue value) { }
 
-    /// <summary>A log line.</summary>
+    /// <summary>The guest writes a log line.</summary>
     void OnLog(GuestLogLevel level, string message);
 }

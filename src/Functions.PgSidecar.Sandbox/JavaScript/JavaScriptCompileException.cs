@@ -15,12 +15,12 @@ public sealed class JavaScriptCompileException : Exception
     /// <summary>The source file as it was named at deploy.</summary>
     public string File { get; }
 
-    /// <summary>Line, from 1, where it is known.</summary>
+    /// <summary>Line, from 1; <see langword="null"/> if unknown.</summary>
     public int? Line { get; }
 
-    /// <summary>Column, from 1, where it is known.</summary>
+    /// <summary>Column, from 1; <see langword="null"/> if unknown.</summary>
     public int? Column { get; }
 
-    /// <summary>The guest's stack, where there is one.</summary>
+    /// <summary>The guest's stack; <see langword="null"/> if it has none.</summary>
     public string? GuestStack { get; }
 }

@@ -1,12 +1,12 @@
 using System.Security.Cryptography;
 using Functions.PgSidecar.Sandbox.JavaScript.SourceMaps;
-using Functions.PgSidecar.Sandbox.Programs;
+using Functions.PgSidecar.Sandbox.Runs;
 using Functions.PgSidecar.Sandbox.Threads;
 
 namespace Functions.PgSidecar.Sandbox.JavaScript;
 
 /// <summary>
-/// Runs JavaScript functions, each run in a WebAssembly instance of its own. One a process.
+/// Runs JavaScript functions, each run in its own WebAssembly instance. One per process.
 /// </summary>
 public sealed class JavaScriptEngine : IDisposable
 {
@@ -26,32 +26,37 @@ public sealed class JavaScriptEngine : IDisposable
         blank = new Lazy<Task<JavaScriptProgram>>(PrepareAsync);
     }
 
-    /// <summary>Identifies the engine's code and prelude, 64 hex digits: stored programs fit engines of the same id only.</summary>
+    /// <summary>Identifies the engine's code and prelude: 64 hex digits. A stored program fits only engines with the same id.</summary>
     public string EngineId { get; }
 
-    /// <summary>Threads that run guest code now.</summary>
+    /// <summary>Number of threads for guest code now.</summary>
     public int ThreadCount => threads.Count;
 
-    /// <summary>Turns that wait for a thread now.</summary>
+    /// <summary>Number of turns that wait for a thread now.</summary>
     public int WaitingTurns => threads.Waiting;
 
     /// <summary>Loads the engine.</summary>
-    /// <param name="directory">The folder that the build has put it into.</param>
+    /// <param name="directory">The folder into which the build puts the engine.</param>
     /// <param name="maxThreads">The most sandbox threads; 0 means the default.</param>
-    /// <param name="memory">The memory of all instances; without a limit where there is none.</param>
-    public static JavaScriptEngine Load(string directory, int maxThreads = 0, MemoryBudget? memory = null) => new(
-        GuestImage.Load(directory), File.ReadAllBytes(Path.Combine(directory, "prelude.js")), new SandboxThreads(maximum: maxThreads), memory ?? MemoryBudget.Unlimited);
+    /// <param name="memory">The memory budget of all instances; unlimited by default.</param>
+    public static JavaScriptEngine Load(string directory, int maxThreads = 0, MemoryBudget? memory = null) =>
+        new(
+            GuestImage.Load(directory),
+            File.ReadAllBytes(Path.Combine(directory, "prelude.js")),
+            new SandboxThreads(maximum: maxThreads),
+            memory ?? MemoryBudget.Unlimited
+        );
 
-    /// <summary>Compiles the engine at build: what <see cref="Load"/> finds as <c>quickjs.cwasm</c>.</summary>
+    /// <summary>Compiles the engine at build, into the <c>quickjs.cwasm</c> that <see cref="Load"/> reads.</summary>
     public static byte[] CompileImage(ReadOnlySpan<byte> module) => GuestImage.Compile(module);
 
-    /// <summary>The folder the build puts the engine into, beside the executable.</summary>
+    /// <summary>The folder into which the build puts the engine, beside the executable.</summary>
     public static string DefaultDirectory => Path.Combine(AppContext.BaseDirectory, "guest");
 
-    /// <summary>Runs a module's top level once and keeps the memory it leaves.</summary>
+    /// <summary>Runs a module's top level once and keeps the resulting memory.</summary>
     /// <param name="fileName">The source's name in errors and stack traces.</param>
-    /// <param name="source">An ES module that imports nothing; a source map in its last line makes errors name the author's own files.</param>
-    /// <param name="limits">What the top level may use.</param>
+    /// <param name="source">An ES module without imports. With a source map in its last line, errors name the author's own files.</param>
+    /// <param name="limits">The limits of the top level.</param>
     /// <param name="entry">The export to call, or <see langword="null"/>: <c>default</c>, <c>handler</c>, or the only function.</param>
     /// <exception cref="JavaScriptCompileException">The source can't become a program.</exception>
     public async Task<JavaScriptProgram> CompileAsync(string fileName, string source, GuestLimits limits, string? entry = null)
@@ -64,20 +69,20 @@ public sealed class JavaScriptEngine : IDisposable
         return new JavaScriptProgram(image.Code, threads, snapshot, start.Handles, info, map, memory);
     }
 
-    /// <summary>A program as bytes, for the database.</summary>
+    /// <summary>Writes a program as bytes, for the database.</summary>
     public byte[] Write(JavaScriptProgram program) =>
         ProgramFormat.Write(EngineId, program.Handles, program.Info.Span, program.Map, program.Snapshot);
 
-    /// <summary>A program from bytes.</summary>
-    /// <exception cref="InvalidDataException">The bytes are no program, or one of an engine with another <see cref="EngineId"/>.</exception>
+    /// <summary>Reads a program from bytes.</summary>
+    /// <exception cref="InvalidDataException">The bytes are no program, or were written by an engine with another
+    /// <see cref="EngineId"/>.</exception>
     public JavaScriptProgram Read(ReadOnlyMemory<byte> program)
     {
-        var (handles, info, map, snapshot) =
-            ProgramFormat.Read(program, EngineId);
+        var (handles, info, map, snapshot) = ProgramFormat.Read(program, EngineId);
         return new JavaScriptProgram(image.Code, threads, snapshot, handles, info, map, memory);
     }
 
-    /// <summary>Prepares what compilations start from; done at the first of them otherwise.</summary>
+    /// <summary>Prepares the state that compilations start from; else the first compilation does it.</summary>
     public Task WarmUpAsync() => blank.Value;
 
     /// <inheritdoc/>
@@ -93,6 +98,15 @@ public sealed class JavaScriptEngine : IDisposable
         var preparation = new Preparation(image, prelude);
         threads.Post(preparation);
         var (snapshot, handles) = await preparation.Completion.ConfigureAwait(false);
-        return new JavaScriptProgram(image.Code, threads, snapshot, handles, ReadOnlyMemory<byte>.Empty, null, memory, isUnconditional: true);
+        return new JavaScriptProgram(
+            image.Code,
+            threads,
+            snapshot,
+            handles,
+            ReadOnlyMemory<byte>.Empty,
+            null,
+            memory,
+            isUnconditional: true
+        );
     }
 }

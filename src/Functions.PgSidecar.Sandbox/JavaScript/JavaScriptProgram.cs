@@ -1,11 +1,11 @@
 using Functions.PgSidecar.Sandbox.JavaScript.SourceMaps;
-using Functions.PgSidecar.Sandbox.Programs;
+using Functions.PgSidecar.Sandbox.Runs;
 using Functions.PgSidecar.Sandbox.Threads;
 using Functions.PgSidecar.Sandbox.Wasmtime;
 
 namespace Functions.PgSidecar.Sandbox.JavaScript;
 
-/// <summary>A JavaScript function ready to run: the memory of a guest in which the function's top level has run once.</summary>
+/// <summary>A JavaScript function that is ready to run: the memory of a guest after the function's top level has run once.</summary>
 public sealed class JavaScriptProgram : IProgram
 {
     private readonly Lock gate = new();
@@ -17,8 +17,15 @@ public sealed class JavaScriptProgram : IProgram
     private bool disposed;
 
     internal JavaScriptProgram(
-        Module code, SandboxThreads threads, GuestSnapshot snapshot, GuestHandles handles, ReadOnlyMemory<byte> info, SourceMap? map, MemoryBudget memory,
-        bool isUnconditional = false)
+        Module code,
+        SandboxThreads threads,
+        GuestSnapshot snapshot,
+        GuestHandles handles,
+        ReadOnlyMemory<byte> info,
+        SourceMap? map,
+        MemoryBudget memory,
+        bool isUnconditional = false
+    )
     {
         this.code = code;
         this.threads = threads;
@@ -31,18 +38,21 @@ public sealed class JavaScriptProgram : IProgram
         Map = map;
     }
 
-    /// <summary>What the prelude says of the module: JSON with <c>form</c>, <c>entry</c> and <c>handlers</c>.</summary>
+    /// <summary>The prelude's description of the module: JSON with <c>form</c>, <c>entry</c> and <c>handlers</c>.</summary>
     public ReadOnlyMemory<byte> Info { get; }
 
     /// <inheritdoc/>
     public long SnapshotBytes => Snapshot.Memory.ByteLength;
 
-    /// <summary>Instances that run or wait now.</summary>
+    /// <summary>Number of instances that run or wait now.</summary>
     public int Live => Volatile.Read(ref live);
 
     internal GuestHandles Handles { get; }
 
-    /// <summary>Where its code comes from, if its source said so.</summary>
+    /// <summary>How long its runs take until they first wait or end.</summary>
+    internal TurnLength FirstTurns { get; } = new();
+
+    /// <summary>The source map of its code, if the source has one.</summary>
     internal SourceMap? Map { get; }
 
     internal GuestSnapshot Snapshot { get; }
@@ -54,7 +64,7 @@ public sealed class JavaScriptProgram : IProgram
     /// <inheritdoc/>
     public void Trim() => Snapshot.Trim();
 
-    /// <summary>Frees the snapshot, once the present runs have ended; no others can begin.</summary>
+    /// <summary>Frees the snapshot as soon as the current runs have ended. No other run can begin.</summary>
     public void Dispose()
     {
         lock (gate)
@@ -68,7 +78,7 @@ public sealed class JavaScriptProgram : IProgram
         Snapshot.Dispose();
     }
 
-    /// <summary>A guest for one run; <see cref="Return"/> it.</summary>
+    /// <summary>Creates a guest for one run; give it to <see cref="Return"/> afterwards.</summary>
     /// <exception cref="MemoryLimitException">It begins with more memory than the limit.</exception>
     internal QuickJs Rent(long memoryBytes)
     {
@@ -93,7 +103,7 @@ public sealed class JavaScriptProgram : IProgram
         }
     }
 
-    /// <summary>Takes a guest back.</summary>
+    /// <summary>Disposes the guest of a run.</summary>
     internal void Return(QuickJs guest)
     {
         guest.Dispose();

@@ -1,18 +1,19 @@
 using System.Diagnostics.CodeAnalysis;
 using Functions.PgSidecar.Sandbox.JavaScript.Cryptography;
+using Functions.PgSidecar.Sandbox.Runs;
 
 namespace Functions.PgSidecar.Sandbox.JavaScript;
 
 /// <summary>
-/// The operations that a run has under way. Touched only by whoever owns the run at the moment: the thread of its turn, or the one who ends it
+/// The operations that a run has in progress. Used only by the run's current owner: the thread of its turn, or the thread that ends it
 /// while it waits.
 /// </summary>
 internal sealed class OperationTable(GuestRun run, IGuestHost host)
 {
-    /// <summary>Operations a guest may have under way; each holds memory of the host.</summary>
+    /// <summary>The most operations that a guest may have in progress; each takes memory of the host.</summary>
     private const int MaxOperations = 1_000;
 
-    /// <summary>What their arguments may take together: one string of the guest's can be the argument of a thousand operations.</summary>
+    /// <summary>The most bytes of all their arguments: one string of the guest can be the argument of a thousand operations.</summary>
     private const long MaxBytes = 64 << 20;
 
     private readonly Dictionary<int, GuestOperation> operations = new(4);
@@ -20,21 +21,21 @@ internal sealed class OperationTable(GuestRun run, IGuestHost host)
     private GuestTimers? timers;
     private long bytes;
 
-    /// <summary>Whether anything could still wake the guest up.</summary>
+    /// <summary>Whether no operation is in progress that could resume the guest.</summary>
     public bool IsEmpty => operations.Count == 0;
 
-    /// <summary>Begins what the guest asks for. Timers and cryptography are the sandbox's own; everything else is the host's.</summary>
+    /// <summary>Starts an operation. The sandbox serves timers and cryptography itself, the host everything else.</summary>
     public void Start(int id, string name, ReadOnlyMemory<byte> arguments, ReadOnlyMemory<byte> payload)
     {
         var size = arguments.Length + payload.Length;
         if (operations.Count >= MaxOperations)
         {
-            Refuse(id, name, $"More than {MaxOperations} operations are under way; await some of them first.");
+            Refuse(id, name, $"More than {MaxOperations} operations are in progress; await some of them first.");
             return;
         }
         if (bytes + size > MaxBytes)
         {
-            Refuse(id, name, $"The arguments of the operations under way take more than {MaxBytes >> 20} MB; await some of them first.");
+            Refuse(id, name, $"The arguments of the operations in progress take more than {MaxBytes >> 20} MB; await some of them first.");
             return;
         }
         var operation = new GuestOperation(run, id, name, arguments, payload);
@@ -49,11 +50,11 @@ internal sealed class OperationTable(GuestRun run, IGuestHost host)
             host.Start(operation);
     }
 
-    /// <summary>An operation has ended.</summary>
-    /// <returns>False where the guest had given it up before.</returns>
+    /// <summary>Removes an operation that has ended.</summary>
+    /// <returns>False if the guest had abandoned it.</returns>
     public bool Remove(int id) => TryTake(id, out _);
 
-    /// <summary>The guest gives an operation up.</summary>
+    /// <summary>Cancels an operation that the guest abandons.</summary>
     public void Cancel(int id)
     {
         if (!TryTake(id, out var operation))
@@ -63,7 +64,7 @@ internal sealed class OperationTable(GuestRun run, IGuestHost host)
             timers?.Remove(operation);
     }
 
-    /// <summary>The run is over.</summary>
+    /// <summary>Cancels all operations: the run is over.</summary>
     public void CancelAll()
     {
         foreach (var operation in operations.Values)
@@ -73,12 +74,12 @@ internal sealed class OperationTable(GuestRun run, IGuestHost host)
         bytes = 0;
     }
 
-    /// <summary>Rejects the guest's promise. A guest that goes on without looking at any of its rejections is stopped.</summary>
+    /// <summary>Rejects the guest's promise. A guest that keeps starting operations without awaiting any is stopped.</summary>
     private void Refuse(int id, string name, string why)
     {
         if (operations.Count >= 2 * MaxOperations)
             throw new GuestException(new GuestError("Error", why, Code: "PGFN4429"));
-        // Without the arguments: it is them that there is no room for.
+        // Without the arguments, for which there is no memory.
         var refused = new GuestOperation(run, id, name, default, default);
         if (operations.TryAdd(id, refused))
             refused.Fail("Error", why, "PGFN4429");

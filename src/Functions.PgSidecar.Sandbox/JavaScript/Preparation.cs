@@ -1,27 +1,29 @@
 using System.Buffers.Binary;
+using Functions.PgSidecar.Sandbox.Runs;
 using Functions.PgSidecar.Sandbox.Threads;
 
 namespace Functions.PgSidecar.Sandbox.JavaScript;
 
 /// <summary>
-/// Makes the guest that every compilation starts from: the engine initialised, its extensions linked, the prelude evaluated.
-/// Trusted code only: it runs without a deadline.
+/// Prepares the guest that every compilation starts from: initialises the engine and its extensions, and evaluates the prelude.
+/// It runs trusted code only, without a deadline.
 /// </summary>
 internal sealed class Preparation(GuestImage image, byte[] prelude) : ISandboxWork
 {
     private const long MemoryLimit = 64 << 20;
 
-    /// <summary>The order in which engine/build.mjs has linked them.</summary>
+    /// <summary>The order in which engine/build.mjs links them.</summary>
     private static readonly string[] Extensions = ["url", "encoding", "headers", "crypto", "structured-clone"];
 
-    /// <summary>JavaScript's own stack, in the guest's memory; beyond it a RangeError.</summary>
+    /// <summary>JavaScript's stack in the guest's memory, in bytes; an overflow is a RangeError.</summary>
     private const int JavaScriptStackBytes = 512 * 1024;
 
-    /// <summary>How much of the engine's context is searched for the state of Math.random.</summary>
+    /// <summary>How many bytes of the engine's context are searched for the state of Math.random.</summary>
     private const int ContextBytes = 2048;
 
-    private readonly TaskCompletionSource<(GuestSnapshot, GuestHandles)> completion =
-        new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource<(GuestSnapshot, GuestHandles)> completion = new(
+        TaskCreationOptions.RunContinuationsAsynchronously
+    );
 
     public Task<(GuestSnapshot Snapshot, GuestHandles Handles)> Completion => completion.Task;
 
@@ -37,7 +39,7 @@ internal sealed class Preparation(GuestImage image, byte[] prelude) : ISandboxWo
         }
     }
 
-    /// <summary>An engine that is initialised, with its extensions, and has evaluated nothing.</summary>
+    /// <summary>Initialises an engine and its extensions, without evaluating anything.</summary>
     public static QuickJs Initialize(GuestImage image, long memoryLimit)
     {
         var guest = new QuickJs(image.Base.Instantiate(image.Code, memoryLimit), default);
@@ -114,7 +116,7 @@ internal sealed class Preparation(GuestImage image, byte[] prelude) : ISandboxWo
         return state ^ (state >> 27);
     }
 
-    /// <summary>The prelude has nothing to ask of its host while it is evaluated.</summary>
+    /// <summary>The prelude must not call its host while it is evaluated.</summary>
     private sealed class NoCalls : IGuestCalls
     {
         public static readonly NoCalls Instance = new();
@@ -129,7 +131,7 @@ internal sealed class Preparation(GuestImage image, byte[] prelude) : ISandboxWo
 
         public void OnCancel(int id) => Refuse("cancel");
 
-        public void OnRespond(ReadOnlyMemory<byte> head, ReadOnlyMemory<byte> body) => Refuse("respond");
+        public void OnRespond(ReadOnlyMemory<byte> head, ReadOnlyMemory<byte> body, bool bodyFollows) => Refuse("respond");
 
         public void OnFail(GuestError failure) => Refuse(failure.Message);
 
@@ -137,6 +139,7 @@ internal sealed class Preparation(GuestImage image, byte[] prelude) : ISandboxWo
 
         public void OnLog(GuestLogLevel level, string message) => Refuse(message);
 
-        private static void Refuse(string what) => throw new InvalidOperationException($"The prelude called its host while it loaded: {what}");
+        private static void Refuse(string what) =>
+            throw new InvalidOperationException($"The prelude called its host while it loaded: {what}");
     }
 }

@@ -8,9 +8,9 @@ using Functions.PgSidecar.Sandbox.Wasmtime;
 namespace Functions.PgSidecar.Sandbox.JavaScript;
 
 /// <summary>
-/// A program as bytes: <c>"PGFP"</c>, version, the engine's id (64 ASCII digits), the SHA-256 of all that follows, seven addresses (int32, little
-/// endian), the lengths of the info and of the source map (0 for none), the two, then the stack
-/// pointer and the memory, Brotli-compressed.
+/// The stored form of a program: <c>"PGFP"</c>, version, the engine's id (64 ASCII digits), the SHA-256 of the rest, seven addresses
+/// (int32, little endian), the lengths of the info and of the source map (0 for none), the two, then the stack pointer and the memory,
+/// Brotli-compressed.
 /// </summary>
 internal static class ProgramFormat
 {
@@ -36,7 +36,15 @@ internal static class ProgramFormat
         var mapBytes = map is null ? default : map.Compressed.Span;
         int[] values =
         [
-            handles.Bind, handles.Invoke, handles.Complete, handles.Rejection, handles.Undefined, handles.Scratch, handles.RandomState, info.Length, mapBytes.Length,
+            handles.Bind,
+            handles.Invoke,
+            handles.Complete,
+            handles.Rejection,
+            handles.Undefined,
+            handles.Scratch,
+            handles.RandomState,
+            info.Length,
+            mapBytes.Length,
         ];
         for (var i = 0; i < values.Length; i++)
             BinaryPrimitives.WriteInt32LittleEndian(numbers[(i * sizeof(int))..], values[i]);
@@ -54,9 +62,11 @@ internal static class ProgramFormat
         return program;
     }
 
-    /// <exception cref="InvalidDataException">The bytes are no program, or one of another engine.</exception>
+    /// <exception cref="InvalidDataException">The bytes are no program, or were written by another engine.</exception>
     public static (GuestHandles Handles, byte[] Info, SourceMap? Map, GuestSnapshot Snapshot) Read(
-        ReadOnlyMemory<byte> program, string engineId)
+        ReadOnlyMemory<byte> program,
+        string engineId
+    )
     {
         var header = program.Span;
         if (header.Length < HeaderLength || !header.StartsWith(Magic) || header[4] != Version)
@@ -75,7 +85,9 @@ internal static class ProgramFormat
         var info = header.Slice(HeaderLength, infoLength).ToArray();
         var map = mapLength == 0 ? null : new SourceMap(header.Slice(HeaderLength + infoLength, mapLength).ToArray());
         using var compressed = new BrotliStream(
-            new MemoryStream(program[(HeaderLength + infoLength + mapLength)..].ToArray(), writable: false), CompressionMode.Decompress);
+            new MemoryStream(program[(HeaderLength + infoLength + mapLength)..].ToArray(), writable: false),
+            CompressionMode.Decompress
+        );
         var handles = new GuestHandles(values[0], values[1], values[2], values[3], values[4], values[5], values[6]);
         using var reader = new BinaryReader(compressed, Encoding.UTF8);
         try

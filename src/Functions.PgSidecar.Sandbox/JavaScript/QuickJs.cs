@@ -1,25 +1,26 @@
 using System.Buffers.Binary;
 using System.Text;
 using System.Text.Unicode;
+using Functions.PgSidecar.Sandbox.Runs;
 using Functions.PgSidecar.Sandbox.Wasmtime;
 
 namespace Functions.PgSidecar.Sandbox.JavaScript;
 
 /// <summary>
-/// An instance of the JavaScript engine: calls into it, moves strings and bytes in and out. Everything it reads from the guest
-/// may have been forged there; it is bounds-checked and copied before use.
+/// An instance of the JavaScript engine: calls its functions and copies strings and bytes in and out. The guest may have forged everything
+/// that is read from it, so it is bounds-checked and copied before use.
 /// </summary>
 internal sealed class QuickJs : IDisposable
 {
     private const int PromisePending = 0;
     private const int PromiseRejected = 2;
 
-    /// <summary>More than any hole, so that it lies behind all of them.</summary>
+    /// <summary>Larger than any hole, so that it lies behind all of them.</summary>
     private const int FreshBytes = 256 * 1024;
 
     private const int LargestHole = 8 * 1024;
 
-    /// <summary>A top level that has let go of much leaves room that its runs may need.</summary>
+    /// <summary>At most this much is filled: holes of a top level that has freed much memory remain for its runs.</summary>
     private const int MostFilled = 1 << 20;
 
     private const int HoleStep = 8;
@@ -43,15 +44,15 @@ internal sealed class QuickJs : IDisposable
     /// <summary>The engine's functions.</summary>
     public QuickJsExports Exports => js;
 
-    /// <summary>Where things are in its memory. Set while the guest is being prepared.</summary>
+    /// <summary>Addresses in its memory. Set while the guest is prepared.</summary>
     public GuestHandles Handles { get; set; }
 
-    /// <summary>Receives what the guest asks for; <see langword="null"/> while nothing runs.</summary>
+    /// <summary>Receives the guest's calls; <see langword="null"/> while nothing runs.</summary>
     public IGuestCalls? Calls { get; private set; }
 
     /// <summary>
-    /// Fills the holes that loading has left in the guest's heap, for good: what a run allocates then lies side by side on a few pages of its own
-    /// instead of one hole here and one there, each on a page that has to be copied for it.
+    /// Fills the holes that loading has left in the guest's heap, permanently. A run then allocates side by side on a few new pages, not in
+    /// holes on many pages, each of which would have to be copied on write.
     /// </summary>
     public void FillHoles()
     {
@@ -64,7 +65,7 @@ internal sealed class QuickJs : IDisposable
             int address;
             for (address = js.Malloc(size); address != 0 && address < top && left > 0; address = js.Malloc(size))
                 left -= size;
-            // The last one is beyond the holes.
+            // The last block is behind the holes.
             js.Free(address);
         }
         js.Free(top);
@@ -77,24 +78,23 @@ internal sealed class QuickJs : IDisposable
         Instance.HostState = this;
     }
 
-    /// <summary>The turn is over: until the next one nothing the guest could do has a receiver.</summary>
+    /// <summary>Ends the turn: until the next one the guest has no receiver for calls.</summary>
     public void Suspend() => Calls = null;
 
-    /// <summary>Gives Math.random a fresh state: the one in the snapshot is the same for everybody.</summary>
+    /// <summary>Seeds Math.random: the state in the snapshot is the same for every run.</summary>
     public void Reseed()
     {
         var state = Instance.Slice(Handles.RandomState, sizeof(ulong));
-        do
-            Entropy.Fill(state);
+        do Entropy.Fill(state);
         while (BinaryPrimitives.ReadUInt64LittleEndian(state) == 0);
     }
 
-    /// <summary>The state of Math.random, which each call changes.</summary>
+    /// <summary>The state of Math.random; each call changes it.</summary>
     public ulong RandomState => BinaryPrimitives.ReadUInt64LittleEndian(Instance.Slice(Handles.RandomState, sizeof(ulong)));
 
     public void Dispose() => Instance.Dispose();
 
-    /// <summary>Runs promise jobs until none is left, or until the run is over.</summary>
+    /// <summary>Runs promise jobs until none is left or the run is over.</summary>
     public void RunJobs()
     {
         while (js.IsJobPending() != 0 && Calls?.Finished == false)
@@ -104,8 +104,8 @@ internal sealed class QuickJs : IDisposable
         }
     }
 
-    /// <summary>Calls a function of the prelude with values, which are freed; its result is the caller's to free.</summary>
-    /// <exception cref="GuestException">It threw.</exception>
+    /// <summary>Calls a function of the prelude with values, which are freed. The caller frees its result.</summary>
+    /// <exception cref="GuestException">The function threw.</exception>
     public int Call(int function, ReadOnlySpan<int> arguments)
     {
         var slots = Instance.Slice(Handles.Scratch, GuestHandles.ResultOffset);
@@ -124,7 +124,7 @@ internal sealed class QuickJs : IDisposable
     /// <param name="source">UTF-8.</param>
     /// <param name="fileName">As it appears in stack traces.</param>
     /// <param name="module">An ES module (the result is a promise of its namespace) or a script (the completion value).</param>
-    /// <exception cref="GuestException">A syntax error, or it threw.</exception>
+    /// <exception cref="GuestException">The source has a syntax error or threw.</exception>
     public int Eval(ReadOnlySpan<byte> source, string fileName, bool module)
     {
         var code = Copy(source, terminate: true);
@@ -135,8 +135,8 @@ internal sealed class QuickJs : IDisposable
         return ThrowIfException(result);
     }
 
-    /// <summary>The value a promise has settled to.</summary>
-    /// <returns>False while it is pending.</returns>
+    /// <summary>Reads the value to which a promise has settled.</summary>
+    /// <returns>False if it is pending.</returns>
     /// <exception cref="GuestException">It was rejected.</exception>
     public bool TryGetSettled(int promise, out int value)
     {
@@ -150,7 +150,7 @@ internal sealed class QuickJs : IDisposable
         return true;
     }
 
-    /// <summary>A string value.</summary>
+    /// <summary>Creates a string.</summary>
     public int NewString(ReadOnlySpan<byte> utf8)
     {
         var address = Copy(utf8, terminate: false);
@@ -159,10 +159,10 @@ internal sealed class QuickJs : IDisposable
         return ThrowIfException(value);
     }
 
-    /// <summary>A Uint8Array, or undefined for no bytes.</summary>
+    /// <summary>Creates a Uint8Array; undefined for no bytes.</summary>
     public int NewBytes(ReadOnlySpan<byte> bytes) => bytes.IsEmpty ? Handles.Undefined : NewArray(bytes);
 
-    /// <summary>A Uint8Array.</summary>
+    /// <summary>Creates a Uint8Array.</summary>
     public int NewArray(ReadOnlySpan<byte> bytes)
     {
         var address = Copy(bytes, terminate: false);
@@ -171,10 +171,10 @@ internal sealed class QuickJs : IDisposable
         return ThrowIfException(value);
     }
 
-    /// <summary>A number value.</summary>
+    /// <summary>Creates a number.</summary>
     public int NewNumber(double number) => js.NewNumber(number);
 
-    /// <summary>Another reference to undefined, for the engine to free.</summary>
+    /// <summary>Creates another reference to undefined, which the engine frees.</summary>
     public int NewUndefined() => js.DupValue(Handles.Undefined);
 
     /// <summary>Frees a value.</summary>
@@ -184,12 +184,12 @@ internal sealed class QuickJs : IDisposable
             js.FreeValue(value);
     }
 
-    /// <summary>A value as a number; NaN for what is none.</summary>
+    /// <summary>Reads a value as a number; NaN if it is none.</summary>
     public double GetNumber(int value) => js.GetNumber(value);
 
-    /// <summary>A value as UTF-8; what is no string is converted as JavaScript does, which may run guest code.</summary>
+    /// <summary>Reads a value as UTF-8. Values that are no string are converted by JavaScript's rules, which may run guest code.</summary>
     /// <param name="value">The value.</param>
-    /// <param name="most">Bytes that are wanted at most.</param>
+    /// <param name="most">The most bytes to read.</param>
     public byte[] GetUtf8(int value, int most = int.MaxValue)
     {
         var length = Handles.Scratch + GuestHandles.ResultOffset;
@@ -198,14 +198,14 @@ internal sealed class QuickJs : IDisposable
             throw new GuestException(TakeException());
         var bytes = Instance.Slice(address, Math.Min(ReadInt32(length), most)).ToArray();
         js.FreeString(address);
-        // The engine writes lone surrogates as three bytes that are no UTF-8; everybody outside gets U+FFFD.
+        // The engine writes lone surrogates as three bytes of invalid UTF-8; the host replaces them by U+FFFD.
         return Utf8.IsValid(bytes) ? bytes : Encoding.UTF8.GetBytes(Encoding.UTF8.GetString(bytes));
     }
 
-    /// <summary>A value as text; see <see cref="GetUtf8"/>.</summary>
+    /// <summary>Reads a value as text; see <see cref="GetUtf8"/>.</summary>
     public string GetText(int value, int most = int.MaxValue) => Encoding.UTF8.GetString(GetUtf8(value, most));
 
-    /// <summary>The bytes of a Uint8Array, the UTF-8 of a string, nothing of undefined.</summary>
+    /// <summary>Reads the bytes of a Uint8Array or the UTF-8 of a string; empty for undefined.</summary>
     public byte[] GetBody(int value)
     {
         if (js.IsUndefined(value) != 0)
@@ -222,10 +222,10 @@ internal sealed class QuickJs : IDisposable
         return bytes;
     }
 
-    /// <summary>An argument of a host call: the value at an index of its argument vector.</summary>
+    /// <summary>Reads an argument of a host call: the value at an index of its argument vector.</summary>
     public int Argument(int vector, int index) => ReadInt32(vector + (index * sizeof(int)));
 
-    /// <summary>A member of an object.</summary>
+    /// <summary>Reads a member of an object.</summary>
     public int GetMember(int value, string name)
     {
         var address = Copy(Encoding.UTF8.GetBytes(name), terminate: true);
@@ -234,7 +234,7 @@ internal sealed class QuickJs : IDisposable
         return ThrowIfException(member);
     }
 
-    /// <summary>Sets a member of the global object; the value stays the caller's.</summary>
+    /// <summary>Sets a member of the global object; the caller still owns the value.</summary>
     public void SetGlobal(string name, int value)
     {
         var global = js.GetGlobal();
@@ -244,7 +244,7 @@ internal sealed class QuickJs : IDisposable
         js.FreeValue(global);
     }
 
-    /// <summary>A rejection that nobody handles, or one that somebody handles after all: the prelude keeps count. The values are freed.</summary>
+    /// <summary>Reports an unhandled rejection, or one that is handled late, to the prelude. The values are freed.</summary>
     public void TrackRejection(int promise, int reason, bool handled)
     {
         if (Calls?.TracksRejections == true)
@@ -255,8 +255,8 @@ internal sealed class QuickJs : IDisposable
             }
             catch (GuestException)
             {
-                // The engine reports from inside the guest's calls, and where the rejection is a stack overflow, taking note of it is one call too many.
-                // That error must reach the guest's own catch; only the note is lost.
+                // The engine reports from inside the guest's calls. If the rejection is a stack overflow, this report may overflow the
+                // stack itself. The error must reach the guest's own catch; only the report is lost.
             }
             return;
         }
@@ -264,10 +264,11 @@ internal sealed class QuickJs : IDisposable
         Release(reason);
     }
 
-    /// <summary>What an error value says of itself; runs guest code where the value has getters.</summary>
+    /// <summary>Reads the members of an error value; this runs guest code if the value has getters.</summary>
     /// <remarks>
-    /// What that code throws is not described in its turn. Where the guest's stack is used up, or where a getter throws an error with the same getter, that
-    /// would go on until the thread's stack is used up too, and a stack overflow that the function could have caught would end the run.
+    /// Errors that this code throws are not read in turn. If the guest's stack is used up, or if a getter throws an error with the same
+    /// getter, that would recurse until the thread's stack is used up too, and a stack overflow that the function could have caught would
+    /// end the run.
     /// </remarks>
     public GuestError Describe(int error)
     {
@@ -290,9 +291,8 @@ internal sealed class QuickJs : IDisposable
         }
     }
 
-    private static string Describe(GuestError error) => error.Stack is { Length: > 0 } stack
-        ? $"{error.Name}: {error.Message}\n{stack.TrimEnd()}"
-        : $"{error.Name}: {error.Message}";
+    private static string Describe(GuestError error) =>
+        error.Stack is { Length: > 0 } stack ? $"{error.Name}: {error.Message}\n{stack.TrimEnd()}" : $"{error.Name}: {error.Message}";
 
     private string? MemberText(int value, string name)
     {

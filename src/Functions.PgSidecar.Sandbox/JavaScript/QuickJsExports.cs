@@ -2,8 +2,10 @@ using Functions.PgSidecar.Sandbox.Wasmtime;
 
 namespace Functions.PgSidecar.Sandbox.JavaScript;
 
-/// <summary>The functions of quickjs.wasm that the host calls, found when they are first called. Names are the module's own, without <c>qjs_</c>.</summary>
-/// <remarks>A "value" is the address of a boxed JSValue in the guest's memory; whoever gets one frees it.</remarks>
+/// <summary>
+/// The functions of quickjs.wasm that the host calls, looked up at their first call. Names are those of the module without <c>qjs_</c>.
+/// </summary>
+/// <remarks>A "value" is the address of a boxed JSValue in the guest's memory; the receiver frees it.</remarks>
 internal sealed class QuickJsExports(Instance instance)
 {
     private static readonly string[] Names =
@@ -108,7 +110,7 @@ internal sealed class QuickJsExports(Instance instance)
     /// <summary>(value, address of offset, of length, of element size) -> value of the ArrayBuffer.</summary>
     public int GetTypedArrayBuffer(int first, int second, int third, int fourth) => Invoke(28, first, second, third, fourth).I32;
 
-    /// <summary>(value, address of a length) -> address of the bytes, 0 where the value is no ArrayBuffer.</summary>
+    /// <summary>(value, address of a length) -> address of the bytes; 0 if the value is no ArrayBuffer.</summary>
     public int GetArrayBuffer(int first, int second) => Invoke(29, first, second).I32;
 
     /// <summary>0 pending, 1 fulfilled, 2 rejected.</summary>
@@ -118,7 +120,7 @@ internal sealed class QuickJsExports(Instance instance)
 
     public int IsJobPending() => Invoke(32).I32;
 
-    /// <summary>Negative when the job threw.</summary>
+    /// <summary>Negative if the job threw.</summary>
     public int ExecutePendingJob() => Invoke(33).I32;
 
     /// <summary>Initialises an extension.</summary>

@@ -1,23 +1,19 @@
 using System.Diagnostics;
 using Functions.PgSidecar.Sandbox.JavaScript.SourceMaps;
-
-using Functions.PgSidecar.Sandbox.Programs;
+using Functions.PgSidecar.Sandbox.Runs;
 
 namespace Functions.PgSidecar.Sandbox.JavaScript;
 
-/// <summary>What a run's guest says to its host, and what has come of it so far: operations under way, and a verdict at the end.</summary>
-internal sealed class RunCalls(GuestRun run, IGuestHost host, SourceMap? map) : IGuestCalls
+/// <summary>Handles the calls of a run's guest: keeps its operations and its outcome.</summary>
+internal sealed class RunCalls(GuestRun run, IGuestHost host, SourceMap? map, RunVerdict verdict) : IGuestCalls
 {
     private readonly long begunAt = Stopwatch.GetTimestamp();
 
-    /// <summary>What the guest has asked for and not got yet.</summary>
+    /// <summary>The operations in progress.</summary>
     public OperationTable Operations { get; } = new(run, host);
 
-    /// <summary>What becomes of the run.</summary>
-    public RunVerdict Verdict { get; } = new();
-
     /// <inheritdoc/>
-    public bool Finished => Verdict.Outcome is not null;
+    public bool Finished => verdict.Outcome is not null;
 
     /// <inheritdoc/>
     public bool TracksRejections => true;
@@ -33,21 +29,21 @@ internal sealed class RunCalls(GuestRun run, IGuestHost host, SourceMap? map) : 
     public void OnCancel(int id) => Operations.Cancel(id);
 
     /// <inheritdoc/>
-    public void OnRespond(ReadOnlyMemory<byte> head, ReadOnlyMemory<byte> body)
+    public void OnRespond(ReadOnlyMemory<byte> head, ReadOnlyMemory<byte> body, bool bodyFollows)
     {
-        if (Verdict.TryAnswer())
-            host.Respond(head, body);
+        if (verdict.TryAnswer())
+            host.Respond(head, body, bodyFollows);
     }
 
     /// <inheritdoc/>
-    public void OnFail(GuestError failure) => Verdict.Failed(Translate(failure));
+    public void OnFail(GuestError failure) => verdict.Failed(Translate(failure));
 
     /// <inheritdoc/>
-    public void OnDone(GuestError? background) => Verdict.Done(background is null ? null : Translate(background));
+    public void OnDone(GuestError? background) => verdict.Done(background is null ? null : Translate(background));
 
     /// <inheritdoc/>
     public void OnLog(GuestLogLevel level, string message) => host.Log(level, map is null ? message : map.Translate(message));
 
-    /// <summary>An error whose stack names the author's own files, where a source map knows them.</summary>
+    /// <summary>Translates an error's stack to the author's own files by the source map.</summary>
     public GuestError Translate(GuestError error) => map is null ? error : error with { Stack = map.Translate(error.Stack) };
 }

@@ -1,4 +1,5 @@
-using Functions.PgSidecar.Sandbox.Runtime;
+using Functions.PgSidecar.Sandbox.Modules.Compilation;
+using Functions.PgSidecar.Sandbox.Runs;
 using Functions.PgSidecar.Sandbox.Wasmtime;
 
 namespace Functions.PgSidecar.Sandbox.Modules;
@@ -7,8 +8,8 @@ namespace Functions.PgSidecar.Sandbox.Modules;
 internal readonly record struct GlobalValue(ValueKind Kind, ulong Low, ulong High);
 
 /// <summary>
-/// The state that every invocation of a module begins with: what its memories hold, and the values of its globals after its start. Of a module whose state
-/// can't be written down it is the state before its start, which is then part of each invocation.
+/// The state that every invocation of a module begins with: the contents of its memories and the values of its globals after its start. If
+/// the state of a module can't be stored, it is the state before the start, and each invocation starts the module.
 /// </summary>
 internal sealed class ModuleState : IDisposable
 {
@@ -21,46 +22,55 @@ internal sealed class ModuleState : IDisposable
 
     public MemorySlots[] Memories { get; }
 
-    /// <summary>Of the plan's globals, in their order; empty where the module has not been started.</summary>
+    /// <summary>The values of the plan's globals, in their order; empty if the module has not been started.</summary>
     public GlobalValue[] Globals { get; }
 
     /// <summary>Whether each invocation starts the module.</summary>
     public bool StartsEachTime { get; }
 
-    /// <summary>What its memories take, in bytes.</summary>
+    /// <summary>The size of its memories, in bytes.</summary>
     public long ByteLength => Memories.Sum(static memory => memory.Image.ByteLength);
 
-    /// <summary>The state in which a module is instantiated: its data in its memories.</summary>
-    /// <exception cref="WasmTrapException">A segment lies outside of its memory.</exception>
+    /// <summary>The state before the start: the memories hold the module's data segments.</summary>
+    /// <exception cref="WasmTrapException">A data segment lies outside of its memory.</exception>
     /// <exception cref="MemoryLimitException">Its memories are larger than the limit.</exception>
     public static ModuleState Initial(CompilationResult module, long memoryLimit, bool startsEachTime)
     {
         var bytes = module.Plan.MemoryBytes.Sum();
         if (bytes > memoryLimit)
-            throw new MemoryLimitException($"The module needs {bytes / LinearMemory.PageBytes} pages of memory; the limit is {memoryLimit / LinearMemory.PageBytes}.");
-        return Create(module.Plan.MemoryBytes.Length, [], startsEachTime, memory => MemoryImage.Create(module.Plan.MemoryBytes[memory], pages =>
         {
-            foreach (var segment in module.Data.Where(segment => segment.Memory == memory))
+            var (needed, allowed) = (bytes / LinearMemory.PageBytes, memoryLimit / LinearMemory.PageBytes);
+            throw new MemoryLimitException($"The module needs {needed} pages of memory; the limit is {allowed}.");
+        }
+        return Create(module.Plan.MemoryBytes.Length, [], startsEachTime, Image);
+
+        MemoryImage Image(int memory) => MemoryImage.Create(module.Plan.MemoryBytes[memory], pages =>
             {
-                if (segment.Address > (ulong)(module.Plan.MemoryBytes[memory] - segment.Bytes.Length) || segment.Bytes.Length > module.Plan.MemoryBytes[memory])
-                    throw new WasmTrapException(TrapKind.OutOfBoundsMemory);
-                segment.Bytes.Span.CopyTo(pages.At((long)segment.Address, segment.Bytes.Length));
-            }
-        }));
+                foreach (var segment in module.Data.Where(segment => segment.Memory == memory))
+                {
+                    var length = module.Plan.MemoryBytes[memory];
+                    if (segment.Address > (ulong)(length - segment.Bytes.Length) || segment.Bytes.Length > length)
+                        throw new WasmTrapException(TrapKind.OutOfBoundsMemory);
+                    segment.Bytes.Span.CopyTo(pages.At((long)segment.Address, segment.Bytes.Length));
+                }
+            });
     }
 
-    /// <summary>The state of an instance that has been started and does not run.</summary>
+    /// <summary>The state of an instance that has been started and is not running.</summary>
     public static ModuleState Of(Instance instance, ModulePlan plan)
     {
-        GlobalValue[] globals = [.. plan.Globals.Select(global =>
-        {
-            var (kind, low, high) = instance.GetGlobal(ModuleRewriter.GlobalExport(global));
-            return new GlobalValue(kind, low, high);
-        })];
+        GlobalValue[] globals =
+        [
+            .. plan.Globals.Select(global =>
+            {
+                var (kind, low, high) = instance.GetGlobal(ModuleRewriter.GlobalExport(global));
+                return new GlobalValue(kind, low, high);
+            }),
+        ];
         return Create(plan.MemoryBytes.Length, globals, startsEachTime: false, memory => MemoryImage.Of(instance.Memory(memory)));
     }
 
-    /// <exception cref="InvalidDataException">It is no state of this plan.</exception>
+    /// <exception cref="InvalidDataException">The bytes are no state of this plan.</exception>
     public static ModuleState Read(BinaryReader reader, ModulePlan plan)
     {
         const long MostBytes = 4L << 30;
@@ -86,7 +96,7 @@ internal sealed class ModuleState : IDisposable
     }
 
     /// <summary>A new instance in this state.</summary>
-    /// <exception cref="MemoryLimitException">It begins with more memory than its limit.</exception>
+    /// <exception cref="MemoryLimitException">It begins with more memory than the limit.</exception>
     public Instance Instantiate(Module module, ModulePlan plan, long memoryLimit)
     {
         var instance = new Instance(module, Memories, memoryLimit);
@@ -95,7 +105,10 @@ internal sealed class ModuleState : IDisposable
             if (plan.MainMemory >= 0)
                 instance.UseMemory(plan.MainMemory);
             for (var index = 0; index < Globals.Length; index++)
-                instance.SetGlobal(ModuleRewriter.GlobalExport(plan.Globals[index]), Globals[index].Kind, Globals[index].Low, Globals[index].High);
+            {
+                var (kind, low, high) = Globals[index];
+                instance.SetGlobal(ModuleRewriter.GlobalExport(plan.Globals[index]), kind, low, high);
+            }
             return instance;
         }
         catch
@@ -104,6 +117,9 @@ internal sealed class ModuleState : IDisposable
             throw;
         }
     }
+
+    /// <summary>Counts idle memory in a budget, and lets the budget free it.</summary>
+    public void ShareWith(MemoryBudget all) => Array.ForEach(Memories, memory => memory.ShareWith(all));
 
     /// <summary>Gives back idle memory.</summary>
     public void Trim() => Array.ForEach(Memories, static memory => memory.Trim());

@@ -4,12 +4,13 @@ using System.Runtime.InteropServices;
 namespace Functions.PgSidecar.Sandbox.Threads;
 
 /// <summary>
-/// One thread that runs guest code. Its stack is large and of known size, because a .NET stack overflow kills the process: Wasmtime stops guests that use
-/// more than <see cref="Wasmtime.Engine.StackBytes"/> of it.
+/// One thread that runs guest code. Its stack is large and of known size, because a .NET stack overflow kills the process: Wasmtime stops
+/// guests that use more than <see cref="Wasmtime.Engine.StackBytes"/> of it. It belongs to <see cref="SandboxThreads"/>, or during one turn
+/// to <see cref="CallingThreads"/>.
 /// </summary>
 internal sealed partial class SandboxThread
 {
-    /// <summary>Stack reserved for each sandbox thread.</summary>
+    /// <summary>Stack reserved for each sandbox thread, in bytes.</summary>
     public const int StackBytes = 32 * 1024 * 1024;
 
     private readonly Lock gate = new();
@@ -18,11 +19,12 @@ internal sealed partial class SandboxThread
     private long cpuDeadlineNanoseconds;
     private int cpuClock;
     private bool hasCpuClock;
+    private long cpuAtBegin;
     private volatile bool isWorking;
 
     /// <summary>
-    /// Whether it has a turn in hand, from before that leaves the queue until it is over: before its guest code is announced there is a body to read and
-    /// code to load, and a watchdog that went to sleep meanwhile would never hear of it.
+    /// Whether it has a turn, from before the turn leaves the queue until the turn is over. Before a turn calls <see cref="Enter"/> it may
+    /// read a body and load code; a watchdog that paused meanwhile would never notice the turn.
     /// </summary>
     public bool IsWorking
     {
@@ -30,16 +32,25 @@ internal sealed partial class SandboxThread
         set => isWorking = value;
     }
 
-    /// <summary>CPU time this thread has used so far, in nanoseconds. To be called on the thread itself.</summary>
-    public static long CpuNanoseconds() => ReadClock(ThreadCpuClock);
+    /// <summary>CPU time that the current thread has used so far, in nanoseconds.</summary>
+    public static long CpuNanoseconds() => OperatingSystem.IsWindows() ? WindowsThreadTime.Nanoseconds() : ReadClock(ThreadCpuClock);
 
-    /// <summary>Must be called on the thread before its first turn: finds the thread's CPU clock for the watchdog.</summary>
-    public void Attach() => hasCpuClock = PthreadGetCpuClockId(PthreadSelf(), out cpuClock) == 0;
+    /// <summary>Finds the CPU clock of the current thread for the watchdog. Call it on the thread before its first turn.</summary>
+    /// <remarks>Only on Linux can other threads read that clock. Elsewhere the CPU limit is checked between turns, and the time limit ends
+    /// longer turns.</remarks>
+    public void Attach() =>
+        hasCpuClock = hasCpuClock || (OperatingSystem.IsLinux() && PthreadGetCpuClockId(PthreadSelf(), out cpuClock) == 0);
+
+    /// <summary>Call it on the thread when its turn begins, for <see cref="TurnNanoseconds"/>.</summary>
+    public void BeginTurn() => Volatile.Write(ref cpuAtBegin, CpuNanoseconds());
+
+    /// <summary>Processor time of the running turn in nanoseconds; 0 if unknown. Safe from any thread.</summary>
+    public long TurnNanoseconds() => hasCpuClock ? ReadClock(cpuClock) - Volatile.Read(ref cpuAtBegin) : 0;
 
     /// <summary>Announces that guest code is about to run, so that the watchdog can stop it.</summary>
     /// <param name="guest">What to interrupt.</param>
     /// <param name="deadlineTimestamp">A <see cref="Stopwatch"/> timestamp.</param>
-    /// <param name="cpuBudgetNanoseconds">CPU time the guest may still use, or <see cref="long.MaxValue"/>.</param>
+    /// <param name="cpuBudgetNanoseconds">CPU time that the guest may still use, or <see cref="long.MaxValue"/>.</param>
     public void Enter(IInterruptible guest, long deadlineTimestamp, long cpuBudgetNanoseconds)
     {
         var now = cpuBudgetNanoseconds == long.MaxValue ? 0 : CpuNanoseconds();
@@ -51,7 +62,7 @@ internal sealed partial class SandboxThread
         }
     }
 
-    /// <summary>Takes processor time that the host has used for the guest meanwhile from what the guest may still use.</summary>
+    /// <summary>Subtracts processor time that the host has used for the guest from what the guest may still use.</summary>
     public void Spend(IInterruptible guest, long nanoseconds)
     {
         lock (gate)
@@ -62,8 +73,8 @@ internal sealed partial class SandboxThread
     }
 
     /// <summary>
-    /// Announces that guest code has stopped. When this returns, the watchdog will not touch the guest any more:
-    /// its instance may be reset and lent to another invocation.
+    /// Announces that guest code has stopped. After it returns the watchdog never touches the guest:
+    /// the instance may be reset and used for another invocation.
     /// </summary>
     public void Leave()
     {
@@ -71,7 +82,7 @@ internal sealed partial class SandboxThread
             current = null;
     }
 
-    /// <summary>Called by the watchdog: interrupts the guest when it is past its deadline or its CPU budget.</summary>
+    /// <summary>Called by the watchdog: interrupts the guest if it is past its deadline or its CPU budget.</summary>
     public void Check(long now)
     {
         lock (gate)
@@ -85,7 +96,7 @@ internal sealed partial class SandboxThread
         }
     }
 
-    private const int ThreadCpuClock = 3; // CLOCK_THREAD_CPUTIME_ID
+    private static readonly int ThreadCpuClock = OperatingSystem.IsMacOS() ? 16 : 3; // CLOCK_THREAD_CPUTIME_ID
 
     private static long ReadClock(int clock) =>
         ClockGetTime(clock, out var time) == 0 ? (time.Seconds * 1_000_000_000L) + time.Nanoseconds : 0;
@@ -117,13 +128,13 @@ internal enum InterruptReason
     /// <summary>The CPU budget is used up.</summary>
     CpuLimit = 2,
 
-    /// <summary>Nobody wants the result any more.</summary>
+    /// <summary>The caller no longer wants the result.</summary>
     Cancelled = 3,
 }
 
 /// <summary>Guest code that can be stopped from another thread.</summary>
 internal interface IInterruptible
 {
-    /// <summary>Makes the guest trap at its next check. Safe from any thread; the first reason is kept.</summary>
+    /// <summary>Makes the guest trap at its next check. Safe from any thread. The first reason is kept.</summary>
     void Interrupt(InterruptReason reason);
 }

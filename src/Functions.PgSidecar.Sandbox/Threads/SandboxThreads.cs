@@ -3,34 +3,39 @@ using System.Diagnostics;
 namespace Functions.PgSidecar.Sandbox.Threads;
 
 /// <summary>
-/// The threads that guest code runs on. As many as there are processors while turns are short; when every thread is held by
-/// a long computation and work waits, more are started, up to a limit, so that one function's loop never starves its neighbours.
+/// The threads that run guest code: one per processor while turns are short. When every thread runs a long computation and work waits, more
+/// are started, up to a limit, so that a loop in one function never starves the others.
 /// </summary>
 internal sealed class SandboxThreads : IDisposable
 {
-    /// <summary>How long work may wait for a thread before another thread is started.</summary>
-    private static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(10);
+    /// <summary>A turn is long after this time: then work that waits gets another thread.</summary>
+    private static readonly TimeSpan LongTurn = TimeSpan.FromMilliseconds(10);
 
     /// <summary>How long a surplus thread waits for work before it ends.</summary>
-    private static readonly TimeSpan Idle = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan IdleTimeout = TimeSpan.FromSeconds(15);
 
-    /// <summary>How often running guests are checked: the accuracy of deadlines.</summary>
+    /// <summary>How often running guests are checked: deadlines are this accurate.</summary>
     private static readonly TimeSpan Tick = TimeSpan.FromMilliseconds(5);
 
     private readonly Lock gate = new();
     private readonly Queue<(ISandboxWork Work, long Since)> queue = new();
     private readonly List<SandboxThread> threads = [];
+    private readonly CallingThreads callers;
     private readonly SemaphoreSlim available = new(0);
     private readonly ManualResetEventSlim busy = new(false);
     private readonly ManualResetEventSlim stopping = new(false);
     private readonly int minimum;
     private readonly int maximum;
-    private bool stopped;
+    private int turns;
+    private volatile bool stopped;
 
-    /// <param name="minimum">Threads kept while idle; 0 means one a processor.</param>
-    /// <param name="maximum">The most threads; 0 means 64 a processor, at most 512.</param>
-    public SandboxThreads(int minimum = 0, int maximum = 0)
+    /// <param name="minimum">Threads kept while idle; 0 means one per processor.</param>
+    /// <param name="maximum">The most threads; 0 means 64 per processor, at most 512.</param>
+    /// <param name="resizePool">Adds a number of threads to the thread pool, or removes them if it is negative; by default by its
+    /// minimum.</param>
+    public SandboxThreads(int minimum = 0, int maximum = 0, Action<int>? resizePool = null)
     {
+        callers = new CallingThreads(resizePool ?? ResizePool);
         this.minimum = minimum > 0 ? minimum : Environment.ProcessorCount;
         this.maximum = Math.Max(this.minimum, maximum > 0 ? maximum : Math.Min(512, 64 * Environment.ProcessorCount));
         lock (gate)
@@ -38,10 +43,15 @@ internal sealed class SandboxThreads : IDisposable
             for (var i = 0; i < this.minimum; i++)
                 StartThread();
         }
-        new Thread(Watch) { IsBackground = true, Name = "sandbox watchdog", Priority = ThreadPriority.AboveNormal }.Start();
+        new Thread(Watch)
+        {
+            IsBackground = true,
+            Name = "sandbox watchdog",
+            Priority = ThreadPriority.AboveNormal,
+        }.Start();
     }
 
-    /// <summary>Threads alive now.</summary>
+    /// <summary>Number of threads now.</summary>
     public int Count
     {
         get
@@ -51,7 +61,7 @@ internal sealed class SandboxThreads : IDisposable
         }
     }
 
-    /// <summary>Turns that wait for a thread now.</summary>
+    /// <summary>Number of turns that wait for a thread now.</summary>
     public int Waiting
     {
         get
@@ -61,11 +71,11 @@ internal sealed class SandboxThreads : IDisposable
         }
     }
 
-    /// <summary>Hands over a turn. Turns start in the order they were handed over.</summary>
+    /// <summary>Posts a turn. Turns start in the order in which they were posted.</summary>
     public void Post(ISandboxWork work) => ObjectDisposedException.ThrowIf(!TryPost(work), this);
 
-    /// <summary>As <see cref="Post"/>.</summary>
-    /// <returns>False where the threads have ended.</returns>
+    /// <summary>Posts a turn, like <see cref="Post"/>.</summary>
+    /// <returns>False if the threads have been stopped.</returns>
     public bool TryPost(ISandboxWork work)
     {
         lock (gate)
@@ -74,13 +84,33 @@ internal sealed class SandboxThreads : IDisposable
                 return false;
             queue.Enqueue((work, Stopwatch.GetTimestamp()));
         }
+        Interlocked.Increment(ref turns);
         available.Release();
         if (!busy.IsSet)
             busy.Set();
         return true;
     }
 
-    /// <summary>Lets the threads end after the turns that run now. Work that waits is not run.</summary>
+    /// <summary>
+    /// Runs a turn on the current thread and returns when it is over. For turns that are likely to be short, of a caller that would only
+    /// wait.
+    /// </summary>
+    /// <returns>False if the thread can't run it, or if so many turns are running that dedicated threads are cheaper. Post it by
+    /// <see cref="TryPost"/> then.</returns>
+    public bool TryExecuteHere(ISandboxWork work)
+    {
+        if (stopped || Volatile.Read(ref turns) >= callers.Places)
+            return false;
+        var place = callers.TryEnter();
+        if (place < 0)
+            return false;
+        if (!busy.IsSet)
+            busy.Set();
+        callers.Execute(place, work);
+        return true;
+    }
+
+    /// <summary>Ends the threads after the turns that run now. Turns that wait never run.</summary>
     public void Dispose()
     {
         int count;
@@ -108,7 +138,7 @@ internal sealed class SandboxThreads : IDisposable
         thread.Attach();
         while (true)
         {
-            if (!available.Wait(Idle) && Retire(thread))
+            if (!available.Wait(IdleTimeout) && Retire(thread))
                 return;
             (ISandboxWork Work, long Since) item;
             lock (gate)
@@ -121,6 +151,7 @@ internal sealed class SandboxThreads : IDisposable
             }
             item.Work.Execute(thread);
             thread.IsWorking = false;
+            Interlocked.Decrement(ref turns);
         }
     }
 
@@ -144,20 +175,22 @@ internal sealed class SandboxThreads : IDisposable
             do
             {
                 if (stopping.Wait(Tick))
+                {
+                    callers.Replace(0);
                     return;
-            }
-            while (CheckAll());
+                }
+            } while (CheckAll());
         }
     }
 
-    /// <summary>One look at every thread; starts another one where work has waited too long.</summary>
-    /// <returns>Whether there is a reason to look again.</returns>
+    /// <summary>Checks every thread, and starts another one if work has waited too long.</summary>
+    /// <returns>Whether to check again.</returns>
     private bool CheckAll()
     {
         var now = Stopwatch.GetTimestamp();
         lock (gate)
         {
-            var running = false;
+            var running = callers.Check(now, LongTurn);
             foreach (var thread in threads)
             {
                 thread.Check(now);
@@ -166,10 +199,16 @@ internal sealed class SandboxThreads : IDisposable
             if (queue.TryPeek(out var oldest))
             {
                 running = true;
-                if (threads.Count < maximum && Stopwatch.GetElapsedTime(oldest.Since, now) > Patience)
+                if (threads.Count < maximum && Stopwatch.GetElapsedTime(oldest.Since, now) > LongTurn)
                     StartThread();
             }
             return running;
         }
+    }
+
+    private static void ResizePool(int change)
+    {
+        ThreadPool.GetMinThreads(out var workers, out var ports);
+        ThreadPool.SetMinThreads(workers + change, ports);
     }
 }

@@ -1,48 +1,50 @@
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text.RegularExpressions;
+using Functions.PgSidecar.Sandbox.Modules.Compilation;
 
 namespace Functions.PgSidecar.Sandbox.Wasmtime;
 
-/// <summary>What an engine is for.</summary>
+/// <summary>The purpose of an engine.</summary>
 internal enum EngineKind
 {
-    /// <summary>Modules that people deploy.</summary>
+    /// <summary>Runs deployed modules.</summary>
     Modules,
 
-    /// <summary>Those whose instructions are counted.</summary>
+    /// <summary>Runs deployed modules whose instructions are counted.</summary>
     CountingModules,
 
-    /// <summary>The JavaScript engine, which brings its own checks for interrupts: see <see cref="InterruptWord"/>.</summary>
+    /// <summary>Runs the JavaScript engine, which has its own checks for interrupts: see <see cref="InterruptWord"/>.</summary>
     JavaScript,
 }
 
-/// <summary>Wasmtime with the settings of the sandbox. One of each kind a process; never freed before it ends.</summary>
+/// <summary>A Wasmtime engine with the settings of the sandbox. One of each kind per process, never freed.</summary>
 /// <remarks>
-/// Code of modules looks at the epoch at the head of each function and loop. Nothing ticks: whoever wants to stop a guest marks its instance and calls
-/// <see cref="IncrementEpoch"/>, whereupon every guest that runs asks its own instance whether it is meant.
+/// Code of modules checks the epoch at the head of each function and loop. The epoch does not advance by itself: to stop a guest, mark its
+/// instance and call <see cref="IncrementEpoch"/>. Then every running guest checks whether its own instance is marked.
 /// </remarks>
 internal sealed unsafe partial class Engine
 {
     /// <summary>
-    /// Stack that guest code may use, of the <see cref="Threads.SandboxThread.StackBytes"/> of its thread. The rest is for the host functions that it calls
-    /// at the deepest point, and for the runtime. QuickJS has a limit of its own, which is an error that JavaScript can catch; it comes first when there is
-    /// as much as this even for the parser, whose functions use little of the engine's own stack.
+    /// Bytes of stack that guest code may use, of the <see cref="Threads.SandboxThread.StackBytes"/> of its thread. The rest is for the
+    /// host functions that it calls at the deepest point, and for the runtime. QuickJS has its own limit, whose error JavaScript can catch.
+    /// This limit is large enough that the one of QuickJS comes first, even in the parser, whose functions use little of the engine's own
+    /// stack.
     /// </summary>
     public const int StackBytes = 24 << 20;
 
-    /// <summary>Address space of a memory: what 32 bits reach, so that code needs no comparison of addresses.</summary>
+    /// <summary>Reserved address space of a memory: all that 32 bits can address, so that code needs no bounds checks.</summary>
     private const ulong ReservationBytes = 4UL << 30;
 
-    /// <summary>Behind that: an access with a constant offset of less needs none either.</summary>
+    /// <summary>The guard region behind it: accesses with a smaller constant offset need no bounds checks either.</summary>
     private const ulong GuardBytes = 64UL << 20;
 
-    /// <summary>A module of nothing.</summary>
+    /// <summary>An empty module.</summary>
     private static ReadOnlySpan<byte> EmptyModule => [0x00, 0x61, 0x73, 0x6D, 1, 0, 0, 0];
 
     private readonly nint handle;
 
-    /// <param name="kind">What it is for.</param>
+    /// <param name="kind">Its purpose.</param>
     public Engine(EngineKind kind)
     {
         Kind = kind;
@@ -54,7 +56,7 @@ internal sealed unsafe partial class Engine
         Native.wasmtime_config_memory_reservation_set(config, ReservationBytes);
         Native.wasmtime_config_memory_guard_size_set(config, GuardBytes);
         Native.wasmtime_config_memory_may_move_set(config, false);
-        // Memories begin as the host says: see MemoryCreator.
+        // MemoryCreator initialises memories.
         Native.wasmtime_config_memory_init_cow_set(config, false);
         Native.wasmtime_config_concurrency_support_set(config, false);
         SetFeatures(config, kind);
@@ -66,25 +68,26 @@ internal sealed unsafe partial class Engine
         Id = Convert.ToHexStringLower(SHA256.HashData(Compile(EmptyModule)));
     }
 
-    /// <summary>What it is for.</summary>
+    /// <summary>Its purpose.</summary>
     public EngineKind Kind { get; }
 
     /// <summary>Whether code counts the instructions that it executes.</summary>
     public bool CountsFuel => Kind == EngineKind.CountingModules;
 
     /// <summary>
-    /// 64 hex digits that stand for Wasmtime's version, its settings and the processor's abilities: compiled code moves only between engines with equal
-    /// ids. It is the hash of a compiled empty module, in whose header Wasmtime writes all that it compares when it loads one.
+    /// 64 hex digits that identify Wasmtime's version, its settings and the processor's features: only engines with equal ids can exchange
+    /// compiled code. It is the hash of a compiled empty module, in whose header Wasmtime writes everything that it compares on loading.
     /// </summary>
     public string Id { get; }
 
     internal nint Handle => handle;
 
-    /// <summary>Makes every guest that runs look whether it is to stop.</summary>
+    /// <summary>Makes every running guest check whether it must stop.</summary>
     public void IncrementEpoch() => Native.wasmtime_engine_increment_epoch(handle);
 
-    /// <summary>Checks a module.</summary>
-    /// <exception cref="ModuleException">It is not valid, or needs what the sandbox does not have; the message tells the byte.</exception>
+    /// <summary>Validates a module.</summary>
+    /// <exception cref="ModuleException">It is invalid, or needs a feature that the sandbox does not have; the message names the
+    /// byte.</exception>
     public void Validate(ReadOnlySpan<byte> module)
     {
         fixed (byte* bytes = module)
@@ -94,8 +97,11 @@ internal sealed unsafe partial class Engine
         }
     }
 
-    /// <summary>Compiles a module to machine code that <see cref="Module.Load"/> takes. It has no limit of time or memory: see <see cref="Modules.CompilerProcess"/>.</summary>
-    /// <exception cref="ModuleException">It is not valid, or can't be compiled.</exception>
+    /// <summary>
+    /// Compiles a module to machine code for <see cref="Module.Load"/>. It has no limits of time or memory: see
+    /// <see cref="CompilerProcess"/>.
+    /// </summary>
+    /// <exception cref="ModuleException">It is invalid, or can't be compiled.</exception>
     public byte[] Compile(ReadOnlySpan<byte> module)
     {
         nint compiled;
@@ -109,14 +115,17 @@ internal sealed unsafe partial class Engine
         return failure == 0 ? Native.TakeBytes(serialized) : throw new ModuleException(Native.TakeError(failure));
     }
 
-    /// <summary>Offsets as plain numbers.</summary>
-    private static string InBytes(string message) => Offset().Replace(message, static match =>
-        $"(at byte {int.Parse(match.Groups["offset"].ValueSpan, NumberStyles.HexNumber, CultureInfo.InvariantCulture)})");
+    /// <summary>Writes offsets as decimal numbers.</summary>
+    private static string InBytes(string message) =>
+        Offset()
+            .Replace(message, static match =>
+                $"(at byte {int.Parse(match.Groups["offset"].ValueSpan, NumberStyles.HexNumber, CultureInfo.InvariantCulture)})"
+            );
 
     [GeneratedRegex(@"\(at offset 0x(?<offset>[0-9a-f]{1,8})\)")]
     private static partial Regex Offset();
 
-    /// <summary>WebAssembly 3, but for what is not deterministic (threads, relaxed vectors) and what is no standard yet.</summary>
+    /// <summary>WebAssembly 3 without nondeterministic features (threads, relaxed vectors) and proposals.</summary>
     private static void SetFeatures(nint config, EngineKind kind)
     {
         Native.wasmtime_config_wasm_function_references_set(config, true);
@@ -126,7 +135,7 @@ internal sealed unsafe partial class Engine
         Native.wasmtime_config_wasm_tail_call_set(config, true);
         Native.wasmtime_config_wasm_memory64_set(config, true);
         Native.wasmtime_config_wasm_multi_memory_set(config, true);
-        // Its code reads the word that stops it atomically.
+        // The engine's code reads its interrupt word atomically.
         Native.wasmtime_config_wasm_threads_set(config, kind == EngineKind.JavaScript);
         Native.wasmtime_config_shared_memory_set(config, false);
         Native.wasmtime_config_wasm_relaxed_simd_set(config, false);

@@ -2,17 +2,17 @@ using System.Reflection;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Text;
-using Functions.PgSidecar.Sandbox.Runtime;
 
 namespace Functions.PgSidecar.Sandbox.Wasmtime;
 
 /// <summary>
-/// The functions that a host offers to guests: static methods with a <see cref="HostFunctionAttribute"/> whose parameters are <c>int</c>, <c>long</c>, <c>float</c> or
-/// <c>double</c> and, last, the <see cref="Instance"/> that calls; their result is an <c>int</c> or nothing. Made once a process: guests know each by its address.
+/// The functions that a host offers to guests: static methods with a <see cref="HostFunctionAttribute"/> whose parameters are <c>int</c>,
+/// <c>long</c>, <c>float</c> or <c>double</c>, followed by the calling <see cref="Instance"/>; their result is an <c>int</c> or nothing.
+/// Created once per process, because guests hold addresses in it.
 /// </summary>
 internal sealed unsafe class HostFunctionTable
 {
-    /// <summary>Of value kinds, in their order.</summary>
+    /// <summary>The letters of value kinds, in their order.</summary>
     private const string Letters = "iIfF";
 
     private readonly Dictionary<(string Module, string Name), HostFunction> functions = [];
@@ -29,19 +29,32 @@ internal sealed unsafe class HostFunctionTable
         }
     }
 
-    /// <summary>The type of a function, as in <c>iIi:i</c>; <see langword="null"/> where there is none of that name.</summary>
+    /// <summary>The type of a function, as in <c>iIi:i</c>; <see langword="null"/> if none has that name.</summary>
     public string? TypeOf(string module, string name) => functions.GetValueOrDefault((module, name))?.Type;
 
     internal void Define(nint linker)
     {
         foreach (var ((module, name), function) in functions)
         {
-            byte[] moduleName = Encoding.UTF8.GetBytes(module), functionName = Encoding.UTF8.GetBytes(name);
+            byte[] moduleName = Encoding.UTF8.GetBytes(module),
+                functionName = Encoding.UTF8.GetBytes(name);
             var type = NativeType(function.Type);
-            fixed (byte* moduleBytes = moduleName, nameBytes = functionName)
+            fixed (
+                byte* moduleBytes = moduleName,
+                    nameBytes = functionName
+            )
             {
                 var error = Native.wasmtime_linker_define_func_unchecked(
-                    linker, moduleBytes, (nuint)moduleName.Length, nameBytes, (nuint)functionName.Length, type, &Call, function.Handle, 0);
+                    linker,
+                    moduleBytes,
+                    (nuint)moduleName.Length,
+                    nameBytes,
+                    (nuint)functionName.Length,
+                    type,
+                    &Call,
+                    function.Handle,
+                    0
+                );
                 Native.wasm_functype_delete(type);
                 if (error != 0)
                     throw new InvalidOperationException(Native.TakeError(error));
@@ -52,7 +65,8 @@ internal sealed unsafe class HostFunctionTable
     private static nint NativeType(string type)
     {
         var colon = type.IndexOf(':', StringComparison.Ordinal);
-        ByteVector parameters, results;
+        ByteVector parameters,
+            results;
         Vector(type.AsSpan(0, colon), &parameters);
         Vector(type.AsSpan(colon + 1), &results);
         return Native.wasm_functype_new(&parameters, &results);
@@ -67,8 +81,8 @@ internal sealed unsafe class HostFunctionTable
     }
 
     /// <summary>
-    /// Where every call of a guest to its host arrives. No exception may leave it, for there are native frames below: what a host function throws ends the
-    /// guest by a trap, and is thrown again when that has unwound them (<see cref="Instance.Call"/>).
+    /// Receives every call of a guest to its host. No exception may leave it, because the frames below are native. An exception of a host
+    /// function ends the guest by a trap, and is thrown again after the trap has unwound those frames (<see cref="Instance.Call"/>).
     /// </summary>
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
     private static nint Call(nint function, nint caller, RawValue* values, nuint count)
@@ -88,14 +102,14 @@ internal sealed unsafe class HostFunctionTable
         }
         catch
         {
-            // The trap says it.
+            // Reported by the trap.
         }
         var message = "host"u8;
         fixed (byte* text = message)
             return Native.wasmtime_trap_new(text, (nuint)message.Length);
     }
 
-    /// <summary>A host function: its code, and how arguments get to it.</summary>
+    /// <summary>A host function: its code and its signature.</summary>
     private sealed class HostFunction
     {
         private readonly nint code;
@@ -105,11 +119,13 @@ internal sealed unsafe class HostFunctionTable
         {
             var parameters = method.GetParameters();
             if (parameters[^1].ParameterType != typeof(Instance))
-                throw new ArgumentException($"The last parameter of {method.Name} has to be the instance.");
+                throw new ArgumentException($"The last parameter of {method.Name} must be the instance.");
             Type = string.Concat(parameters[..^1].Select(parameter => KindOf(parameter.ParameterType))) + ":" + KindOf(method.ReturnType);
             signature = Enum.TryParse<Signature>(Type.Replace(":", "To", StringComparison.Ordinal), out var known)
                 ? known
-                : throw new ArgumentException($"No call of the type {Type} is written in {nameof(HostFunctionTable)} yet: {method.Name} needs it.");
+                : throw new ArgumentException(
+                    $"{nameof(HostFunctionTable)} has no call of the type {Type} yet, which {method.Name} needs."
+                );
             RuntimeHelpers.PrepareMethod(method.MethodHandle);
             code = method.MethodHandle.GetFunctionPointer();
             Handle = GCHandle.ToIntPtr(GCHandle.Alloc(this));
@@ -144,7 +160,7 @@ internal sealed unsafe class HostFunctionTable
 
         public string Type { get; }
 
-        /// <summary>Stands for it in native code; never freed, as the table is not.</summary>
+        /// <summary>Represents it in native code. Never freed, like the table.</summary>
         public nint Handle { get; }
 
         public void Invoke(RawValue* v, Instance on)
@@ -152,22 +168,22 @@ internal sealed unsafe class HostFunctionTable
             switch (signature)
             {
                 case Signature.To:
-                    ((delegate*<Instance, void>)code)(on);
+                    ((delegate* <Instance, void>)code)(on);
                     return;
                 case Signature.iTo:
-                    ((delegate*<int, Instance, void>)code)(v[0].I32, on);
+                    ((delegate* <int, Instance, void>)code)(v[0].I32, on);
                     return;
                 case Signature.ITo:
-                    ((delegate*<long, Instance, void>)code)(v[0].I64, on);
+                    ((delegate* <long, Instance, void>)code)(v[0].I64, on);
                     return;
                 case Signature.fTo:
-                    ((delegate*<float, Instance, void>)code)(v[0].F32, on);
+                    ((delegate* <float, Instance, void>)code)(v[0].F32, on);
                     return;
                 case Signature.FTo:
-                    ((delegate*<double, Instance, void>)code)(v[0].F64, on);
+                    ((delegate* <double, Instance, void>)code)(v[0].F64, on);
                     return;
                 case Signature.iiiTo:
-                    ((delegate*<int, int, int, Instance, void>)code)(v[0].I32, v[1].I32, v[2].I32, on);
+                    ((delegate* <int, int, int, Instance, void>)code)(v[0].I32, v[1].I32, v[2].I32, on);
                     return;
                 default:
                     v[0].I64 = (uint)Result(v, on);
@@ -175,30 +191,78 @@ internal sealed unsafe class HostFunctionTable
             }
         }
 
-        private int Result(RawValue* v, Instance on) => signature switch
-        {
-            Signature.Toi => ((delegate*<Instance, int>)code)(on),
-            Signature.iToi => ((delegate*<int, Instance, int>)code)(v[0].I32, on),
-            Signature.iiToi => ((delegate*<int, int, Instance, int>)code)(v[0].I32, v[1].I32, on),
-            Signature.iiiToi => ((delegate*<int, int, int, Instance, int>)code)(v[0].I32, v[1].I32, v[2].I32, on),
-            Signature.iiiiToi => ((delegate*<int, int, int, int, Instance, int>)code)(v[0].I32, v[1].I32, v[2].I32, v[3].I32, on),
-            Signature.iiiiiToi => ((delegate*<int, int, int, int, int, Instance, int>)code)(v[0].I32, v[1].I32, v[2].I32, v[3].I32, v[4].I32, on),
-            Signature.iiiiiiToi => ((delegate*<int, int, int, int, int, int, Instance, int>)code)(
-                v[0].I32, v[1].I32, v[2].I32, v[3].I32, v[4].I32, v[5].I32, on),
-            Signature.iiiiiiiToi => ((delegate*<int, int, int, int, int, int, int, Instance, int>)code)(
-                v[0].I32, v[1].I32, v[2].I32, v[3].I32, v[4].I32, v[5].I32, v[6].I32, on),
-            Signature.iIiToi => ((delegate*<int, long, int, Instance, int>)code)(v[0].I32, v[1].I64, v[2].I32, on),
-            Signature.iIiiToi => ((delegate*<int, long, int, int, Instance, int>)code)(v[0].I32, v[1].I64, v[2].I32, v[3].I32, on),
-            Signature.iIIiToi => ((delegate*<int, long, long, int, Instance, int>)code)(v[0].I32, v[1].I64, v[2].I64, v[3].I32, on),
-            Signature.iIIToi => ((delegate*<int, long, long, Instance, int>)code)(v[0].I32, v[1].I64, v[2].I64, on),
-            Signature.iIToi => ((delegate*<int, long, Instance, int>)code)(v[0].I32, v[1].I64, on),
-            Signature.iiiIiToi => ((delegate*<int, int, int, long, int, Instance, int>)code)(v[0].I32, v[1].I32, v[2].I32, v[3].I64, v[4].I32, on),
-            Signature.iiiiIIiToi => ((delegate*<int, int, int, int, long, long, int, Instance, int>)code)(
-                v[0].I32, v[1].I32, v[2].I32, v[3].I32, v[4].I64, v[5].I64, v[6].I32, on),
-            Signature.iiiiiIIiiToi => ((delegate*<int, int, int, int, int, long, long, int, int, Instance, int>)code)(
-                v[0].I32, v[1].I32, v[2].I32, v[3].I32, v[4].I32, v[5].I64, v[6].I64, v[7].I32, v[8].I32, on),
-            _ => throw new InvalidOperationException("The call has no result."),
-        };
+        private int Result(RawValue* v, Instance on) =>
+            signature switch
+            {
+                Signature.Toi => ((delegate* <Instance, int>)code)(on),
+                Signature.iToi => ((delegate* <int, Instance, int>)code)(v[0].I32, on),
+                Signature.iiToi => ((delegate* <int, int, Instance, int>)code)(v[0].I32, v[1].I32, on),
+                Signature.iiiToi => ((delegate* <int, int, int, Instance, int>)code)(v[0].I32, v[1].I32, v[2].I32, on),
+                Signature.iiiiToi => ((delegate* <int, int, int, int, Instance, int>)code)(v[0].I32, v[1].I32, v[2].I32, v[3].I32, on),
+                Signature.iiiiiToi => ((delegate* <int, int, int, int, int, Instance, int>)code)(
+                    v[0].I32,
+                    v[1].I32,
+                    v[2].I32,
+                    v[3].I32,
+                    v[4].I32,
+                    on
+                ),
+                Signature.iiiiiiToi => ((delegate* <int, int, int, int, int, int, Instance, int>)code)(
+                    v[0].I32,
+                    v[1].I32,
+                    v[2].I32,
+                    v[3].I32,
+                    v[4].I32,
+                    v[5].I32,
+                    on
+                ),
+                Signature.iiiiiiiToi => ((delegate* <int, int, int, int, int, int, int, Instance, int>)code)(
+                    v[0].I32,
+                    v[1].I32,
+                    v[2].I32,
+                    v[3].I32,
+                    v[4].I32,
+                    v[5].I32,
+                    v[6].I32,
+                    on
+                ),
+                Signature.iIiToi => ((delegate* <int, long, int, Instance, int>)code)(v[0].I32, v[1].I64, v[2].I32, on),
+                Signature.iIiiToi => ((delegate* <int, long, int, int, Instance, int>)code)(v[0].I32, v[1].I64, v[2].I32, v[3].I32, on),
+                Signature.iIIiToi => ((delegate* <int, long, long, int, Instance, int>)code)(v[0].I32, v[1].I64, v[2].I64, v[3].I32, on),
+                Signature.iIIToi => ((delegate* <int, long, long, Instance, int>)code)(v[0].I32, v[1].I64, v[2].I64, on),
+                Signature.iIToi => ((delegate* <int, long, Instance, int>)code)(v[0].I32, v[1].I64, on),
+                Signature.iiiIiToi => ((delegate* <int, int, int, long, int, Instance, int>)code)(
+                    v[0].I32,
+                    v[1].I32,
+                    v[2].I32,
+                    v[3].I64,
+                    v[4].I32,
+                    on
+                ),
+                Signature.iiiiIIiToi => ((delegate* <int, int, int, int, long, long, int, Instance, int>)code)(
+                    v[0].I32,
+                    v[1].I32,
+                    v[2].I32,
+                    v[3].I32,
+                    v[4].I64,
+                    v[5].I64,
+                    v[6].I32,
+                    on
+                ),
+                Signature.iiiiiIIiiToi => ((delegate* <int, int, int, int, int, long, long, int, int, Instance, int>)code)(
+                    v[0].I32,
+                    v[1].I32,
+                    v[2].I32,
+                    v[3].I32,
+                    v[4].I32,
+                    v[5].I64,
+                    v[6].I64,
+                    v[7].I32,
+                    v[8].I32,
+                    on
+                ),
+                _ => throw new InvalidOperationException("The call has no result."),
+            };
 
         private static string KindOf(Type type) =>
             type == typeof(int) ? "i"

@@ -3,18 +3,18 @@ using System.Runtime.InteropServices;
 namespace Functions.PgSidecar.Sandbox.Wasmtime;
 
 /// <summary>
-/// The second memory of the JavaScript engine: one word, at address 0, which its loops look at and none of its other code can address. Nothing is ever read
-/// of it but that word, so that it needs no address space of its own.
+/// The second memory of the JavaScript engine: one word at address 0. Its loops check the word; no other code can address this memory.
+/// Because nothing else is read, it needs no reserved address space.
 /// </summary>
 internal static unsafe class InterruptWord
 {
-    /// <summary>Words of different guests lie on different lines of the processor's caches.</summary>
+    /// <summary>The distance between words in bytes: each guest's word has its own cache line.</summary>
     private const int Spacing = 64;
 
     private const int WordsAtOnce = 1024;
     private static readonly Stack<MemorySlot> Free = new();
 
-    /// <summary>A memory whose word is 0.</summary>
+    /// <summary>Takes a memory whose word is 0.</summary>
     public static MemorySlot Take()
     {
         lock (Free)
@@ -28,7 +28,7 @@ internal static unsafe class InterruptWord
     /// <summary>Makes the guest trap at its next loop.</summary>
     public static void Set(MemorySlot memory) => Volatile.Write(ref *(int*)memory.Address, 1);
 
-    /// <summary>Takes a memory back that no store uses any more, and no interrupter.</summary>
+    /// <summary>Returns a memory that no store and no interrupter uses any more.</summary>
     public static void Return(MemorySlot memory)
     {
         Volatile.Write(ref *(int*)memory.Address, 0);
@@ -36,7 +36,7 @@ internal static unsafe class InterruptWord
             Free.Push(memory);
     }
 
-    /// <summary>Behind the last word there is the page that its memory has.</summary>
+    /// <summary>Allocates words. The last one is followed by a whole page, which its memory declares.</summary>
     private static void Allocate()
     {
         var words = (byte*)NativeMemory.AlignedAlloc((WordsAtOnce * Spacing) + MemorySlot.PageBytes, Spacing);

@@ -4,20 +4,29 @@ using System.Runtime.InteropServices;
 namespace Functions.PgSidecar.Sandbox.Wasmtime;
 
 /// <summary>
-/// Gives Wasmtime the linear memories of its instances: those of the instance that is being made, or that runs, on this thread. So they can begin as a copy
-/// on write of a snapshot, with more bytes than the module declares, and the instance's memory limit is kept where memory is taken.
+/// Provides Wasmtime with linear memories for the instance that is created or runs on the current thread. So memories can start as a
+/// copy-on-write mapping of a snapshot, with more bytes than the module declares, and the memory limit is enforced at every allocation.
 /// </summary>
 internal static unsafe class MemoryCreator
 {
-    /// <summary>What an engine is configured with.</summary>
+    /// <summary>The callbacks for an engine's configuration.</summary>
     public static NativeMemoryCreator Callbacks => new() { Create = &Create };
 
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
-    private static nint Create(nint environment, nint type, nuint minimum, nuint maximum, nuint reserved, nuint guard, NativeLinearMemory* result)
+    private static nint Create(
+        nint environment,
+        nint type,
+        nuint minimum,
+        nuint maximum,
+        nuint reserved,
+        nuint guard,
+        NativeLinearMemory* result
+    )
     {
         try
         {
-            var instance = Instance.Current ?? throw new InvalidOperationException("A memory was asked for while no instance was made or ran.");
+            var instance = Instance.Current
+                ?? throw new InvalidOperationException("Wasmtime requested a memory while no instance was created or ran.");
             result->Environment = instance.AddMemory((long)minimum, checked((long)(reserved + guard))).Handle;
             result->Get = &Get;
             result->Grow = &Grow;
@@ -45,7 +54,9 @@ internal static unsafe class MemoryCreator
         try
         {
             var slot = MemorySlot.Of(memory);
-            return Instance.Current?.TryGrow(slot, checked((long)size)) == true ? 0 : Native.wasmtime_error_new("the memory limit is reached");
+            return Instance.Current?.TryGrow(slot, checked((long)size)) == true
+                ? 0
+                : Native.wasmtime_error_new("the memory limit is reached");
         }
         catch (Exception e)
         {
@@ -53,11 +64,9 @@ internal static unsafe class MemoryCreator
         }
     }
 
-    /// <summary>The store is gone; its instance gives the memory back (<see cref="Instance.Dispose"/>).</summary>
+    /// <summary>Does nothing: the instance of the store returns the memory (<see cref="Instance.Dispose"/>).</summary>
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
-    private static void Free(nint memory)
-    {
-    }
+    private static void Free(nint memory) { }
 
     private static nint Refuse(Exception e)
     {

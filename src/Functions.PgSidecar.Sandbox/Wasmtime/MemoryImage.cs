@@ -1,11 +1,9 @@
-using Functions.PgSidecar.Sandbox.Runtime;
-
 namespace Functions.PgSidecar.Sandbox.Wasmtime;
 
-/// <summary>What a linear memory begins with, as a file in memory that instances map copy on write. Immutable, shared by threads.</summary>
+/// <summary>The initial contents of a linear memory. Instances map it copy-on-write or copy it. Immutable, shared by threads.</summary>
 internal sealed unsafe class MemoryImage : IDisposable
 {
-    /// <summary>The kernel's page.</summary>
+    /// <summary>Pages of this size are stored, or left out if zero.</summary>
     private const int PageBytes = NativeMethods.PageBytes;
 
     private readonly SnapshotMemory memory;
@@ -19,13 +17,16 @@ internal sealed unsafe class MemoryImage : IDisposable
     /// <summary>The memory's size.</summary>
     public long ByteLength { get; }
 
+    /// <summary>Whether instances map it.</summary>
+    public bool IsMapped => memory.File >= 0;
+
     /// <summary>The file to map.</summary>
     public int File => memory.File;
 
     /// <summary>Its bytes, read only.</summary>
     public byte* Pristine => memory.Address;
 
-    /// <summary>An image whose bytes, zero at first, the given action writes.</summary>
+    /// <summary>Creates an image. The given action writes its bytes, which are zero at first.</summary>
     public static MemoryImage Create(long byteLength, Action<Pages> fill)
     {
         var image = new MemoryImage(byteLength);
@@ -42,20 +43,20 @@ internal sealed unsafe class MemoryImage : IDisposable
         }
     }
 
-    /// <summary>The present bytes of a memory that nothing writes to.</summary>
+    /// <summary>Creates an image of a memory that no code writes to meanwhile.</summary>
     public static MemoryImage Of(MemorySlot slot) => Create(slot.Size, pages =>
-    {
-        for (var offset = 0L; offset < slot.Size; offset += PageBytes)
         {
-            // Pages of zeros stay holes of the file.
-            var page = new ReadOnlySpan<byte>(slot.Address + offset, PageBytes);
-            if (page.ContainsAnyExcept((byte)0))
-                page.CopyTo(pages.At(offset, PageBytes));
-        }
-    });
+            for (var offset = 0L; offset < slot.Size; offset += PageBytes)
+            {
+                // Pages of zeros stay holes of the file.
+                var page = new ReadOnlySpan<byte>(slot.Address + offset, PageBytes);
+                if (page.ContainsAnyExcept((byte)0))
+                    page.CopyTo(pages.At(offset, PageBytes));
+            }
+        });
 
-    /// <summary>Reads what <see cref="WriteTo"/> wrote.</summary>
-    /// <exception cref="InvalidDataException">It is no image, or larger than allowed.</exception>
+    /// <summary>Reads the output of <see cref="WriteTo"/>.</summary>
+    /// <exception cref="InvalidDataException">The bytes are no image, or it is larger than allowed.</exception>
     public static MemoryImage Read(BinaryReader reader, long maximumBytes)
     {
         var length = reader.ReadInt64();
@@ -72,7 +73,7 @@ internal sealed unsafe class MemoryImage : IDisposable
         });
     }
 
-    /// <summary>Its length, then each page that holds anything behind its number, then -1.</summary>
+    /// <summary>Writes its length, then for each page that is not all zero its number and its bytes, then -1.</summary>
     public void WriteTo(BinaryWriter writer)
     {
         writer.Write(ByteLength);
@@ -89,10 +90,10 @@ internal sealed unsafe class MemoryImage : IDisposable
 
     public void Dispose() => memory.Dispose();
 
-    /// <summary>The bytes of an image that is being made.</summary>
+    /// <summary>The bytes of an image under construction.</summary>
     public readonly struct Pages(MemoryImage image)
     {
-        /// <exception cref="ArgumentOutOfRangeException">They are not wholly inside it.</exception>
+        /// <exception cref="ArgumentOutOfRangeException">The bytes are not wholly inside the image.</exception>
         public Span<byte> At(long offset, int length)
         {
             ArgumentOutOfRangeException.ThrowIfNegative(offset);

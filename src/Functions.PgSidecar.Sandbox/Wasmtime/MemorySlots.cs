@@ -1,24 +1,26 @@
-
-using Functions.PgSidecar.Sandbox.Programs;
+using Functions.PgSidecar.Sandbox.Runs;
 
 namespace Functions.PgSidecar.Sandbox.Wasmtime;
 
 /// <summary>
-/// Memories that begin as one image. Those that have been used are put back to it and kept for the next instance: its pages are there already, and cost no
-/// faults.
+/// A pool of memories that start with the same image. After use, a memory is restored to the image and kept for the next instance, which
+/// then causes fewer page faults.
 /// </summary>
-/// <param name="image">What they begin as; freed with the slots.</param>
+/// <param name="image">Their initial contents; freed with the slots.</param>
 internal sealed class MemorySlots(MemoryImage image) : IIdleMemory, IDisposable
 {
-    /// <summary>Idle ones kept at most.</summary>
+    /// <summary>The most idle memories that are kept.</summary>
     private const int MaxIdle = 256;
 
-    /// <summary>Above so many changed bytes the image is mapped anew: copying would cost more, and an idle slot would keep that much memory.</summary>
+    /// <summary>
+    /// With more changed bytes than this the image is mapped again: copying would cost more, and the idle slot would keep that much memory.
+    /// </summary>
     private const long MaximumCopiedBytes = 8 * 1024 * 1024;
 
-    /// <summary>What an idle one is counted with: about what has been written to it and is kept.</summary>
-    private const long IdleBytes = 512 * 1024;
+    /// <summary>The most bytes that an idle memory counts in the budget: about the private pages that it keeps.</summary>
+    private const long MostIdleBytes = 512 * 1024;
 
+    private readonly long idleBytes = image.IsMapped ? Math.Min(MostIdleBytes, image.ByteLength) : image.ByteLength;
     private readonly Lock gate = new();
     private readonly Stack<MemorySlot> idle = new();
     private int leastIdle;
@@ -26,13 +28,17 @@ internal sealed class MemorySlots(MemoryImage image) : IIdleMemory, IDisposable
     private bool disposed;
     private MemoryBudget? budget;
 
-    /// <summary>What they begin as.</summary>
+    /// <summary>Their initial contents.</summary>
     public MemoryImage Image => image;
 
-    /// <summary>Counts idle memories as memory of all, and gives them up when that is short.</summary>
+    /// <summary>Counts idle memories in a budget, and frees them when memory is short.</summary>
     public void ShareWith(MemoryBudget all)
     {
-        budget = all;
+        lock (gate)
+        {
+            budget = all;
+            all.Take(idle.Count * idleBytes);
+        }
         all.Register(this);
     }
 
@@ -44,8 +50,8 @@ internal sealed class MemorySlots(MemoryImage image) : IIdleMemory, IDisposable
         Trim();
     }
 
-    /// <summary>A memory that begins as the image.</summary>
-    /// <param name="capacity">Address space that it needs, the same at every call.</param>
+    /// <summary>Takes a memory with the contents of the image.</summary>
+    /// <param name="capacity">The address space that it needs; the same at every call.</param>
     public MemorySlot Take(long capacity)
     {
         MemorySlot? slot;
@@ -58,13 +64,15 @@ internal sealed class MemorySlots(MemoryImage image) : IIdleMemory, IDisposable
         }
         if (slot is not null)
         {
-            budget?.Return(IdleBytes);
+            budget?.Return(idleBytes);
+            slot.BeginUse();
             return slot;
         }
         try
         {
             slot = MemorySlot.Reserve(capacity);
             slot.Map(image);
+            slot.BeginUse();
             return slot;
         }
         catch
@@ -75,7 +83,7 @@ internal sealed class MemorySlots(MemoryImage image) : IIdleMemory, IDisposable
         }
     }
 
-    /// <summary>Takes a memory back that no store uses any more.</summary>
+    /// <summary>Returns a memory that no store uses any more.</summary>
     public void Return(MemorySlot slot)
     {
         bool isWanted;
@@ -88,7 +96,7 @@ internal sealed class MemorySlots(MemoryImage image) : IIdleMemory, IDisposable
         slot.Free();
     }
 
-    /// <summary>Frees the idle memories that nobody has needed since the last call.</summary>
+    /// <summary>Frees the idle memories that no instance has needed since the last call.</summary>
     public void Trim()
     {
         var surplus = new List<MemorySlot>();
@@ -99,10 +107,10 @@ internal sealed class MemorySlots(MemoryImage image) : IIdleMemory, IDisposable
             leastIdle = idle.Count;
         }
         surplus.ForEach(static slot => slot.Free());
-        budget?.Return(surplus.Count * IdleBytes);
+        budget?.Return(surplus.Count * idleBytes);
     }
 
-    /// <summary>Frees the image, once the memories that are lent have come back; no others can be had.</summary>
+    /// <summary>Frees the image as soon as all taken memories have been returned. No others can be taken.</summary>
     public void Dispose()
     {
         bool isLast;
@@ -113,7 +121,7 @@ internal sealed class MemorySlots(MemoryImage image) : IIdleMemory, IDisposable
             disposed = true;
             leastIdle = 0;
             isLast = lent == 0;
-            budget?.Return(idle.Count * IdleBytes);
+            budget?.Return(idle.Count * idleBytes);
             while (idle.TryPop(out var slot))
                 slot.Free();
         }
@@ -122,7 +130,7 @@ internal sealed class MemorySlots(MemoryImage image) : IIdleMemory, IDisposable
             image.Dispose();
     }
 
-    /// <summary>Keeps a memory.</summary>
+    /// <summary>Ends the use of a memory, and keeps it if the slots are not disposed.</summary>
     /// <returns>Whether it was kept.</returns>
     private bool GiveBack(MemorySlot? slot)
     {
@@ -134,7 +142,7 @@ internal sealed class MemorySlots(MemoryImage image) : IIdleMemory, IDisposable
             if (slot is not null && !disposed)
             {
                 idle.Push(slot);
-                budget?.Take(IdleBytes);
+                budget?.Take(idleBytes);
                 return true;
             }
         }

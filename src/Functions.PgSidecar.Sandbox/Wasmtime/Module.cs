@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 
 namespace Functions.PgSidecar.Sandbox.Wasmtime;
 
-/// <summary>Machine code of a module, linked to the functions of the host. Its code is freed with it.</summary>
+/// <summary>The machine code of a module, linked to the functions of the host. Disposing it frees the code.</summary>
 internal sealed unsafe class Module : SafeHandle
 {
     private static int live;
@@ -19,8 +19,11 @@ internal sealed unsafe class Module : SafeHandle
         CodeBytes = length;
         var linker = Native.wasmtime_linker_new(engine.Handle);
         functions.Define(linker);
-        // The JavaScript engine's extensions name a few functions that nobody defines, and never call them.
-        if (engine.Kind == EngineKind.JavaScript && Native.wasmtime_linker_define_unknown_imports_as_traps(linker, code) is not 0 and var unknown)
+        // The JavaScript engine's extensions import a few undefined functions, but never call them.
+        if (
+            engine.Kind == EngineKind.JavaScript
+            && Native.wasmtime_linker_define_unknown_imports_as_traps(linker, code) is not 0 and var unknown
+        )
             throw new InvalidOperationException(Native.TakeError(unknown));
         var error = Native.wasmtime_linker_instantiate_pre(linker, code, out var prepared);
         Native.wasmtime_linker_delete(linker);
@@ -33,13 +36,13 @@ internal sealed unsafe class Module : SafeHandle
         Interlocked.Increment(ref live);
     }
 
-    /// <summary>Modules whose code this process holds now.</summary>
+    /// <summary>Number of modules whose code is in memory now.</summary>
     public static int LiveCount => Volatile.Read(ref live);
 
     /// <summary>The engine that it was loaded into.</summary>
     public Engine Engine { get; }
 
-    /// <summary>About what its code takes in memory.</summary>
+    /// <summary>About the size of its code in memory, in bytes.</summary>
     public int CodeBytes { get; }
 
     /// <summary>See <see cref="Instance.FindMemoryOrder"/>.</summary>
@@ -48,11 +51,14 @@ internal sealed unsafe class Module : SafeHandle
     /// <inheritdoc/>
     public override bool IsInvalid => handle == 0;
 
-    /// <summary>The module to instantiate: call it while the module is kept alive.</summary>
+    /// <summary>The module to instantiate. Use it only while this object is alive.</summary>
     internal nint Prepared => handle;
 
-    /// <summary>Loads what <see cref="Engine.Compile"/> made. It is machine code and is believed: the caller has to know where it is from.</summary>
-    /// <exception cref="ModuleException">It was made by another version, with other settings or for another processor; or an import is missing.</exception>
+    /// <summary>
+    /// Loads the output of <see cref="Engine.Compile"/>. It is machine code and is trusted: the caller must know its origin.
+    /// </summary>
+    /// <exception cref="ModuleException">It was compiled by another version, with other settings or for another processor; or an import is
+    /// missing.</exception>
     public static Module Load(Engine engine, ReadOnlySpan<byte> compiled, HostFunctionTable functions)
     {
         fixed (byte* bytes = compiled)

@@ -4,9 +4,9 @@ using System.Text;
 namespace Functions.PgSidecar.Sandbox.Wasmtime;
 
 /// <summary>
-/// Wasmtime's C API. The NuGet package's own binding has no way to set a host memory creator, to prepare instances (<c>instance_pre</c>) or to be asked at
-/// an epoch's end, and keeps the pointers of its engines, modules and stores to itself, so that nothing of it can be combined with calls that do: the
-/// package gives the native library, and this file calls it.
+/// Wasmtime's C API. The NuGet package's own binding can't set a host memory creator, prepare instances (<c>instance_pre</c>) or register a
+/// callback for the end of an epoch. It does not expose the pointers of its engines, modules and stores either, so it can't be combined
+/// with direct calls. Therefore the package supplies the native library, and this file calls it.
 /// </summary>
 internal static unsafe partial class Native
 {
@@ -122,8 +122,16 @@ internal static unsafe partial class Native
 
     [LibraryImport(Library)]
     public static partial nint wasmtime_linker_define_func_unchecked(
-        nint linker, byte* module, nuint moduleLength, byte* name, nuint nameLength, nint type,
-        delegate* unmanaged[Cdecl]<nint, nint, RawValue*, nuint, nint> callback, nint data, nint finalizer);
+        nint linker,
+        byte* module,
+        nuint moduleLength,
+        byte* name,
+        nuint nameLength,
+        nint type,
+        delegate* unmanaged[Cdecl]<nint, nint, RawValue*, nuint, nint> callback,
+        nint data,
+        nint finalizer
+    );
 
     [LibraryImport(Library)]
     public static partial nint wasmtime_linker_define_unknown_imports_as_traps(nint linker, nint module);
@@ -159,11 +167,22 @@ internal static unsafe partial class Native
     public static partial nint wasmtime_store_context(nint store);
 
     [LibraryImport(Library)]
-    public static partial void wasmtime_store_limiter(nint store, long memoryBytes, long tableElements, long instances, long tables, long memories);
+    public static partial void wasmtime_store_limiter(
+        nint store,
+        long memoryBytes,
+        long tableElements,
+        long instances,
+        long tables,
+        long memories
+    );
 
     [LibraryImport(Library)]
     public static partial void wasmtime_store_epoch_deadline_callback(
-        nint store, delegate* unmanaged[Cdecl]<nint, nint, ulong*, byte*, nint> callback, nint data, nint finalizer);
+        nint store,
+        delegate* unmanaged[Cdecl]<nint, nint, ulong*, byte*, nint> callback,
+        nint data,
+        nint finalizer
+    );
 
     [LibraryImport(Library)]
     public static partial void wasmtime_context_set_epoch_deadline(nint context, ulong ticks);
@@ -176,10 +195,22 @@ internal static unsafe partial class Native
 
     [LibraryImport(Library)]
     [return: MarshalAs(UnmanagedType.U1)]
-    public static partial bool wasmtime_instance_export_get(nint context, in InstanceHandle instance, byte* name, nuint length, out Extern export);
+    public static partial bool wasmtime_instance_export_get(
+        nint context,
+        in InstanceHandle instance,
+        byte* name,
+        nuint length,
+        out Extern export
+    );
 
     [LibraryImport(Library)]
-    public static partial nint wasmtime_func_call_unchecked(nint context, in FunctionHandle function, RawValue* values, nuint count, out nint trap);
+    public static partial nint wasmtime_func_call_unchecked(
+        nint context,
+        in FunctionHandle function,
+        RawValue* values,
+        nuint count,
+        out nint trap
+    );
 
     [LibraryImport(Library)]
     public static partial void wasmtime_global_get(nint context, in GlobalHandle global, out Value value);
@@ -222,7 +253,7 @@ internal static unsafe partial class Native
     [LibraryImport(Library)]
     private static partial void wasm_byte_vec_delete(ByteVector* vector);
 
-    /// <summary>What an error says; it is freed.</summary>
+    /// <summary>Reads the message of an error and frees the error.</summary>
     public static string TakeError(nint error)
     {
         ByteVector message;
@@ -231,7 +262,7 @@ internal static unsafe partial class Native
         return TakeText(message);
     }
 
-    /// <summary>What a trap says; it is freed.</summary>
+    /// <summary>Reads the message of a trap and frees the trap.</summary>
     public static string TakeTrap(nint trap)
     {
         ByteVector message;
@@ -240,7 +271,7 @@ internal static unsafe partial class Native
         return TakeText(message);
     }
 
-    /// <summary>The bytes of a vector; it is freed.</summary>
+    /// <summary>Reads the bytes of a vector and frees the vector.</summary>
     public static byte[] TakeBytes(ByteVector vector)
     {
         var bytes = new ReadOnlySpan<byte>((void*)vector.Data, checked((int)vector.Size)).ToArray();

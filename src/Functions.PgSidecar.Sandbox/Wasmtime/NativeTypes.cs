@@ -3,8 +3,8 @@ using System.Runtime.InteropServices;
 namespace Functions.PgSidecar.Sandbox.Wasmtime;
 
 /// <summary>
-/// The structures of Wasmtime's C API, as its headers (<c>wasmtime/extern.h</c>, <c>val.h</c>, <c>config.h</c>) have them in <see cref="Native.Version"/>.
-/// Another version may lay them out differently: a test fails when the package's version is not that one.
+/// The structures of Wasmtime's C API, as its headers (<c>wasmtime/extern.h</c>, <c>val.h</c>, <c>config.h</c>) define them in
+/// <see cref="Native.Version"/>. Another version may lay them out differently: a test fails if the package has another version.
 /// </summary>
 internal enum ExternKind : byte
 {
@@ -123,7 +123,7 @@ internal struct Extern
     public ObjectHandle Object;
 }
 
-/// <summary><c>wasmtime_val_t</c>; every kind that is not a reference fits into the 16 bytes.</summary>
+/// <summary><c>wasmtime_val_t</c>; every kind but references fits into the 16 bytes.</summary>
 [StructLayout(LayoutKind.Explicit, Size = 32)]
 internal struct Value
 {

@@ -5,17 +5,17 @@ using Npgsql;
 
 namespace Functions.PgSidecar.Cli;
 
-/// <summary>The sidecar's own connections, and the database brought to what it needs.</summary>
+/// <summary>The sidecar's own connections, and the migration of its database.</summary>
 internal static class Database
 {
-    /// <summary>How long a database that is still starting is waited for.</summary>
+    /// <summary>How long to wait for a database that is still starting.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
 
-    /// <summary>A data source of the sidecar's own login.</summary>
-    /// <param name="options">Where the database is.</param>
-    /// <param name="serverVersion">As server_version_num counts; 0: not known yet.</param>
+    /// <summary>Creates a data source for the sidecar's own login.</summary>
+    /// <param name="options">The connection string and limits.</param>
+    /// <param name="serverVersion">In the format of server_version_num; 0 if not known yet.</param>
     public static NpgsqlDataSource CreateDataSource(SidecarOptions options, int serverVersion = 0)
     {
         var connection = new NpgsqlConnectionStringBuilder(options.ConnectionString) { ApplicationName = "pgfn", Timeout = 5 };
@@ -23,9 +23,14 @@ internal static class Database
         return new NpgsqlDataSourceBuilder(connection.ConnectionString).Build();
     }
 
-    /// <summary>Applies what is missing; waits for a server that is not there yet.</summary>
-    /// <returns>Null where it can't be done; the reasons have been printed, one a line.</returns>
-    public static async Task<MigrationReport?> MigrateAsync(NpgsqlDataSource dataSource, string onRestore, ILogger logger, CancellationToken cancellationToken)
+    /// <summary>Applies missing migrations; waits for a server that is not available yet.</summary>
+    /// <returns>Null on failure; the reasons have been printed, one per line.</returns>
+    public static async Task<MigrationReport?> MigrateAsync(
+        NpgsqlDataSource dataSource,
+        string onRestore,
+        ILogger logger,
+        CancellationToken cancellationToken
+    )
     {
         var began = TimeProvider.System.GetTimestamp();
         while (true)
@@ -53,14 +58,24 @@ internal static class Database
             catch (NpgsqlException e)
             {
                 var hint = e is PostgresException { SqlState: PostgresErrorCodes.ProtocolViolation }
-                    ? " A connection pooler says so (PgBouncer): let DATABASE_URL lead to PostgreSQL itself." : "";
+                    ? " A connection pooler (PgBouncer) answered: let DATABASE_URL point to PostgreSQL itself."
+                    : "";
                 await Console.Error.WriteLineAsync($"DATABASE_URL: {e.Message}{hint}");
                 return null;
             }
         }
     }
 
-    /// <summary>Nobody listens, or the server is starting or stopping; a refused login is an answer.</summary>
+    /// <summary>Whether the sidecar's own login may read the WAL.</summary>
+    public static async Task<bool> MayReplicateAsync(NpgsqlDataSource dataSource, CancellationToken cancellationToken)
+    {
+        await using var command = dataSource.CreateCommand(
+            $"select {ReplicationRight.Condition} from pg_catalog.pg_roles r where r.rolname = current_user"
+        );
+        return await command.ExecuteScalarAsync(cancellationToken) is true;
+    }
+
+    /// <summary>Whether nothing listens, or the server is starting or stopping. A refused login does not count.</summary>
     private static bool IsAway(NpgsqlException e) =>
         e is not PostgresException { SqlState: not (PostgresErrorCodes.CannotConnectNow or PostgresErrorCodes.AdminShutdown) };
 }

@@ -7,62 +7,151 @@ using Npgsql;
 namespace Functions.PgSidecar.Cli;
 
 /// <summary>
-/// <c>pgfn install</c>: makes the login that the sidecar runs as, which is no superuser, migrates the database as that login, and prints or writes the setting
-/// to use from then on. The superuser's URL is needed this once, and again after an upgrade only where the command is run again.
+/// <c>pgfn install</c>: creates the sidecar's login, which is not a superuser, and its replication login. Migrates the database as the
+/// sidecar's login, and prints or writes the settings to use from then on. The superuser's URL is needed only for this command, and for
+/// running it again after an upgrade.
 /// </summary>
 internal static partial class InstallCommand
 {
     private const string AdminUrl = "PGFN_ADMIN_URL";
     private const string OwnerPassword = "PGFN_OWNER_PASSWORD";
+    private const string ReplicatorPassword = "PGFN_REPLICATOR_PASSWORD";
     private const string DefaultOwner = "pgfn";
+    private const string ReplicatorSuffix = "_replicator";
 
     /// <summary>The command.</summary>
     public static Command Create()
     {
-        var owner = new Option<string>("--owner") { Description = "The login to make.", DefaultValueFactory = static _ => DefaultOwner };
+        var owner = new Option<string>("--owner") { Description = "The login to create.", DefaultValueFactory = static _ => DefaultOwner };
         owner.Validators.Add(result =>
         {
             // pgfn_ROLE are the logins of functions' roles.
-            if (result.Tokens is [{ Value: var name }] && (!PlainName().IsMatch(name) || name.StartsWith("pgfn_", StringComparison.Ordinal)))
+            if (
+                result.Tokens is [{ Value: var name }]
+                && (!PlainName().IsMatch(name) || name.StartsWith("pgfn_", StringComparison.Ordinal))
+            )
                 result.AddError("--owner takes a plain name (lower-case letters, digits, _), which does not begin with pgfn_.");
         });
-        var file = new Option<FileInfo?>("--env-file") { Description = "Write DATABASE_URL to this file, for its owner's eyes only, instead of printing it." };
+        var replicator = new Option<string?>("--replicator")
+        {
+            Description = "The login to create for reading the WAL. Default: the " + $"owner's name with {ReplicatorSuffix}.",
+        };
+        replicator.Validators.Add(result =>
+        {
+            if (result.Tokens is [{ Value: var name }] && !PlainName().IsMatch(name))
+                result.AddError("--replicator takes a plain name (lower-case letters, digits, _).");
+        });
+        var restrict = new Option<bool>("--restrict-builtins")
+        {
+            Description =
+                "In this database, also revoke advisory locks, large objects, notifications, backend signals and functions that "
+                + "execute a text from PUBLIC; see docs/security.md.",
+        };
+        var file = new Option<FileInfo?>("--env-file")
+        {
+            Description = "Write the settings to this file, readable by its owner only, " + "instead of printing them.",
+        };
+        var quiet = new Option<bool>("--no-settings")
+        {
+            Description =
+                "Neither write nor print the settings, which contain passwords: for a "
+                + "container, whose output is its log, and which was given the passwords.",
+        };
         var command = new Command(
-            "install", $"Make the sidecar's own login, which is no superuser, and install the schemas as that login. {AdminUrl} (or {AdminUrl}_FILE) is a superuser's URL of the database; "
-                + $"{OwnerPassword} (or _FILE) the password to give, otherwise a new login gets a random one.")
-        { owner, file };
-        command.SetAction((parsed, cancellationToken) => InstallAsync(parsed.GetRequiredValue(owner), parsed.GetValue(file), cancellationToken));
+            "install",
+            $"Create the sidecar's own logins, which are not superusers, and install the schemas. {AdminUrl} (or "
+                + $"{AdminUrl}_FILE) is a superuser's URL of the database; "
+                + $"{OwnerPassword} and {ReplicatorPassword} (or _FILE) their passwords; without them, a new login gets a random one."
+        )
+        {
+            owner,
+            replicator,
+            restrict,
+            file,
+            quiet,
+        };
+        command.Validators.Add(result =>
+        {
+            if (result.GetValue(quiet) && result.GetValue(file) is not null)
+                result.AddError("--no-settings and --env-file exclude each other.");
+        });
+        command.SetAction(
+            (parsed, cancellationToken) =>
+            {
+                var name = parsed.GetRequiredValue(owner);
+                return InstallAsync(
+                    name,
+                    parsed.GetValue(replicator) ?? name + ReplicatorSuffix,
+                    parsed.GetValue(restrict),
+                    parsed.GetValue(quiet)
+                        ? static (_, _) => Task.CompletedTask
+                        : (lines, token) => WriteAsync(lines, parsed.GetValue(file), token),
+                    cancellationToken
+                );
+            }
+        );
         return command;
     }
 
-    private static async Task<int> InstallAsync(string owner, FileInfo? file, CancellationToken cancellationToken)
+    private static async Task<int> InstallAsync(
+        string owner,
+        string replicator,
+        bool restrict,
+        Func<List<string>, CancellationToken, Task> write,
+        CancellationToken cancellationToken
+    )
     {
-        if (Settings.LoadDatabase(AdminUrl, OwnerPassword) is not var (text, connectionString, given))
+        if (Settings.LoadDatabase(AdminUrl, OwnerPassword, ReplicatorPassword) is not var (text, connectionString, given))
             return Settings.ExitCode;
-        // A login that is there keeps its password, unless one is given.
-        var password = given;
         try
         {
-            await using var superuser = NpgsqlDataSource.Create(connectionString);
+            // The database's owner can change its search_path and add operators of its own, so the path is fixed here.
+            await using var superuser = NpgsqlDataSource.Create(
+                new NpgsqlConnectionStringBuilder(connectionString) { SearchPath = "pg_catalog" }
+            );
             await using var connection = await superuser.OpenConnectionAsync(cancellationToken);
-            if (password is null && !await ExistsAsync(connection, owner, cancellationToken))
-                password = RandomNumberGenerator.GetHexString(48, lowercase: true);
-            var isNew = await Installer.PrepareAsync(connection, owner, password, cancellationToken);
+            var password = await PasswordAsync(connection, owner, given[0], cancellationToken);
+            var replicatorPassword = await PasswordAsync(connection, replicator, given[1], cancellationToken);
+            var isNew = await Installer.PrepareAsync(connection, (owner, password), (replicator, replicatorPassword), cancellationToken);
+            var settings = new List<string>();
             if (password is null)
             {
                 await Console.Error.WriteLineAsync(
-                    $"login {owner} is there and keeps its password; its rights were checked. Set {OwnerPassword} to give it another one and to migrate here.");
-                return 0;
+                    $"login {owner} exists and keeps its password; its privileges were checked. Set {OwnerPassword} to change the "
+                        + "password and to migrate here."
+                );
             }
-            using var logging = LoggerFactory.Create(Logging.Configure);
-            await using (var own = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(connectionString) { Username = owner, Password = password }))
+            else
             {
-                if (await Database.MigrateAsync(own, "hold", logging.CreateLogger("install"), cancellationToken) is null)
-                    return Settings.ExitCode;
+                using var logging = LoggerFactory.Create(Logging.Configure);
+                await using (
+                    var own = NpgsqlDataSource.Create(
+                        new NpgsqlConnectionStringBuilder(connectionString) { Username = owner, Password = password }
+                    )
+                )
+                {
+                    if (await Database.MigrateAsync(own, "hold", logging.CreateLogger("install"), cancellationToken) is null)
+                        return Settings.ExitCode;
+                }
+                await Installer.CompleteAsync(connection, cancellationToken);
+                await Console.Error.WriteLineAsync(
+                    $"login {owner} {(isNew ? "was created" : "exists")}; the schemas are installed, and it owns them"
+                );
+                settings.Add($"DATABASE_URL={UrlOf(text, connectionString, owner, password)}");
             }
-            await Installer.CompleteAsync(connection, cancellationToken);
-            await Console.Error.WriteLineAsync($"login {owner} {(isNew ? "was made" : "is there")}; the schemas are installed, and it owns them");
-            await WriteAsync($"DATABASE_URL={UrlOf(text, connectionString, owner, password)}", file, cancellationToken);
+            await Console.Error.WriteLineAsync(
+                $"login {replicator} reads the WAL{(replicatorPassword is null
+                ? $" and keeps its password. Set {ReplicatorPassword} to change it" : "")}; login {owner} may not. The sidecar needs PGFN_REPLICATION_URL for it"
+            );
+            if (replicatorPassword is not null)
+                settings.Add($"PGFN_REPLICATION_URL={UrlOf(text, connectionString, replicator, replicatorPassword)}");
+            if (restrict)
+            {
+                foreach (var builtin in await Installer.RestrictBuiltinsAsync(connection, cancellationToken))
+                    await Console.Error.WriteLineAsync($"revoked from PUBLIC: {builtin}");
+            }
+            if (settings.Count > 0)
+                await write(settings, cancellationToken);
             return 0;
         }
         catch (MigrationException e)
@@ -76,44 +165,60 @@ internal static partial class InstallCommand
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            await Console.Error.WriteLineAsync($"{file}: {e.Message}");
+            await Console.Error.WriteLineAsync($"--env-file: {e.Message}");
         }
         return Settings.ExitCode;
     }
 
-    private static async Task<bool> ExistsAsync(NpgsqlConnection connection, string role, CancellationToken cancellationToken)
+    /// <summary>The password to set: an existing login keeps its own (null), unless one is given; a new one gets a random one.</summary>
+    private static async Task<string?> PasswordAsync(
+        NpgsqlConnection connection,
+        string role,
+        string? given,
+        CancellationToken cancellationToken
+    )
     {
-        await using var command = new NpgsqlCommand("select exists (select from pg_catalog.pg_roles where rolname = $1)", connection) { Parameters = { new() { Value = role } } };
-        return (bool)(await command.ExecuteScalarAsync(cancellationToken))!;
+        if (given is not null)
+            return given;
+        await using var command = new NpgsqlCommand("select exists (select from pg_catalog.pg_roles where rolname = $1)", connection)
+        {
+            Parameters = { new() { Value = role } },
+        };
+        return await command.ExecuteScalarAsync(cancellationToken) is true ? null : RandomNumberGenerator.GetHexString(48, lowercase: true);
     }
 
-    /// <summary>The superuser's URL in the form in which it was given, with the login in place of the superuser.</summary>
+    /// <summary>The superuser's URL in the form in which it was given, with the login instead of the superuser.</summary>
     private static string UrlOf(string text, string connectionString, string owner, string password)
     {
         if (UriUser().Match(text) is not { Success: true } uri)
             return new NpgsqlConnectionStringBuilder(connectionString) { Username = owner, Password = password }.ConnectionString;
-        // A user and password in the parameters would win.
+        // A user and password among the parameters would take precedence.
         var rest = UserParameter().Replace(uri.Groups["rest"].Value, "").TrimEnd('?', '&');
         var database = new NpgsqlConnectionStringBuilder(connectionString).Database!;
         var url = $"{uri.Groups["scheme"].Value}{owner}:{Uri.EscapeDataString(password)}@{rest}";
-        // Without a name, the database is the user's.
-        return rest.Contains('/', StringComparison.Ordinal) ? url : url.Insert(url.IndexOf('?', StringComparison.Ordinal) is var at && at >= 0 ? at : url.Length, "/" + Uri.EscapeDataString(database));
+        // Without a name, the database defaults to the user's name.
+        return rest.Contains('/', StringComparison.Ordinal)
+            ? url
+            : url.Insert(
+                url.IndexOf('?', StringComparison.Ordinal) is var at && at >= 0 ? at : url.Length,
+                "/" + Uri.EscapeDataString(database)
+            );
     }
 
-    private static async Task WriteAsync(string line, FileInfo? file, CancellationToken cancellationToken)
+    private static async Task WriteAsync(List<string> lines, FileInfo? file, CancellationToken cancellationToken)
     {
         if (file is null)
         {
-            Console.WriteLine(line);
+            lines.ForEach(Console.WriteLine);
             return;
         }
-        // Written aside and renamed: at no moment is there a file that others read, or half of one.
+        // Written to another file and renamed, so that there is never a file that others can read, or an incomplete one.
         var draft = $"{file.FullName}.{Path.GetRandomFileName()}";
         var onlyOwner = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write };
         if (!OperatingSystem.IsWindows())
             onlyOwner.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
         await using (var writer = new StreamWriter(draft, onlyOwner))
-            await writer.WriteLineAsync(line.AsMemory(), cancellationToken);
+            await writer.WriteLineAsync(string.Join(Environment.NewLine, lines).AsMemory(), cancellationToken);
         File.Move(draft, file.FullName, overwrite: true);
     }
 

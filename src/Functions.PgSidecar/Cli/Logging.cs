@@ -2,7 +2,7 @@ using Microsoft.Extensions.Logging.Console;
 
 namespace Functions.PgSidecar.Cli;
 
-/// <summary>The sidecar's own log: one line an entry, on standard error.</summary>
+/// <summary>The sidecar's own log: one line per entry, on standard error.</summary>
 internal static class Logging
 {
     /// <summary>Adds it.</summary>
@@ -15,7 +15,7 @@ internal static class Logging
             options.UseUtcTimestamp = true;
             options.TimestampFormat = "yyyy-MM-dd'T'HH:mm:ss.fff'Z' ";
         });
-        // Standard output is for what commands answer.
+        // Standard output is for the results of commands.
         logging.Services.Configure<ConsoleLoggerOptions>(options => options.LogToStandardErrorThreshold = LogLevel.Trace);
         logging.AddFilter("Microsoft.AspNetCore", LogLevel.Warning);
         logging.AddFilter("Microsoft.Hosting", LogLevel.Warning);

@@ -3,7 +3,8 @@ using System.Net.Sockets;
 using Functions.PgSidecar.Core;
 using Functions.PgSidecar.Core.Registry;
 using Functions.PgSidecar.Http;
-using Functions.PgSidecar.Postgres.Data;
+using Functions.PgSidecar.Postgres.Errors;
+using Functions.PgSidecar.Postgres.Statements;
 using Microsoft.AspNetCore.Connections;
 
 namespace Functions.PgSidecar.Cli;
@@ -15,11 +16,13 @@ internal static class ServeCommand
     public static Command Create()
     {
         var command = new Command("serve", "Migrate the database and serve functions until stopped.");
-        command.SetAction(static (_, cancellationToken) =>
-        {
-            ProcessHardening.Apply();
-            return ServeAsync(cancellationToken);
-        });
+        command.SetAction(
+            static (_, cancellationToken) =>
+            {
+                ProcessHardening.Apply();
+                return ServeAsync(cancellationToken);
+            }
+        );
         return command;
     }
 
@@ -31,9 +34,17 @@ internal static class ServeCommand
         await using (var migrating = Database.CreateDataSource(options))
         {
             using var logging = LoggerFactory.Create(Logging.Configure);
-            if (await Database.MigrateAsync(migrating, options.Events.OnRestore, logging.CreateLogger("pgfn"), cancellationToken) is not { } report)
+            if (
+                await Database.MigrateAsync(migrating, options.Events.OnRestore, logging.CreateLogger("pgfn"), cancellationToken)
+                is not { } report
+            )
                 return Settings.ExitCode;
             serverVersion = report.ServerVersion;
+            if (
+                options.ReplicationConnectionString == options.ConnectionString
+                && !await Database.MayReplicateAsync(migrating, cancellationToken)
+            )
+                HostLog.NoReplicationLogin(logging.CreateLogger("pgfn"));
         }
         await using var dataSource = Database.CreateDataSource(options, serverVersion);
         try
@@ -41,7 +52,7 @@ internal static class ServeCommand
             await using var app = await Sidecar.BuildAsync(options, dataSource, cancellationToken);
             await app.Services.GetRequiredService<FunctionDatabase>().CheckAsync("anon", cancellationToken);
             await app.StartAsync(cancellationToken);
-            await Rehearsal.RunAsync(app.Urls, cancellationToken);
+            await WarmUpRequest.RunAsync(app.Urls, cancellationToken);
             HostLog.Serving(app.Logger, typeof(Sidecar).Assembly.GetName().Version!.ToString(3), string.Join(", ", app.Urls));
             await app.WaitForShutdownAsync(cancellationToken);
             return app.Services.GetRequiredService<SidecarEnd>().ExitCode;

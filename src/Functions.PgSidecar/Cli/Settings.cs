@@ -2,13 +2,13 @@ using Functions.PgSidecar.Core.Configuration;
 
 namespace Functions.PgSidecar.Cli;
 
-/// <summary>The settings of a command: <c>pgfn.json</c> in the working directory, then the environment, which wins.</summary>
+/// <summary>The settings of a command: <c>pgfn.json</c> in the working directory, then the environment, which takes precedence.</summary>
 internal static class Settings
 {
     /// <summary>Exit code of a command whose settings are wrong.</summary>
     public const int ExitCode = 2;
 
-    /// <summary>Reads them; where something is wrong, says all of it, one line a setting, and returns <see langword="null"/>.</summary>
+    /// <summary>Reads the settings; on errors, prints all of them, one line per setting, and returns <see langword="null"/>.</summary>
     public static SidecarOptions? Load()
     {
         if (ReadConfiguration() is not { } configuration)
@@ -20,11 +20,11 @@ internal static class Settings
     }
 
     /// <summary>
-    /// Reads one setting that may be in a file, for a command that needs no other. Where it is missing or wrong, says so and returns
-    /// <see langword="null"/>.
+    /// Reads one setting that may be in a file, for a command that needs no other. If it is missing or invalid, prints the error and
+    /// returns <see langword="null"/>.
     /// </summary>
     /// <param name="name">The setting's name.</param>
-    /// <param name="why">What it is needed for, the rest of a line that begins with its name.</param>
+    /// <param name="why">The rest of the error line after the name: what the setting is needed for.</param>
     public static string? LoadSecret(string name, string why)
     {
         if (ReadConfiguration() is not { } configuration)
@@ -38,23 +38,34 @@ internal static class Settings
     }
 
     /// <summary>
-    /// Reads the URL of a database and a secret that goes with it, for a command that needs no other setting. Where something is wrong, says so and returns
-    /// <see langword="null"/>.
+    /// Reads the URL of a database and its secrets, for a command that needs no other setting. If something is invalid, prints the error
+    /// and returns <see langword="null"/>.
     /// </summary>
     /// <param name="name">The URL's setting.</param>
-    /// <param name="secretName">The secret's, which may be missing.</param>
-    public static (string Text, string ConnectionString, string? Secret)? LoadDatabase(string name, string secretName)
+    /// <param name="secretNames">The secrets' settings, which may be missing.</param>
+    public static (string Text, string ConnectionString, string?[] Secrets)? LoadDatabase(string name, params string[] secretNames)
     {
         if (ReadConfiguration() is not { } configuration)
             return null;
         var reader = new SettingReader(configuration);
         var text = reader.Secret(name);
         var connectionString = text is null ? null : DatabaseSettings.Parse(reader, name, text);
-        var secret = reader.Secret(secretName);
+        var secrets = Array.ConvertAll(secretNames, reader.Secret);
         if (text is null && reader.Errors.Count == 0)
             reader.Fail(name, "is not set; it is a superuser's URL of the database: postgresql://postgres:password@host:5432/database.");
         Print(reader.Errors);
-        return reader.Errors.Count == 0 ? (text!, connectionString!, secret) : null;
+        return reader.Errors.Count == 0 ? (text!, connectionString!, secrets) : null;
+    }
+
+    /// <summary>Reads the addresses of a sidecar; if they are invalid, prints the error and returns <see langword="null"/>.</summary>
+    public static IReadOnlyList<string>? LoadListen()
+    {
+        if (ReadConfiguration() is not { } configuration)
+            return null;
+        var reader = new SettingReader(configuration);
+        var addresses = SidecarOptions.ReadListen(reader);
+        Print(reader.Errors);
+        return reader.Errors.Count == 0 ? addresses : null;
     }
 
     private static IConfigurationRoot? ReadConfiguration()

@@ -10,7 +10,7 @@ internal static class TokenCommand
 {
     private const string SecretName = "PGFN_JWT_SECRET";
 
-    /// <summary>A token that outlives its secret's next change is of no use; the limit also keeps <c>exp</c> a sane number.</summary>
+    /// <summary>A token is useless after its secret has changed; the limit also keeps <c>exp</c> in a valid range.</summary>
     private const int MaxHours = 10 * 365 * 24;
 
     /// <summary>The command.</summary>
@@ -21,12 +21,17 @@ internal static class TokenCommand
         var hours = new Option<int>("--hours") { Description = "How long it is valid.", DefaultValueFactory = static _ => 24 };
         hours.Validators.Add(result =>
         {
-            if (result.Tokens is [{ Value: var text }] && int.TryParse(text, CultureInfo.InvariantCulture, out var given)
-                && given is < 1 or > MaxHours)
+            if (
+                result.Tokens is [{ Value: var text }]
+                && int.TryParse(text, CultureInfo.InvariantCulture, out var given)
+                && given is < 1 or > MaxHours
+            )
                 result.AddError($"--hours takes a number from 1 to {MaxHours}.");
         });
         var command = new Command("token", $"Print a token signed with {SecretName}.") { role, subject, hours };
-        command.SetAction(parsed => Print(parsed.GetRequiredValue(role), parsed.GetValue(subject), TimeSpan.FromHours(parsed.GetValue(hours))));
+        command.SetAction(parsed =>
+            Print(parsed.GetRequiredValue(role), parsed.GetValue(subject), TimeSpan.FromHours(parsed.GetValue(hours)))
+        );
         return command;
     }
 

@@ -4,21 +4,43 @@ using Npgsql;
 
 namespace Functions.PgSidecar.Cli;
 
-/// <summary><c>pgfn uninstall</c>: what <c>functions.uninstall</c> does, and what is left where its schema was dropped by hand.</summary>
+/// <summary><c>pgfn uninstall</c>: runs <c>functions.uninstall</c>, and removes what remains if the schema was dropped by hand.</summary>
 internal static class UninstallCommand
 {
     /// <summary>The command.</summary>
     public static Command Create()
     {
-        var force = new Option<bool>("--force") { Description = "Also while sidecars serve the database." };
-        var cascade = new Option<bool>("--cascade") { Description = "Also drop what of the application's uses the schema 'functions', such as policies." };
-        var roles = new Option<bool>("--roles") { Description = "Also drop anon, authenticated, service_role and the logins of functions, unless something else uses them." };
-        var command = new Command("uninstall", "Take everything of Functions.PgSidecar out of the database: functions, secrets, events and logs are gone then.")
+        var force = new Option<bool>("--force") { Description = "Also uninstall while sidecars serve the database." };
+        var cascade = new Option<bool>("--cascade")
         {
-            force, cascade, roles,
+            Description = "Also drop objects of the application that use the schema " + "'functions', such as policies.",
         };
-        command.SetAction((parsed, cancellationToken) => UninstallAsync(
-            $$"""{"force": {{Json(parsed.GetValue(force))}}, "cascade": {{Json(parsed.GetValue(cascade))}}, "roles": {{Json(parsed.GetValue(roles))}}}""", cancellationToken));
+        var roles = new Option<bool>("--roles")
+        {
+            Description = "Also drop anon, authenticated, service_role and the logins of functions, " + "unless something else uses them.",
+        };
+        var queues = new Option<bool>("--queues") { Description = "Also drop queues that have messages, and the messages." };
+        var command = new Command(
+            "uninstall",
+            "Remove Functions.PgSidecar from the database, with all functions, secrets, events and logs."
+        )
+        {
+            force,
+            cascade,
+            queues,
+            roles,
+        };
+        command.SetAction(
+            (parsed, cancellationToken) =>
+                UninstallAsync(
+                    $$"""
+                    {"force": {{Json(parsed.GetValue(force))}}, "cascade": {{Json(parsed.GetValue(cascade))}}, "queues": {{Json(
+                        parsed.GetValue(queues)
+                    )}}, "roles": {{Json(parsed.GetValue(roles))}}}
+                    """,
+                    cancellationToken
+                )
+        );
         return command;
     }
 
@@ -26,7 +48,7 @@ internal static class UninstallCommand
     {
         if (Settings.Load() is not { } settings)
             return Settings.ExitCode;
-        // The detail lists what is in the way.
+        // The detail lists the objects that prevent it.
         var connection = new NpgsqlConnectionStringBuilder(settings.ConnectionString) { IncludeErrorDetail = true };
         await using var dataSource = Database.CreateDataSource(settings with { ConnectionString = connection.ConnectionString });
         try
@@ -35,7 +57,7 @@ internal static class UninstallCommand
             foreach (var line in done)
                 Console.WriteLine(line);
             if (done.Count == 0)
-                Console.WriteLine("There is nothing of Functions.PgSidecar in this database.");
+                Console.WriteLine("Functions.PgSidecar is not installed in this database.");
             return 0;
         }
         catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.UndefinedFunction)
@@ -45,7 +67,9 @@ internal static class UninstallCommand
         }
         catch (PostgresException e)
         {
-            await Console.Error.WriteLineAsync($"uninstall: {e.MessageText}{(e.Detail is null ? "" : "\n" + e.Detail)}{(e.Hint is null ? "" : "\n" + e.Hint)}");
+            await Console.Error.WriteLineAsync(
+                $"uninstall: {e.MessageText}{(e.Detail is null ? "" : "\n" + e.Detail)}{(e.Hint is null ? "" : "\n" + e.Hint)}"
+            );
             return 1;
         }
         catch (NpgsqlException e)

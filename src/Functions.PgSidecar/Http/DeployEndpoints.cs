@@ -3,19 +3,19 @@ using System.Security.Cryptography;
 using System.Text.Json;
 using Functions.PgSidecar.Core.Auth;
 using Functions.PgSidecar.Core.Auth.Management;
-using Functions.PgSidecar.Postgres.Registry;
+using Functions.PgSidecar.Core.Registry;
 using Microsoft.AspNetCore.Http.Features;
-using Npgsql;
 
 namespace Functions.PgSidecar.Http;
 
 /// <summary>
-/// <c>POST /functions/v1/deploy</c>, <c>multipart/form-data</c> with <c>name</c>, <c>wasm</c> (a file) and, if it wants to, <c>config</c> (the options as
-/// JSON): deploys a WebAssembly module and answers when it is compiled. For API keys, and tokens that manage, with the scope <c>deploy</c>.
+/// <c>POST /functions/v1/deploy</c>, <c>multipart/form-data</c> with <c>name</c>, <c>wasm</c> (a file) and optionally <c>config</c> (the
+/// options as JSON): deploys a WebAssembly module and responds when it is compiled. Requires an API key, or a token with management claims,
+/// with the scope <c>deploy</c>.
 /// </summary>
-internal sealed class DeployEndpoints(RegistryStore registry, ModuleDeployStore modules, ManagementAuthenticator authenticator, DeployPolicy policy)
+internal sealed class DeployEndpoints(ModuleDeployStore modules, ManagementAuthenticator authenticator, DeployPolicy policy)
 {
-    /// <summary>The largest module that the database can be told to take, and a little for the other parts.</summary>
+    /// <summary>The largest module that the database accepts, and some space for the other parts.</summary>
     private const long MaxRequestBytes = (25 << 20) + (64 << 10);
 
     /// <summary>Adds the route.</summary>
@@ -27,13 +27,17 @@ internal sealed class DeployEndpoints(RegistryStore registry, ModuleDeployStore 
 
     private async Task DeployAsync(HttpContext context)
     {
-        // Before anything of the body is read.
+        // Before the body is read.
         if (await AuthenticateAsync(context) is not { } manager)
             return;
         if (!context.Request.HasFormContentType)
         {
             await Problem.WriteAsync(
-                context, StatusCodes.Status415UnsupportedMediaType, "VALIDATION_ERROR", "Send multipart/form-data with name, wasm and config.");
+                context,
+                StatusCodes.Status415UnsupportedMediaType,
+                "VALIDATION_ERROR",
+                "Send multipart/form-data with name, wasm and config."
+            );
             return;
         }
         if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } size)
@@ -41,7 +45,12 @@ internal sealed class DeployEndpoints(RegistryStore registry, ModuleDeployStore 
         var form = await ReadFormAsync(context);
         if (form?.Files["wasm"] is not { } file || form["name"].ToString() is not { Length: > 0 } name)
         {
-            await Problem.WriteAsync(context, StatusCodes.Status400BadRequest, "MISSING_REQUIRED", "The parts name and wasm (a file) are needed.");
+            await Problem.WriteAsync(
+                context,
+                StatusCodes.Status400BadRequest,
+                "MISSING_REQUIRED",
+                "The parts name and wasm (a file) are required."
+            );
             return;
         }
         var options = form["config"].ToString() is { Length: > 0 } config ? config : "{}";
@@ -63,74 +72,51 @@ internal sealed class DeployEndpoints(RegistryStore registry, ModuleDeployStore 
 
     private async Task DeployAsync(HttpContext context, Manager manager, string name, byte[] module, string options)
     {
-        try
-        {
-            var deployed = await modules.DeployAsync(
-                name, module, options, manager.Name, manager.KeyId, holdings => policy.Refuse(manager, holdings), context.RequestAborted);
-            if (deployed.KeyIsGone)
+        var deployed = await modules.DeployAsync(
+            name,
+            module,
+            options,
+            manager.Name,
+            manager.KeyId,
+            holdings => policy.Refuse(manager, holdings),
+            context.RequestAborted
+        );
+        var message = deployed.Message ?? "";
+        await (
+            deployed.Outcome switch
             {
-                await RefuseAsync(context, AuthRefusal.UnknownApiKey);
-                return;
+                ModuleDeployOutcome.Ready => AnswerAsync(context, name, deployed.Version, module),
+                ModuleDeployOutcome.KeyIsGone => Problem.RefuseAsync(context, AuthRefusal.UnknownApiKey),
+                ModuleDeployOutcome.Forbidden => Problem.WriteAsync(context, 403, "FORBIDDEN", message),
+                ModuleDeployOutcome.Invalid => Problem.WriteAsync(context, 400, "VALIDATION_ERROR", message),
+                ModuleDeployOutcome.TooLarge => Problem.WriteAsync(context, 413, "PAYLOAD_TOO_LARGE", message),
+                ModuleDeployOutcome.NotCompiledInTime => Problem.WriteAsync(context, 504, "TIMEOUT", message),
+                _ => Problem.DatabaseUnavailableAsync(context),
             }
-            if (deployed.Refusal is { } refusal)
-            {
-                await Problem.WriteAsync(context, StatusCodes.Status403Forbidden, "FORBIDDEN", refusal);
-                return;
-            }
-            await registry.WaitReadyAsync(name, deployed.Version, context.RequestAborted);
-            await AnswerAsync(context, name, deployed.Version, module);
-        }
-        catch (PostgresException e) when (e.SqlState is PostgresErrorCodes.ProgramLimitExceeded)
-        {
-            await Problem.WriteAsync(context, StatusCodes.Status413PayloadTooLarge, "PAYLOAD_TOO_LARGE", e.MessageText);
-        }
-        catch (PostgresException e) when (e.SqlState is PostgresErrorCodes.QueryCanceled)
-        {
-            await Problem.WriteAsync(context, StatusCodes.Status504GatewayTimeout, "TIMEOUT", e.MessageText);
-        }
-        catch (PostgresException e) when (IsAboutTheRequest(e.SqlState))
-        {
-            await Problem.WriteAsync(context, StatusCodes.Status400BadRequest, "VALIDATION_ERROR", e.MessageText);
-        }
-        catch (NpgsqlException e) when (e is not PostgresException)
-        {
-            await SayDatabaseIsAwayAsync(context);
-        }
+        );
     }
 
-    /// <summary>What the functions of SQL raise for names, modules, options and JSON that can't be; and wait_ready, for a module that does not compile.</summary>
-    private static bool IsAboutTheRequest(string state) => state
-        is PostgresErrorCodes.InvalidName
-        or PostgresErrorCodes.InvalidParameterValue
-        or PostgresErrorCodes.InvalidTextRepresentation
-        or PostgresErrorCodes.UntranslatableCharacter
-        or PostgresErrorCodes.CharacterNotInRepertoire
-        or PostgresErrorCodes.UndefinedObject
-        or PostgresErrorCodes.SyntaxError;
-
-    /// <returns>Null where the request was answered: it has no credential, or none that manages.</returns>
+    /// <returns>Null if the request was refused, for a missing credential or missing permission.</returns>
     private async ValueTask<Manager?> AuthenticateAsync(HttpContext context)
     {
         var headers = context.Request.Headers;
-        ManagementResult result;
-        try
-        {
-            result = await authenticator.AuthenticateAsync(headers.Authorization, headers["X-API-Key"], headers["apikey"], context.RequestAborted);
-        }
-        catch (NpgsqlException)
-        {
-            await SayDatabaseIsAwayAsync(context);
-            return null;
-        }
+        var result = await authenticator.AuthenticateAsync(
+            headers.Authorization,
+            headers["X-API-Key"],
+            headers["apikey"],
+            context.RequestAborted
+        );
         if (result.Refusal != AuthRefusal.None)
         {
-            await RefuseAsync(context, result.Refusal);
+            await Problem.RefuseAsync(context, result.Refusal);
         }
         else if (result.Manager is null)
         {
-            await Problem.WriteAsync(
-                context, StatusCodes.Status401Unauthorized, "AUTHENTICATION_ERROR",
-                "Deploying needs an API key with the scope deploy: select functions.create_api_key('ci', '{deploy}'); send it as Authorization: Bearer, or in X-API-Key.");
+            await Problem.RequireCredentialsAsync(
+                context,
+                "Deploying requires an API key with the scope deploy: select functions.create_api_key('ci', '{deploy}'); "
+                    + "send it as Authorization: Bearer, or in X-API-Key."
+            );
         }
         else if (DeployPolicy.RefuseDeploying(result.Manager) is { } refusal)
         {
@@ -140,18 +126,18 @@ internal sealed class DeployEndpoints(RegistryStore registry, ModuleDeployStore 
         return result.Manager;
     }
 
-    private static Task RefuseAsync(HttpContext context, AuthRefusal refusal) =>
-        Problem.WriteAsync(context, refusal.Status(), refusal.Code(), refusal.Message());
-
-    private static Task SayDatabaseIsAwayAsync(HttpContext context) =>
-        Problem.WriteAsync(context, StatusCodes.Status503ServiceUnavailable, "PGFN0503", "The database can't be reached just now.", retryAfter: 1);
-
-    /// <returns>Null where the parts can't be read.</returns>
+    /// <returns>Null if the parts can't be read.</returns>
     private static async Task<IFormCollection?> ReadFormAsync(HttpContext context)
     {
         try
         {
-            var limits = new FormOptions { MultipartBodyLengthLimit = MaxRequestBytes, ValueCountLimit = 16, KeyLengthLimit = 64, ValueLengthLimit = 64 << 10 };
+            var limits = new FormOptions
+            {
+                MultipartBodyLengthLimit = MaxRequestBytes,
+                ValueCountLimit = 16,
+                KeyLengthLimit = 64,
+                ValueLengthLimit = 64 << 10,
+            };
             return await new FormFeature(context.Request, limits).ReadFormAsync(context.RequestAborted);
         }
         catch (Exception e) when (e is InvalidDataException or IOException and not BadHttpRequestException)

@@ -2,7 +2,7 @@ using Functions.PgSidecar.Core;
 
 namespace Functions.PgSidecar.Http;
 
-/// <summary>The edge of the process: what was not answered otherwise becomes a problem, and what was not expected is logged.</summary>
+/// <summary>The edge of the process: turns unhandled exceptions into problem responses, and logs the unexpected ones.</summary>
 internal sealed class FailureMiddleware(RequestDelegate next, ILogger<FailureMiddleware> logger)
 {
     /// <summary>Runs the rest of the request.</summary>
@@ -28,7 +28,12 @@ internal sealed class FailureMiddleware(RequestDelegate next, ILogger<FailureMid
         catch (Exception e)
         {
             HostLog.RequestFailed(logger, e, context.Request.Method, context.Request.Path);
-            await Problem.WriteAsync(context, StatusCodes.Status500InternalServerError, "PGFN1500", "The sidecar failed; its own log says how.");
+            await Problem.WriteAsync(
+                context,
+                StatusCodes.Status500InternalServerError,
+                "HOST_ERROR",
+                "The sidecar failed; see its own log."
+            );
         }
     }
 }

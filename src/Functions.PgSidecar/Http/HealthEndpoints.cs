@@ -1,12 +1,18 @@
+using System.Data.Common;
+using System.Globalization;
 using Functions.PgSidecar.Core.Events;
+using Functions.PgSidecar.Core.RowChanges.Reading;
 using Npgsql;
 
 namespace Functions.PgSidecar.Http;
 
-/// <summary><c>/health/live</c>: the process answers. <c>/health/ready</c>: it can serve functions, the database included, and row changes fire them.</summary>
+/// <summary>
+/// <c>/health/live</c>: the process responds. <c>/health/ready</c>: it can serve functions, the database is available, and row changes fire
+/// functions.
+/// </summary>
 internal static class HealthEndpoints
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(2);
 
     /// <summary>Adds the routes.</summary>
     public static void Map(IEndpointRouteBuilder routes)
@@ -17,32 +23,45 @@ internal static class HealthEndpoints
 
     private static async Task ReadyAsync(HttpContext context)
     {
+        if (context.RequestServices.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping.IsCancellationRequested)
+        {
+            await Problem.WriteAsync(context, StatusCodes.Status503ServiceUnavailable, "PGFN6505", "this sidecar is stopping");
+            return;
+        }
         var database = context.RequestServices.GetRequiredService<NpgsqlDataSource>();
-        using var patience = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted);
-        patience.CancelAfter(Patience);
+        using var timeout = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted);
+        timeout.CancelAfter(Timeout);
         try
         {
             await using var command = database.CreateCommand("select 1");
-            await command.ExecuteNonQueryAsync(patience.Token);
+            await command.ExecuteNonQueryAsync(timeout.Token);
             if (context.RequestServices.GetRequiredService<EventMetrics>().Incident is { } incident)
             {
                 await Problem.WriteAsync(context, StatusCodes.Status503ServiceUnavailable, "PGFN6503", incident);
                 return;
             }
-            if (context.RequestServices.GetRequiredService<WalWatch>().Complaint is { } complaint)
+            if (context.RequestServices.GetRequiredService<WalReaderHealth>().Complaint is { } complaint)
             {
                 await Problem.WriteAsync(context, StatusCodes.Status503ServiceUnavailable, "PGFN6504", complaint, retryAfter: 1);
                 return;
             }
-            var held = context.RequestServices.GetRequiredService<EventMetrics>().Figures.Held;
-            await WriteAsync(context, StatusCodes.Status200OK, "ready", held > 0 ? $",\"held_events\":{held}" : "");
+            var metrics = context.RequestServices.GetRequiredService<EventMetrics>();
+            await WriteAsync(
+                context,
+                StatusCodes.Status200OK,
+                "ready",
+                Member("held_events", metrics.Figures.Held) + Member("broken_triggers", metrics.BrokenTriggers)
+            );
         }
-        catch (Exception e) when (e is NpgsqlException or OperationCanceledException)
+        catch (Exception e) when (e is DbException or OperationCanceledException)
         {
-            await Problem.WriteAsync(
-                context, StatusCodes.Status503ServiceUnavailable, "PGFN0503", "The database can't be reached just now.", retryAfter: 1);
+            await Problem.DatabaseUnavailableAsync(context);
         }
     }
+
+    /// <summary>A member for something that needs attention but does not make the sidecar unready; nothing for 0.</summary>
+    private static string Member(string name, long count) =>
+        count > 0 ? string.Create(CultureInfo.InvariantCulture, $",\"{name}\":{count}") : "";
 
     private static Task WriteAsync(HttpContext context, int status, string word, string more = "")
     {

@@ -9,7 +9,7 @@ namespace Functions.PgSidecar.Http;
 /// <summary><c>ANY /functions/v1/invoke/{name}[/{*path}]</c>: calls a function.</summary>
 internal sealed class InvokeEndpoints(FunctionCatalog catalog, Authenticator authenticator, Invoker invoker, TimeProvider time)
 {
-    /// <summary>Adds the route. Every method is the function's to answer.</summary>
+    /// <summary>Adds the route. The function handles every method.</summary>
     public static void Map(IEndpointRouteBuilder routes)
     {
         var endpoints = routes.ServiceProvider.GetRequiredService<InvokeEndpoints>();
@@ -23,7 +23,12 @@ internal sealed class InvokeEndpoints(FunctionCatalog catalog, Authenticator aut
         var function = await catalog.FindAsync(name, context.RequestAborted);
         if (function is null)
         {
-            await Problem.WriteAsync(context, StatusCodes.Status404NotFound, "FUNCTION_NOT_FOUND", $"No function named '{name}' is deployed and enabled.");
+            await Problem.WriteAsync(
+                context,
+                StatusCodes.Status404NotFound,
+                "FUNCTION_NOT_FOUND",
+                $"No function named '{name}' is deployed and enabled."
+            );
             return;
         }
         if (await AuthenticateAsync(context, function) is not { } caller)
@@ -38,14 +43,21 @@ internal sealed class InvokeEndpoints(FunctionCatalog catalog, Authenticator aut
             RequestId = requestId,
             TraceId = Activity.Current?.TraceId.ToHexString(),
             Envelope = RequestEnvelope.Write(
-                context, function, caller, requestId, (string?)context.Request.RouteValues["path"], body.Stream is not null, time.GetUtcNow().ToUnixTimeMilliseconds()),
+                context,
+                function,
+                caller,
+                requestId,
+                (string?)context.Request.RouteValues["path"],
+                body.Stream is not null,
+                time.GetUtcNow().ToUnixTimeMilliseconds()
+            ),
             Body = body.Bytes,
             BodyStream = body.Stream,
         };
         try
         {
             var result = await invoker.InvokeAsync(invocation, context.RequestAborted);
-            // A body that is too large is the client's failure, whatever the function made of it.
+            // A body that is too large is the client's failure, whatever the function's response was.
             if (body.Stream?.Refusal is { } refused)
             {
                 result.Stream?.Abandon();
@@ -55,37 +67,38 @@ internal sealed class InvokeEndpoints(FunctionCatalog catalog, Authenticator aut
         }
         finally
         {
-            // The server takes the request back: work left to waitUntil must not read it any more.
+            // The server reuses the request: work left to waitUntil must not read it any more.
             if (body.Stream is { } stream)
                 await stream.DisposeAsync();
         }
     }
 
-    /// <summary>Who calls; where that is nobody who may, the refusal has been sent.</summary>
+    /// <summary>Authenticates the caller; null if the request was refused, and the response sent.</summary>
     private async ValueTask<Caller?> AuthenticateAsync(HttpContext context, DeployedFunction function)
     {
         var headers = context.Request.Headers;
         var result = await authenticator.AuthenticateAsync(headers.Authorization, headers["apikey"], context.RequestAborted);
         if (result.Caller is not { } caller)
         {
-            var status = result.Refusal.Status();
-            await Problem.WriteAsync(
-                context, status, result.Refusal.Code(), result.Refusal.Message(), status == StatusCodes.Status503ServiceUnavailable ? 1 : null);
+            await Problem.RefuseAsync(context, result.Refusal);
             return null;
         }
-        // Browsers send preflights without credentials; the function answers them, as a stranger's.
+        // Browsers send preflights without credentials; the function handles them for an anonymous caller.
         var anonymous = headers.Authorization.Count == 0 && headers["apikey"].Count == 0;
         if (anonymous && function.Options.VerifyJwt && !HttpMethods.IsOptions(context.Request.Method))
         {
-            await Problem.WriteAsync(
-                context, StatusCodes.Status401Unauthorized, "AUTHENTICATION_ERROR",
-                $"Function '{function.Name}' needs a token: send 'Authorization: Bearer <jwt>', or deploy it with the option verify_jwt false.");
+            await Problem.RequireCredentialsAsync(
+                context,
+                $"Function '{function.Name}' needs a token: send 'Authorization: Bearer <jwt>', or deploy it with the option verify_jwt "
+                    + "false."
+            );
             return null;
         }
         return function.Options.Role is { } role ? caller with { Role = role } : caller;
     }
 
-    private static async Task AnswerAsync(HttpContext context, InvocationResult result)
+    /// <summary>Sends the result of an invocation: the function's response, or its failure.</summary>
+    internal static async Task AnswerAsync(HttpContext context, InvocationResult result)
     {
         if (result.Outcome == InvocationOutcome.Cancelled)
         {
@@ -101,8 +114,11 @@ internal sealed class InvokeEndpoints(FunctionCatalog catalog, Authenticator aut
         {
             result.Stream?.Abandon();
             await Problem.WriteAsync(
-                context, StatusCodes.Status500InternalServerError, "INVALID_RESPONSE",
-                "The function answered with a status outside 200 to 599, or with a header that HTTP does not allow.");
+                context,
+                StatusCodes.Status500InternalServerError,
+                "INVALID_RESPONSE",
+                "The function answered with a status outside 200 to 599, or with a header that HTTP does not allow."
+            );
         }
     }
 }

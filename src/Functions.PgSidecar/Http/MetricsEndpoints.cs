@@ -1,4 +1,4 @@
-using Functions.PgSidecar.Core.Observability;
+using Functions.PgSidecar.Core.Metrics;
 
 namespace Functions.PgSidecar.Http;
 
@@ -6,10 +6,14 @@ namespace Functions.PgSidecar.Http;
 internal static class MetricsEndpoints
 {
     /// <summary>Adds the route.</summary>
-    public static void Map(IEndpointRouteBuilder routes) => routes.MapGet("/metrics", static async context =>
+    public static void Map(IEndpointRouteBuilder routes)
     {
-        var report = context.RequestServices.GetRequiredService<MetricsReport>().Write();
-        context.Response.ContentType = "text/plain; version=0.0.4; charset=utf-8";
-        await context.Response.WriteAsync(report, context.RequestAborted);
-    });
+        // Created here, before the first invocation, because it counts from its creation on.
+        var report = routes.ServiceProvider.GetRequiredService<MetricsReport>();
+        routes.MapGet("/metrics", async context =>
+        {
+            context.Response.ContentType = "text/plain; version=0.0.4; charset=utf-8";
+            await context.Response.WriteAsync(report.Write(), context.RequestAborted);
+        });
+    }
 }

@@ -3,14 +3,16 @@ using Microsoft.AspNetCore.Routing.Patterns;
 namespace Functions.PgSidecar.Http;
 
 /// <summary>
-/// Makes paths case-sensitive, as RFC 3986 has them: routing compares without case, and a proxy in front that guards <c>/functions/v1/deploy</c> would let
+/// Makes paths case-sensitive, as in RFC 3986: routing ignores case, and a proxy in front that guards <c>/functions/v1/deploy</c> would let
 /// <c>/Functions/v1/Deploy</c> through.
 /// </summary>
 internal sealed class PathCaseMiddleware(RequestDelegate next)
 {
-    /// <summary>Answers 404 where the fixed parts of the route are spelled otherwise.</summary>
+    /// <summary>Responds with 404 if the fixed parts of the route have another case.</summary>
     public Task InvokeAsync(HttpContext context) =>
-        context.GetEndpoint() is not RouteEndpoint endpoint || IsSpelledAs(context.Request.Path.Value, endpoint.RoutePattern) ? next(context) : Problem.NotFoundAsync(context);
+        context.GetEndpoint() is not RouteEndpoint endpoint || IsSpelledAs(context.Request.Path.Value, endpoint.RoutePattern)
+            ? next(context)
+            : Problem.NotFoundAsync(context);
 
     private static bool IsSpelledAs(string? path, RoutePattern pattern)
     {
@@ -19,7 +21,7 @@ internal sealed class PathCaseMiddleware(RequestDelegate next)
         {
             rest = rest.TrimStart('/');
             if (segment is not { IsSimple: true, Parts: [RoutePatternLiteralPart literal] })
-                return true; // what follows is the function's name, and its own path
+                return true; // the rest is the function's name and its own path
             var length = rest.IndexOf('/') is >= 0 and var slash ? slash : rest.Length;
             if (!rest[..length].SequenceEqual(literal.Content))
                 return false;

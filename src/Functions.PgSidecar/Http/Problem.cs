@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using Functions.PgSidecar.Core.Auth;
 using Microsoft.AspNetCore.WebUtilities;
 
 namespace Functions.PgSidecar.Http;
@@ -11,18 +12,45 @@ namespace Functions.PgSidecar.Http;
 /// </summary>
 internal static class Problem
 {
-    /// <summary>Quotes and umlauts stay what they are: the answer is JSON by its content type, never part of a page.</summary>
+    /// <summary>Quotes and umlauts are not escaped: the response is JSON by its content type, and never part of a page.</summary>
     private static readonly JsonWriterOptions Readable = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
-    /// <summary>Says that there is no such endpoint.</summary>
+    /// <summary>Responds that there is no such endpoint.</summary>
     public static Task NotFoundAsync(HttpContext context) =>
-        WriteAsync(context, StatusCodes.Status404NotFound, "NOT_FOUND", "There is nothing here; functions are at /functions/v1/invoke/{name}.");
+        WriteAsync(
+            context,
+            StatusCodes.Status404NotFound,
+            "NOT_FOUND",
+            "The path does not exist; functions are at /functions/v1/invoke/{name}."
+        );
 
-    /// <summary>Writes the response; does nothing where it has begun already.</summary>
+    /// <summary>Responds that the request's credentials were refused.</summary>
+    public static Task RefuseAsync(HttpContext context, AuthRefusal refusal)
+    {
+        var status = refusal.Status();
+        int? retryAfter = status == StatusCodes.Status503ServiceUnavailable ? 1 : null;
+        return WriteAsync(context, status, refusal.Code(), refusal.Message(), retryAfter);
+    }
+
+    /// <summary>Responds that the request has no credentials, but needs some.</summary>
+    public static Task RequireCredentialsAsync(HttpContext context, string message) =>
+        WriteAsync(context, StatusCodes.Status401Unauthorized, "AUTHENTICATION_ERROR", message);
+
+    /// <summary>Responds that the database can't be reached.</summary>
+    public static Task DatabaseUnavailableAsync(HttpContext context) =>
+        WriteAsync(
+            context,
+            StatusCodes.Status503ServiceUnavailable,
+            "DATABASE_UNAVAILABLE",
+            "The database can't be reached at the moment.",
+            retryAfter: 1
+        );
+
+    /// <summary>Writes the response; does nothing if it has already begun.</summary>
     /// <param name="context">The request.</param>
     /// <param name="status">The HTTP status.</param>
     /// <param name="code">A stable code.</param>
-    /// <param name="message">What happened and what to do.</param>
+    /// <param name="message">What happened and how to fix it.</param>
     /// <param name="retryAfter">Seconds for the Retry-After header.</param>
     public static async Task WriteAsync(HttpContext context, int status, string code, string message, int? retryAfter = null)
     {

@@ -3,18 +3,21 @@ using Microsoft.AspNetCore.Http.Features;
 
 namespace Functions.PgSidecar.Http;
 
-/// <summary>A request's body: read whole before the function runs where it is short, and otherwise by the function itself, while it arrives.</summary>
-/// <param name="Bytes">The body; empty where there is none.</param>
-/// <param name="Stream">The body that is still to be read, or <see langword="null"/>.</param>
+/// <summary>
+/// A request's body: a short one is read completely before the function runs; others are read by the function while they arrive.
+/// </summary>
+/// <param name="Bytes">The body; empty if there is none.</param>
+/// <param name="Stream">The body that has not been read yet, or <see langword="null"/>.</param>
 internal readonly record struct RequestBody(ReadOnlyMemory<byte> Bytes, RequestStream? Stream)
 {
-    /// <summary>The longest body that is read whole.</summary>
+    /// <summary>The longest body that is read completely before the function runs.</summary>
     private const int MaxWhole = 64 * 1024;
 
     private const string UnexpectedEnd = "Unexpected end of request content.";
 
-    /// <summary>Takes the body, as far as that need not be waited for long.</summary>
-    /// <exception cref="BadHttpRequestException">With status 413: its stated length is beyond the limit, which the server enforces on all others.</exception>
+    /// <summary>Takes the body, and reads it completely if it is short.</summary>
+    /// <exception cref="BadHttpRequestException">With status 413: the stated length exceeds the limit. For other bodies the server enforces
+    /// the limit.</exception>
     public static async ValueTask<RequestBody> TakeAsync(HttpRequest request, CancellationToken cancellationToken)
     {
         if (request.HttpContext.Features.Get<IHttpRequestBodyDetectionFeature>()?.CanHaveBody != true)
@@ -23,7 +26,7 @@ internal readonly record struct RequestBody(ReadOnlyMemory<byte> Bytes, RequestS
             return new RequestBody(default, Arriving(request));
         if (length > request.HttpContext.Features.Get<IHttpMaxRequestBodySizeFeature>()?.MaxRequestBodySize)
             throw new BadHttpRequestException("Request body too large.", StatusCodes.Status413PayloadTooLarge);
-        // The length is a promise, not a fact: nothing more is set aside for bytes that have not come.
+        // The stated length is not trusted: no memory is allocated for bytes that have not arrived.
         if (length > MaxWhole)
             return new RequestBody(default, Arriving(request));
         var bytes = new byte[length];
@@ -34,8 +37,9 @@ internal readonly record struct RequestBody(ReadOnlyMemory<byte> Bytes, RequestS
     private static RequestStream Arriving(HttpRequest request) => new(request.Body, IsRefusal);
 
     /// <summary>
-    /// A body that is too long, too slow or wrongly framed is refused. One that just ends has a client that is gone: depending on which end of the
-    /// connection is seen first, the server says so by the same exception, and by nothing but its sentence.
+    /// A body that is too long, too slow or badly framed is refused. A body that just ends means that the client has disconnected.
+    /// Depending on which end of the connection is noticed first, the server reports that with the same exception type, and only the
+    /// message differs.
     /// </summary>
     private static bool IsRefusal(IOException failure) => failure is BadHttpRequestException && failure.Message != UnexpectedEnd;
 }

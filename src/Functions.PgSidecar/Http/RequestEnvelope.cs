@@ -7,7 +7,7 @@ using Microsoft.AspNetCore.Http.Extensions;
 namespace Functions.PgSidecar.Http;
 
 /// <summary>
-/// The JSON that tells a guest of its HTTP request. The guest makes an AeroDB event or a Workers <c>Request</c> of it.
+/// The JSON that describes an HTTP request to a guest. The guest converts it to an AeroDB event or a Workers <c>Request</c>.
 /// </summary>
 internal static class RequestEnvelope
 {
@@ -16,13 +16,20 @@ internal static class RequestEnvelope
     /// <summary>Writes the envelope.</summary>
     /// <param name="context">The request.</param>
     /// <param name="function">The function it is for.</param>
-    /// <param name="caller">Who asks.</param>
+    /// <param name="caller">The caller.</param>
     /// <param name="requestId">The request's id.</param>
     /// <param name="below">The path below the function's name, without a leading slash.</param>
     /// <param name="streams">Whether the guest reads the body while it arrives.</param>
     /// <param name="now">Wall-clock time, Unix milliseconds.</param>
     public static ReadOnlyMemory<byte> Write(
-        HttpContext context, DeployedFunction function, Caller caller, string requestId, string? below, bool streams, long now)
+        HttpContext context,
+        DeployedFunction function,
+        Caller caller,
+        string requestId,
+        string? below,
+        bool streams,
+        long now
+    )
     {
         var request = context.Request;
         var buffer = new ArrayBufferWriter<byte>(1024);

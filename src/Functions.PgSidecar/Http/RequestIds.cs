@@ -1,13 +1,13 @@
 namespace Functions.PgSidecar.Http;
 
-/// <summary>The id that ties a request to its log: the caller's <c>X-Request-Id</c> where it is a sane one, else a new UUID.</summary>
+/// <summary>The id that connects a request with its log: the caller's <c>X-Request-Id</c> if it is valid, otherwise a new UUID.</summary>
 internal static class RequestIds
 {
     private const string HeaderName = "X-Request-Id";
     private const int MaxLength = 128;
     private static readonly object Key = new();
 
-    /// <summary>The request's id; the same for every call with this request, and sent back in the response.</summary>
+    /// <summary>The request's id; the same for every call with this request, and returned in the response.</summary>
     public static string Of(HttpContext context)
     {
         if (context.Items.TryGetValue(Key, out var known))

@@ -7,7 +7,9 @@ using Functions.PgSidecar.Sandbox.Threads;
 
 namespace Functions.PgSidecar.Benchmarks.Engine;
 
-/// <summary>What an instance costs, and how fast QuickJS runs in the sandbox, beside V8 running the same release of it when Node.js is there.</summary>
+/// <summary>
+/// What an instance costs, and how fast QuickJS runs in the sandbox, beside V8 running the same release of it when Node.js is there.
+/// </summary>
 internal sealed class EngineBenchmark : IBenchmark
 {
     private const int Rounds = 20;
@@ -82,7 +84,8 @@ internal sealed class EngineBenchmark : IBenchmark
         return GuestSnapshot.Of(guest.Instance);
     }
 
-    private static QuickJs New(GuestImage image, GuestSnapshot snapshot, GuestHandles handles) => new(snapshot.Instantiate(image.Code, MemoryLimit), handles);
+    private static QuickJs New(GuestImage image, GuestSnapshot snapshot, GuestHandles handles) =>
+        new(snapshot.Instantiate(image.Code, MemoryLimit), handles);
 
     private static void Handle(QuickJs guest) => Evaluate(guest, "handler()");
 
@@ -117,9 +120,10 @@ internal sealed class EngineBenchmark : IBenchmark
         }
     }
 
-    private static long PrivateKilobytes() => File.ReadLines("/proc/self/smaps_rollup")
-        .Where(line => line.StartsWith("Private_", StringComparison.Ordinal))
-        .Sum(line => long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture));
+    private static long PrivateKilobytes() =>
+        File.ReadLines("/proc/self/smaps_rollup")
+            .Where(line => line.StartsWith("Private_", StringComparison.Ordinal))
+            .Sum(line => long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture));
 
     private static IEnumerable<Measurement> MeasureWorkloads(GuestImage image, Repository repository)
     {
@@ -128,16 +132,16 @@ internal sealed class EngineBenchmark : IBenchmark
         using var peer = repository.EnginePackage is { } package
             ? PeerEngine.TryStart("--experimental-wasm-extended-const", Repository.Beside("Engine/peer.mjs"), package, Workloads)
             : null;
-        List<Func<string, Round>> contestants = [workload => Contest.Measure(() => Evaluate(guest, $"workloads.{workload}()"))];
+        List<Func<string, Round>> contestants = [workload => EngineComparison.Measure(() => Evaluate(guest, $"workloads.{workload}()"))];
         if (peer is not null)
             contestants.Add(peer.Run);
         var names = JsonSerializer.Deserialize<string[]>(Evaluate(guest, "JSON.stringify(Object.keys(workloads))"))!;
-        var times = names.ToDictionary(name => name, name => Contest.Run(name, Rounds, contestants));
+        var times = names.ToDictionary(name => name, name => EngineComparison.Run(name, Rounds, contestants));
         foreach (var (name, best) in times)
             yield return new($"JavaScript: {name}", "ms", best[0], Peer(best[^1]));
         yield return new("JavaScript: geometric mean", "ms", Mean(0), Peer(Mean(^1)), Goal.RatioAtMost(1.05));
 
-        double Mean(Index contestant) => Contest.Mean(times.Values.Select(best => best[contestant]));
+        double Mean(Index contestant) => EngineComparison.Mean(times.Values.Select(best => best[contestant]));
         Peer? Peer(double time) => peer is null ? null : new Peer("V8", time);
     }
 }

@@ -3,14 +3,15 @@ using System.Text.Json;
 using Functions.PgSidecar.Benchmarks.Processes;
 using Functions.PgSidecar.Benchmarks.Report;
 using Functions.PgSidecar.Sandbox.Modules;
+using Functions.PgSidecar.Sandbox.Modules.Compilation;
 using Functions.PgSidecar.Sandbox.Threads;
-using Functions.PgSidecar.Sandbox.Wasi;
 using Functions.PgSidecar.Sandbox.Wasmtime;
 
 namespace Functions.PgSidecar.Benchmarks.Engine;
 
 /// <summary>
-/// Kernels in C and in AssemblyScript, compiled as a deployed module is, with everything that interrupts it, beside V8 running the same modules; and what
+/// Kernels in C and in AssemblyScript, compiled as a deployed module is, with everything that interrupts it, beside V8 running the same
+/// modules; and what
 /// counting fuel costs them.
 /// </summary>
 internal sealed class KernelBenchmark : IBenchmark
@@ -20,8 +21,15 @@ internal sealed class KernelBenchmark : IBenchmark
 
     private static readonly Dictionary<string, int> Sizes = new()
     {
-        ["matmul"] = 200, ["sieve"] = 4_000_000, ["sha256"] = 20_000, ["quicksort"] = 300_000, ["tree"] = 100_000,
-        ["mandelbrot"] = 300, ["strings"] = 200_000, ["maps"] = 1_000_000, ["vectors"] = 200,
+        ["matmul"] = 200,
+        ["sieve"] = 4_000_000,
+        ["sha256"] = 20_000,
+        ["quicksort"] = 300_000,
+        ["tree"] = 100_000,
+        ["mandelbrot"] = 300,
+        ["strings"] = 200_000,
+        ["maps"] = 1_000_000,
+        ["vectors"] = 200,
     };
 
     public string Name => "kernels";
@@ -51,16 +59,28 @@ internal sealed class KernelBenchmark : IBenchmark
     }
 
     private static IEnumerable<(string Language, string Compiler, string[] Arguments)> Compilers(Repository repository) =>
-    [
-        ("C", "clang", ["--target=wasm32", "-O2", "-msimd128", "-nostdlib", "-Wl,--no-entry", Repository.Beside("Engine/Kernels/kernels.c")]),
-        (
-            "AssemblyScript", "node",
-            [
-                Path.Combine(repository.Peers, "node_modules/assemblyscript/bin/asc.js"), Repository.Beside("Engine/Kernels/kernels.ts"),
-                "-O3", "--enable", "simd", "--runtime", "incremental", "--use", "abort=",
-            ]
-        ),
-    ];
+        [
+            (
+                "C",
+                "clang",
+                ["--target=wasm32", "-O2", "-msimd128", "-nostdlib", "-Wl,--no-entry", Repository.Beside("Engine/Kernels/kernels.c")]
+            ),
+            (
+                "AssemblyScript",
+                "node",
+                [
+                    Path.Combine(repository.Peers, "node_modules/assemblyscript/bin/asc.js"),
+                    Repository.Beside("Engine/Kernels/kernels.ts"),
+                    "-O3",
+                    "--enable",
+                    "simd",
+                    "--runtime",
+                    "incremental",
+                    "--use",
+                    "abort=",
+                ]
+            ),
+        ];
 
     /// <summary>Compiles the kernels.</summary>
     /// <returns>False where the compiler is not installed.</returns>
@@ -92,16 +112,22 @@ internal sealed class KernelBenchmark : IBenchmark
                     using var plain = Start(source, countFuel: false);
                     using var counting = Start(source, countFuel: true);
                     counting.Fuel = long.MaxValue;
-                    Func<string, Round>[] contestants = [Contestant(plain), Contestant(counting), .. peer is null ? (Func<string, Round>[])[] : [peer.Run]];
+                    Func<string, Round>[] contestants =
+                    [
+                        Contestant(plain),
+                        Contestant(counting),
+                        .. peer is null ? (Func<string, Round>[])[] : [peer.Run],
+                    ];
                     foreach (var name in Sizes.Keys)
-                        results.Add(name, Contest.Run(name, Rounds, contestants));
+                        results.Add(name, EngineComparison.Run(name, Rounds, contestants));
                 }
                 catch (Exception exception)
                 {
                     failure = exception;
                 }
             },
-            SandboxThread.StackBytes);
+            SandboxThread.StackBytes
+        );
         thread.Start();
         thread.Join();
         return failure is null ? results : throw new InvalidOperationException("A kernel failed.", failure);
@@ -121,26 +147,33 @@ internal sealed class KernelBenchmark : IBenchmark
         return instance;
     }
 
-    private static Func<string, Round> Contestant(Instance instance) => name =>
-    {
-        var kernel = instance.Function(name);
-        var values = new RawValue[1];
-        return Contest.Measure(() =>
+    private static Func<string, Round> Contestant(Instance instance) =>
+        name =>
         {
-            values[0].I64 = Sizes[name];
-            instance.Call(kernel, values);
-            return $"{values[0].I32}";
-        });
-    };
+            var kernel = instance.Function(name);
+            var values = new RawValue[1];
+            return EngineComparison.Measure(() =>
+            {
+                values[0].I64 = Sizes[name];
+                instance.Call(kernel, values);
+                return $"{values[0].I32}";
+            });
+        };
 
     private static IEnumerable<Measurement> Compare(string language, Dictionary<string, double[]> times, bool hasPeer)
     {
         foreach (var (name, best) in times)
             yield return new($"kernel in {language}: {name}", "ms", best[0], V8(best[^1]));
-        yield return new($"kernels in {language}: geometric mean", "ms", Mean(0), V8(Mean(^1)), Goal.RatioAtMost(language == "C" ? 1.4 : 1.15));
+        yield return new(
+            $"kernels in {language}: geometric mean",
+            "ms",
+            Mean(0),
+            V8(Mean(^1)),
+            Goal.RatioAtMost(language == "C" ? 1.4 : 1.15)
+        );
         yield return new($"kernels in {language} that count fuel: geometric mean", "ms", Mean(1), new Peer("without", Mean(0)));
 
-        double Mean(Index contestant) => Contest.Mean(times.Values.Select(best => best[contestant]));
+        double Mean(Index contestant) => EngineComparison.Mean(times.Values.Select(best => best[contestant]));
         Peer? V8(double time) => hasPeer ? new Peer("V8", time) : null;
     }
 }

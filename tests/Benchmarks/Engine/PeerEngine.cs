@@ -4,7 +4,10 @@ using Functions.PgSidecar.Benchmarks.Processes;
 
 namespace Functions.PgSidecar.Benchmarks.Engine;
 
-/// <summary>V8 as a contestant, in a process of its own: it is told the name of a workload and answers with milliseconds of processor time and the result.</summary>
+/// <summary>
+/// V8 as a contestant, in a process of its own: it is told the name of a workload and answers with milliseconds of processor time and the
+/// result.
+/// </summary>
 internal sealed class PeerEngine : IDisposable
 {
     private readonly LineProcess process;

@@ -1,4 +1,5 @@
-// The same engine, the same workloads, run by V8's WebAssembly compiler: what ours is measured against. For each workload named on a line of standard
+// The same engine, the same workloads, run by V8's WebAssembly compiler: what ours is measured against. For each workload named on a line
+// of standard
 // input it prints milliseconds of processor time and the result.
 import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";

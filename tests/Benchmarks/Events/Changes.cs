@@ -17,7 +17,13 @@ internal static class Changes
     /// <param name="perSecond">How many a second.</param>
     /// <param name="cancellationToken">Gives up.</param>
     public static async Task InsertSteadilyAsync(
-        NpgsqlDataSource owner, string table, string note, int count, int perSecond, CancellationToken cancellationToken)
+        NpgsqlDataSource owner,
+        string table,
+        string note,
+        int count,
+        int perSecond,
+        CancellationToken cancellationToken
+    )
     {
         var start = Stopwatch.GetTimestamp();
         var inserts = new List<Task>(count);

@@ -3,11 +3,13 @@ using Functions.PgSidecar.Benchmarks.Report;
 namespace Functions.PgSidecar.Benchmarks.Events;
 
 /// <summary>From a commit, by the server's clock, until the handler is entered: alone, and at 500 changes a second.</summary>
-internal sealed class DelayScenario(BenchmarkRun run, EventStage stage, JobQueues queues)
+internal sealed class DelayScenario(BenchmarkRun run, EventHarness harness, JobQueues queues)
 {
     private const int Pace = 500;
 
-    /// <summary>Some 20 s: a process that has just been started compiles its code a second time meanwhile, on a processor of its own.</summary>
+    /// <summary>
+    /// Some 20 s: a process that has just been started compiles its code a second time meanwhile, on a processor of its own.
+    /// </summary>
     private const int WarmUp = Pace * 20;
     private const int Busy = Pace * 10;
 
@@ -27,10 +29,11 @@ internal sealed class DelayScenario(BenchmarkRun run, EventStage stage, JobQueue
 
     public async Task<IReadOnlyList<Measurement>> MeasureAsync(CancellationToken cancellationToken)
     {
-        await stage.FireAsync("changes", "bench.changes", "{}", cancellationToken);
+        await harness.FireAsync("changes", "bench.changes", "{}", cancellationToken);
         await ChangeAsync("bench.changes", cancellationToken);
         var (alone, busy) = (await OursAsync("alone", Alone, cancellationToken), await OursAsync("busy", Busy, cancellationToken));
-        Samples? peerAlone = null, peerBusy = null;
+        Samples? peerAlone = null,
+            peerBusy = null;
         if (queues.Has(JobQueues.GraphileWorker))
         {
             using var worker = await queues.NoteAsync(WarmUp + Alone + Busy, cancellationToken);
@@ -59,7 +62,7 @@ internal sealed class DelayScenario(BenchmarkRun run, EventStage stage, JobQueue
     private async Task<Samples> OursAsync(string note, int count, CancellationToken cancellationToken)
     {
         var samples = new Samples();
-        await EventStage.UntilAsync(
+        await EventHarness.UntilAsync(
             async token =>
             {
                 samples = new Samples();
@@ -71,7 +74,8 @@ internal sealed class DelayScenario(BenchmarkRun run, EventStage stage, JobQueue
                 return samples.Count >= count;
             },
             $"{count} invocations in the log",
-            cancellationToken);
+            cancellationToken
+        );
         return samples;
     }
 
@@ -86,6 +90,12 @@ internal sealed class DelayScenario(BenchmarkRun run, EventStage stage, JobQueue
         return samples;
     }
 
-    private static Measurement Row(string name, Samples ours, Samples? peer, Func<Samples, double> figure, double? limit) => new(
-        name, "ms", figure(ours) / 1000, peer is null ? null : new Peer(JobQueues.GraphileWorker, figure(peer) / 1000), limit is { } most ? Goal.AtMost(most) : null);
+    private static Measurement Row(string name, Samples ours, Samples? peer, Func<Samples, double> figure, double? limit) =>
+        new(
+            name,
+            "ms",
+            figure(ours) / 1000,
+            peer is null ? null : new Peer(JobQueues.GraphileWorker, figure(peer) / 1000),
+            limit is { } most ? Goal.AtMost(most) : null
+        );
 }

@@ -16,11 +16,14 @@ internal sealed class EventsBenchmark : IBenchmark
             await Console.Error.WriteLineAsync($"{name} is not installed: its figures are left out.");
 
         var measurements = new List<Measurement>();
-        await using (var stage = await EventStage.StartAsync(run, cancellationToken))
+        await using (var harness = await EventHarness.StartAsync(run, cancellationToken))
         {
-            await stage.ExecuteAsync(await File.ReadAllTextAsync(Repository.Beside("Events/tables.sql"), cancellationToken), cancellationToken);
-            measurements.AddRange(await new DelayScenario(run, stage, queues).MeasureAsync(cancellationToken));
-            measurements.AddRange(await new ThroughputScenario(run, stage, queues).MeasureAsync(cancellationToken));
+            await harness.ExecuteAsync(
+                await File.ReadAllTextAsync(Repository.Beside("Events/tables.sql"), cancellationToken),
+                cancellationToken
+            );
+            measurements.AddRange(await new DelayScenario(run, harness, queues).MeasureAsync(cancellationToken));
+            measurements.AddRange(await new ThroughputScenario(run, harness, queues).MeasureAsync(cancellationToken));
         }
         measurements.AddRange(await new BulkScenario(run).MeasureAsync(cancellationToken));
         return measurements;

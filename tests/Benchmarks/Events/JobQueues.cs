@@ -26,9 +26,12 @@ internal sealed class JobQueues
     /// <summary>Starts graphile-worker, and has a row trigger add a job for each row of <c>bench.announced</c>.</summary>
     /// <param name="jobs">After how many it says when each was begun.</param>
     /// <param name="cancellationToken">Gives up.</param>
-    public Task<LineProcess> NoteAsync(int jobs, CancellationToken cancellationToken) => StartGraphileWorkerAsync("note", jobs, cancellationToken);
+    public Task<LineProcess> NoteAsync(int jobs, CancellationToken cancellationToken) =>
+        StartGraphileWorkerAsync("note", jobs, cancellationToken);
 
-    /// <summary>Jobs a second of graphile-worker from the first row on: each is announced by the row trigger, and worked on while more come.</summary>
+    /// <summary>
+    /// Jobs a second of graphile-worker from the first row on: each is announced by the row trigger, and worked on while more come.
+    /// </summary>
     public async Task<double> FollowGraphileWorkerAsync(int jobs, CancellationToken cancellationToken)
     {
         using var worker = await StartGraphileWorkerAsync("follow", jobs, cancellationToken);
@@ -45,7 +48,10 @@ internal sealed class JobQueues
         {
             await worker.ReadLineAsync(cancellationToken);
             // Its schema is there by now.
-            await ExecuteAsync(await File.ReadAllTextAsync(Repository.Beside("Events/graphile-worker.sql"), cancellationToken), cancellationToken);
+            await ExecuteAsync(
+                await File.ReadAllTextAsync(Repository.Beside("Events/graphile-worker.sql"), cancellationToken),
+                cancellationToken
+            );
             return worker;
         }
         catch
@@ -57,7 +63,9 @@ internal sealed class JobQueues
 
     /// <summary>When graphile-worker began each job: milliseconds since 1970, by the row's id.</summary>
     public static async Task<Dictionary<int, double>> BegunAsync(LineProcess worker, CancellationToken cancellationToken) =>
-        JsonSerializer.Deserialize<double[][]>(await worker.ReadLineAsync(cancellationToken))!.ToDictionary(pair => (int)pair[0], pair => pair[1]);
+        JsonSerializer
+            .Deserialize<double[][]>(await worker.ReadLineAsync(cancellationToken))!
+            .ToDictionary(pair => (int)pair[0], pair => pair[1]);
 
     /// <summary>Jobs a second of graphile-worker, when all of them are there already.</summary>
     public async Task<double> DrainGraphileWorkerAsync(int jobs, CancellationToken cancellationToken)

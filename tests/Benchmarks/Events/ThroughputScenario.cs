@@ -4,10 +4,11 @@ using Functions.PgSidecar.Benchmarks.Report;
 namespace Functions.PgSidecar.Benchmarks.Events;
 
 /// <summary>
-/// Events a second with a handler that does nothing, from the first change on: writing the rows, and reading the WAL or adding jobs by a row
+/// Events a second with a handler that does nothing, from the first change on: writing the rows, and reading the WAL or adding jobs by a
+/// row
 /// trigger, are part of it. Beside it the peers that only empty a queue that is full.
 /// </summary>
-internal sealed class ThroughputScenario(BenchmarkRun run, EventStage stage, JobQueues queues)
+internal sealed class ThroughputScenario(BenchmarkRun run, EventHarness harness, JobQueues queues)
 {
     private const int Events = 60_000;
     private const int WarmUp = 100_000;
@@ -18,14 +19,16 @@ internal sealed class ThroughputScenario(BenchmarkRun run, EventStage stage, Job
 
     public async Task<IReadOnlyList<Measurement>> MeasureAsync(CancellationToken cancellationToken)
     {
-        await stage.FireAsync("singly", "bench.singly", "{}", cancellationToken);
-        await stage.FireAsync("batches", "bench.batches", $$"""{"batch_size":{{BatchSize}}}""", cancellationToken);
+        await harness.FireAsync("singly", "bench.singly", "{}", cancellationToken);
+        await harness.FireAsync("batches", "bench.batches", $$"""{"batch_size":{{BatchSize}}}""", cancellationToken);
         await DeliverAsync("bench.singly", WarmUp, cancellationToken);
         var singly = await DeliverAsync("bench.singly", Events, cancellationToken);
         await DeliverAsync("bench.batches", WarmUp, cancellationToken);
         var batches = await DeliverAsync("bench.batches", Events, cancellationToken);
 
-        List<Peer> singlePeers = [], fullPeers = [], fullBatchPeers = [];
+        List<Peer> singlePeers = [],
+            fullPeers = [],
+            fullBatchPeers = [];
         if (queues.Has(JobQueues.GraphileWorker))
         {
             singlePeers.Add(new Peer(JobQueues.GraphileWorker, await queues.FollowGraphileWorkerAsync(Events, cancellationToken)));
@@ -46,16 +49,18 @@ internal sealed class ThroughputScenario(BenchmarkRun run, EventStage stage, Job
 
     private async Task<double> DeliverAsync(string table, int count, CancellationToken cancellationToken)
     {
-        var before = await stage.DeliveredAsync(cancellationToken);
+        var before = await harness.DeliveredAsync(cancellationToken);
         var began = Stopwatch.GetTimestamp();
         await Changes.InsertTogetherAsync(run.Installation.Owner, table, count, cancellationToken);
-        await stage.UntilDeliveredAsync(before + count, cancellationToken);
+        await harness.UntilDeliveredAsync(before + count, cancellationToken);
         return count / Stopwatch.GetElapsedTime(began).TotalSeconds;
     }
 
     private static IEnumerable<Measurement> Rows(string name, double ours, List<Peer> peers, double? goal)
     {
         var target = goal is { } least ? Goal.AtLeast(least) : null;
-        return peers.Count == 0 ? [new Measurement(name, "events/s", ours, null, target)] : peers.Select(peer => new Measurement(name, "events/s", ours, peer, target));
+        return peers.Count == 0
+            ? [new Measurement(name, "events/s", ours, null, target)]
+            : peers.Select(peer => new Measurement(name, "events/s", ours, peer, target));
     }
 }

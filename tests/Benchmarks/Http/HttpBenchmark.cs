@@ -5,7 +5,9 @@ using Functions.PgSidecar.Benchmarks.Report;
 
 namespace Functions.PgSidecar.Benchmarks.Http;
 
-/// <summary>One JSON handler in three servers, one after the other, round after round: the sidecar, workerd, and Kestrel with the handler in C#.</summary>
+/// <summary>
+/// One JSON handler in three servers, one after the other, round after round: the sidecar, workerd, and Kestrel with the handler in C#.
+/// </summary>
 internal sealed class HttpBenchmark : IBenchmark
 {
     private const string Question = """{"name":"world","items":[1,2,3,4,5,6,7,8]}""";
@@ -21,7 +23,12 @@ internal sealed class HttpBenchmark : IBenchmark
         await using var kestrel = await ServerProcess.StartAsync("Kestrel", Environment.ProcessPath!, ["kestrel"], null, cancellationToken);
         await using var workerd = run.Repository.Workerd is { } program
             ? await ServerProcess.StartAsync(
-                "workerd", program, ["serve", Path.Combine(run.Repository.Peers, "workerd.capnp"), "--control-fd=1"], null, cancellationToken)
+                "workerd",
+                program,
+                ["serve", Path.Combine(run.Repository.Peers, "workerd.capnp"), "--control-fd=1"],
+                null,
+                cancellationToken
+            )
             : null;
 
         List<Contender> contenders = [new(sidecar, new Uri(sidecar.Url, "/functions/v1/invoke/json")), new(kestrel, kestrel.Url)];
@@ -72,10 +79,22 @@ internal sealed class HttpBenchmark : IBenchmark
             if (peer is null)
                 continue;
             var isGoal = peer == workerd;
-            measurements.Add(Against(peer, "HTTP, JSON handler: throughput", "req/s", isGoal ? Goal.RatioAtLeast(0.5) : null, static one => one.Of(load => load.PerSecond)));
+            measurements.Add(
+                Against(peer, "HTTP, JSON handler: throughput", "req/s", isGoal ? Goal.RatioAtLeast(0.5) : null, static one =>
+                    one.Of(load => load.PerSecond)
+                )
+            );
             measurements.Add(Against(peer, "HTTP, JSON handler: p50", "ms", null, static one => one.Of(load => load.Median)));
-            measurements.Add(Against(peer, "HTTP, JSON handler: p99", "ms", isGoal ? Goal.RatioAtMost(1) : null, static one => one.Of(load => load.Percentile99)));
-            measurements.Add(Against(peer, "HTTP, JSON handler: processor time of a request", "us", null, static one => Samples.MedianOf(one.ProcessorTimes)));
+            measurements.Add(
+                Against(peer, "HTTP, JSON handler: p99", "ms", isGoal ? Goal.RatioAtMost(1) : null, static one =>
+                    one.Of(load => load.Percentile99)
+                )
+            );
+            measurements.Add(
+                Against(peer, "HTTP, JSON handler: processor time of a request", "us", null, static one =>
+                    Samples.MedianOf(one.ProcessorTimes)
+                )
+            );
         }
         return measurements;
 

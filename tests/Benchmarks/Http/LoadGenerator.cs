@@ -16,9 +16,24 @@ internal static partial class LoadGenerator
     /// <exception cref="InvalidOperationException">A request failed: figures that count failures as answers are none.</exception>
     public static async Task<Load> RunAsync(Uri url, string script, string token, TimeSpan duration, CancellationToken cancellationToken)
     {
-        string[] arguments = ["--threads", "2", "--connections", "32", "--duration", $"{(int)duration.TotalSeconds}s", "--script", script, url.ToString()];
+        string[] arguments =
+        [
+            "--threads",
+            "2",
+            "--connections",
+            "32",
+            "--duration",
+            $"{(int)duration.TotalSeconds}s",
+            "--script",
+            script,
+            url.ToString(),
+        ];
         var output = await Command.RunAsync("wrk", arguments, new Dictionary<string, string> { ["TOKEN"] = token }, cancellationToken);
-        var figures = Measured().Match(output).Groups["figure"].Captures.Select(figure => double.Parse(figure.Value, CultureInfo.InvariantCulture)).ToArray();
+        var figures = Measured()
+            .Match(output)
+            .Groups["figure"]
+            .Captures.Select(figure => double.Parse(figure.Value, CultureInfo.InvariantCulture))
+            .ToArray();
         if (figures is not [var requests and > 0, var microseconds, var median, var percentile99, 0])
             throw new InvalidOperationException($"{url} did not answer every request:\n{output}");
         return new Load(requests, requests / microseconds * 1e6, median / 1000, percentile99 / 1000);

@@ -46,7 +46,8 @@ internal sealed class InProcessSidecar : IAsyncDisposable
     /// <param name="cancellationToken">Gives up.</param>
     public async Task<Invocation> PrepareAsync(string function, string subject, string body, CancellationToken cancellationToken)
     {
-        var deployed = await catalog.FindAsync(function, cancellationToken) ?? throw new InvalidOperationException($"{function} is not deployed.");
+        var deployed = await catalog.FindAsync(function, cancellationToken)
+            ?? throw new InvalidOperationException($"{function} is not deployed.");
         var claims = Encoding.UTF8.GetBytes($$"""{"role":"authenticated","sub":"{{subject}}"}""");
         var caller = new Caller("authenticated", subject, claims, null);
         var context = new DefaultHttpContext();
@@ -62,7 +63,15 @@ internal sealed class InProcessSidecar : IAsyncDisposable
             Trigger = TriggerKind.Http,
             Caller = caller,
             RequestId = "benchmark",
-            Envelope = RequestEnvelope.Write(context, deployed, caller, "benchmark", null, streams: false, TimeProvider.System.GetUtcNow().ToUnixTimeMilliseconds()),
+            Envelope = RequestEnvelope.Write(
+                context,
+                deployed,
+                caller,
+                "benchmark",
+                null,
+                streams: false,
+                TimeProvider.System.GetUtcNow().ToUnixTimeMilliseconds()
+            ),
             Body = Encoding.UTF8.GetBytes(body),
         };
     }
@@ -78,7 +87,10 @@ internal sealed class InProcessSidecar : IAsyncDisposable
 
     /// <summary>Builds it while there is no console: its log would run into the table. It keeps the writers that it finds now.</summary>
     private static async Task<WebApplication> BuildQuietlyAsync(
-        PrivateInstallation installation, NpgsqlDataSource dataSource, CancellationToken cancellationToken)
+        PrivateInstallation installation,
+        NpgsqlDataSource dataSource,
+        CancellationToken cancellationToken
+    )
     {
         var (output, error) = (Console.Out, Console.Error);
         Console.SetOut(TextWriter.Null);

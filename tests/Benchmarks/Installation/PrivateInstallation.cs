@@ -44,7 +44,12 @@ internal sealed class PrivateInstallation : IAsyncDisposable
     public static async Task<PrivateInstallation> StartAsync(Repository repository, CancellationToken cancellationToken)
     {
         var folder = Path.Combine(Path.GetTempPath(), $"pgfn-bench-{Environment.ProcessId}");
-        var output = await Command.RunAsync(Script(repository), ["start", folder, "--while", $"{Environment.ProcessId}"], null, cancellationToken);
+        var output = await Command.RunAsync(
+            Script(repository),
+            ["start", folder, "--while", $"{Environment.ProcessId}"],
+            null,
+            cancellationToken
+        );
         return new PrivateInstallation(repository, folder, output[UrlPrefix.Length..].Trim());
     }
 

@@ -15,8 +15,10 @@ internal sealed class ColdStartBenchmark : IBenchmark
     public async Task<IReadOnlyList<Measurement>> MeasureAsync(BenchmarkRun run, CancellationToken cancellationToken)
     {
         using var client = new HttpClient();
-        client.DefaultRequestHeaders.Authorization =
-            new AuthenticationHeaderValue("Bearer", await run.Installation.TokenAsync(BenchmarkRun.User, cancellationToken));
+        client.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue(
+            "Bearer",
+            await run.Installation.TokenAsync(BenchmarkRun.User, cancellationToken)
+        );
         await using (var sidecar = await run.Installation.ServeAsync(cancellationToken))
         {
             await run.Installation.DeployAsync("json", Path.Combine(run.Repository.Peers, "json.js"), "{}", cancellationToken);

@@ -26,8 +26,10 @@ internal sealed partial class MemoryBenchmark : IBenchmark
         await using var sidecar = await run.Installation.ServeAsync(cancellationToken, ("PGFN_MAX_CONCURRENCY", "2000"));
         await run.Installation.DeployAsync("idle", Repository.Beside("Invocations/idle.js"), Options, cancellationToken);
         using var client = new HttpClient { BaseAddress = sidecar.Url, Timeout = Timeout.InfiniteTimeSpan };
-        client.DefaultRequestHeaders.Authorization =
-            new AuthenticationHeaderValue("Bearer", await run.Installation.TokenAsync(BenchmarkRun.User, cancellationToken));
+        client.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue(
+            "Bearer",
+            await run.Installation.TokenAsync(BenchmarkRun.User, cancellationToken)
+        );
         for (var i = 0; i < WarmUp; i++)
             await AskAsync(client, wait: false, cancellationToken);
 
@@ -46,8 +48,10 @@ internal sealed partial class MemoryBenchmark : IBenchmark
     {
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         patience.CancelAfter(Patience);
-        while (Running().Match(await client.GetStringAsync(new Uri("/metrics", UriKind.Relative), patience.Token)) is var match
-            && int.Parse(match.Groups["count"].Value, CultureInfo.InvariantCulture) < Instances)
+        while (
+            Running().Match(await client.GetStringAsync(new Uri("/metrics", UriKind.Relative), patience.Token)) is var match
+            && int.Parse(match.Groups["count"].Value, CultureInfo.InvariantCulture) < Instances
+        )
         {
             if (waiting.FirstOrDefault(task => task.IsCompleted) is { } ended)
                 await ended;

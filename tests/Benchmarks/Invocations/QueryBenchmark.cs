@@ -17,10 +17,18 @@ internal sealed class QueryBenchmark : IBenchmark
     public async Task<IReadOnlyList<Measurement>> MeasureAsync(BenchmarkRun run, CancellationToken cancellationToken)
     {
         await using var sidecar = await InProcessSidecar.StartAsync(run.Installation, cancellationToken);
-        await using (var schema = run.Installation.Owner.CreateCommand(await File.ReadAllTextAsync(Repository.Beside("Invocations/query.sql"), cancellationToken)))
+        await using (
+            var schema = run.Installation.Owner.CreateCommand(
+                await File.ReadAllTextAsync(Repository.Beside("Invocations/query.sql"), cancellationToken)
+            )
+        )
             await schema.ExecuteNonQueryAsync(cancellationToken);
         await run.Installation.DeployAsync("query", Repository.Beside("Invocations/query.js"), "{}", cancellationToken);
-        var login = new NpgsqlConnectionStringBuilder(run.Installation.Options.ConnectionString) { Username = "bench_peer", Password = "bench_peer" };
+        var login = new NpgsqlConnectionStringBuilder(run.Installation.Options.ConnectionString)
+        {
+            Username = "bench_peer",
+            Password = "bench_peer",
+        };
         await using var peer = NpgsqlDataSource.Create(login);
 
         var with = await sidecar.PrepareAsync("query", BenchmarkRun.User, $$"""{"query":true,"id":{{Id}}}""", cancellationToken);
@@ -35,7 +43,13 @@ internal sealed class QueryBenchmark : IBenchmark
         }
         return
         [
-            new("db.query under RLS: added time, median", "us", withQuery.Median - withoutQuery.Median, new Peer("Npgsql", direct.Median), Goal.RatioAtMost(2.5)),
+            new(
+                "db.query under RLS: added time, median",
+                "us",
+                withQuery.Median - withoutQuery.Median,
+                new Peer("Npgsql", direct.Median),
+                Goal.RatioAtMost(2.5)
+            ),
         ];
 
         // In turns, so that whatever else the machine does, it does to all of them.

@@ -8,6 +8,7 @@ alter table bench.items enable row level security;
 create policy items_belong_to_their_owner on bench.items for select to authenticated using (owner = (select functions.uid()));
 
 create role bench_peer login password 'bench_peer';
-create policy items_of_the_peer on bench.items for select to bench_peer using (owner = (select '11111111-1111-4111-8111-111111111111'::uuid));
+create policy items_of_the_peer on bench.items for select to bench_peer
+    using (owner = (select '11111111-1111-4111-8111-111111111111'::uuid));
 grant usage on schema bench to authenticated, bench_peer;
 grant select on bench.items to authenticated, bench_peer;

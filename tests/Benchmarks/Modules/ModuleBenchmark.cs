@@ -13,7 +13,16 @@ internal sealed class ModuleBenchmark : IBenchmark
     private const int Functions = 210;
     private const int Deployments = 5;
 
-    private static readonly string[] Compiling = ["--target=wasm32", "-O1", "-nostdlib", "-Wl,--no-entry", "-Wl,--export=handler", "-Wl,--export=alloc", "-o"];
+    private static readonly string[] Compiling =
+    [
+        "--target=wasm32",
+        "-O1",
+        "-nostdlib",
+        "-Wl,--no-entry",
+        "-Wl,--export=handler",
+        "-Wl,--export=alloc",
+        "-o",
+    ];
 
     public string Name => "module";
 
@@ -69,13 +78,20 @@ internal sealed class ModuleBenchmark : IBenchmark
         return load;
     }
 
-    private static async Task<(double Count, double Seconds)> LoadsAsync(HttpClient client, Uri sidecar, CancellationToken cancellationToken)
+    private static async Task<(double Count, double Seconds)> LoadsAsync(
+        HttpClient client,
+        Uri sidecar,
+        CancellationToken cancellationToken
+    )
     {
         var lines = (await client.GetStringAsync(new Uri(sidecar, "/metrics"), cancellationToken)).Split('\n');
         return (Value("functions_program_loads_total "), Value("functions_program_load_seconds_total "));
 
         double Value(string name) =>
-            double.Parse(lines.Single(line => line.StartsWith(name, StringComparison.Ordinal))[name.Length..], CultureInfo.InvariantCulture);
+            double.Parse(
+                lines.Single(line => line.StartsWith(name, StringComparison.Ordinal))[name.Length..],
+                CultureInfo.InvariantCulture
+            );
     }
 
     /// <summary>Seconds from the statement until the version is ready.</summary>
@@ -114,18 +130,25 @@ internal sealed class ModuleBenchmark : IBenchmark
     private static string Source(int seed)
     {
         var random = new Random(seed);
-        var source = new System.Text.StringBuilder("static unsigned cells[4096]; static char answer[] = \"{}\"; static char room[65536];\n");
+        var source = new System.Text.StringBuilder(
+            "static unsigned cells[4096]; static char answer[] = \"{}\"; static char room[65536];\n"
+        );
         for (var function = 0; function < Functions; function++)
         {
             source.Append(CultureInfo.InvariantCulture, $"__attribute__((noinline)) unsigned f{function}(unsigned x) {{\n");
             for (var statement = 0; statement < 44; statement++)
             {
-                source.Append(CultureInfo.InvariantCulture, $"  if (x & {1 << random.Next(31)}) cells[(x + {random.Next(4096)}) & 4095] += x * {random.Next()}u; ");
+                source.Append(
+                    CultureInfo.InvariantCulture,
+                    $"  if (x & {1 << random.Next(31)}) cells[(x + {random.Next(4096)}) & 4095] += x * {random.Next()}u; "
+                );
                 source.Append(CultureInfo.InvariantCulture, $"x = (x ^ cells[{random.Next(4096)}]) + {random.Next()}u;\n");
             }
             source.Append("  return x;\n}\n");
         }
-        source.Append("void *alloc(unsigned length) { return length > sizeof room ? 0 : room; }\nunsigned long long handler(unsigned address, unsigned length) {\n  unsigned x = length;\n");
+        source.Append(
+            "void *alloc(unsigned length) { return length > sizeof room ? 0 : room; }\nunsigned long long handler(unsigned address, unsigned length) {\n  unsigned x = length;\n"
+        );
         for (var function = 0; function < Functions; function++)
             source.Append(CultureInfo.InvariantCulture, $"  x = f{function}(x);\n");
         return source.Append("  cells[0] = x;\n  return (unsigned long long)(unsigned)answer << 32 | 2;\n}\n").ToString();

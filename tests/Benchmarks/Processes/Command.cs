@@ -12,7 +12,11 @@ internal static class Command
     /// <param name="cancellationToken">Ends the program.</param>
     /// <exception cref="InvalidOperationException">It failed; the message has what it said.</exception>
     public static async Task<string> RunAsync(
-        string program, IEnumerable<string> arguments, IReadOnlyDictionary<string, string>? environment = null, CancellationToken cancellationToken = default)
+        string program,
+        IEnumerable<string> arguments,
+        IReadOnlyDictionary<string, string>? environment = null,
+        CancellationToken cancellationToken = default
+    )
     {
         var start = new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
         foreach (var (name, value) in environment ?? new Dictionary<string, string>())
@@ -23,6 +27,8 @@ internal static class Command
         var output = await process.StandardOutput.ReadToEndAsync(CancellationToken.None);
         await process.WaitForExitAsync(CancellationToken.None);
         cancellationToken.ThrowIfCancellationRequested();
-        return process.ExitCode == 0 ? output : throw new InvalidOperationException($"{program} failed: {(await errors).Trim()}{output.Trim()}");
+        return process.ExitCode == 0
+            ? output
+            : throw new InvalidOperationException($"{program} failed: {(await errors).Trim()}{output.Trim()}");
     }
 }

@@ -34,7 +34,8 @@ internal sealed record BenchmarkReport(Machine Machine, IReadOnlyList<Measuremen
         var widths = Enumerable.Range(0, Titles.Length).Select(column => rows.Max(row => row[column].Length)).ToArray();
         var text = new StringBuilder();
         foreach (var row in rows)
-            text.AppendJoin("  ", row.Select((cell, column) => column == 0 ? cell.PadRight(widths[0]) : cell.PadLeft(widths[column]))).Append('\n');
+            text.AppendJoin("  ", row.Select((cell, column) => column == 0 ? cell.PadRight(widths[0]) : cell.PadLeft(widths[column])))
+                .Append('\n');
         return text.Append('\n').Append(MachineLine()).Append('\n').ToString();
     }
 
@@ -47,29 +48,43 @@ internal sealed record BenchmarkReport(Machine Machine, IReadOnlyList<Measuremen
         return text.Append('\n').Append(MachineLine()).Append('\n').ToString();
     }
 
-    private string MachineLine() => string.Create(
-        CultureInfo.InvariantCulture,
-        $"{Machine.Date:yyyy-MM-dd}, {Machine.Processor}, {Machine.Cores} cores, {Machine.Kernel}, {Machine.DotNet}, PostgreSQL {Machine.PostgreSql}, workerd {Machine.Workerd}, Node.js {Machine.Node}; load before the run {Machine.LoadBefore:F1}");
+    private string MachineLine() =>
+        string.Create(
+            CultureInfo.InvariantCulture,
+            $"{Machine.Date:yyyy-MM-dd}, {Machine.Processor}, {Machine.Cores} cores, {Machine.Kernel}, {Machine.DotNet}, PostgreSQL {Machine.PostgreSql}, workerd {Machine.Workerd}, Node.js {Machine.Node}; load before the run {Machine.LoadBefore:F1}"
+        );
 
     private static string[] Cells(Measurement measurement) =>
-    [
-        measurement.Name,
-        $"{Number(measurement.Ours)} {measurement.Unit}",
-        measurement.Peer is { } peer ? $"{peer.Name} {Number(peer.Value)} {measurement.Unit}" : "",
-        measurement.Ratio is { } ratio ? ratio.ToString("F2", CultureInfo.InvariantCulture) : "",
-        Target(measurement),
-        measurement.IsMet switch { true => "yes", false => "no", null => "" },
-    ];
+        [
+            measurement.Name,
+            $"{Number(measurement.Ours)} {measurement.Unit}",
+            measurement.Peer is { } peer ? $"{peer.Name} {Number(peer.Value)} {measurement.Unit}" : "",
+            measurement.Ratio is { } ratio ? ratio.ToString("F2", CultureInfo.InvariantCulture) : "",
+            Target(measurement),
+            measurement.IsMet switch
+            {
+                true => "yes",
+                false => "no",
+                null => "",
+            },
+        ];
 
-    private static string Target(Measurement measurement) => measurement.Goal switch
-    {
-        null => "",
-        { Kind: GoalKind.ValueAtMost } goal => $"≤ {Number(goal.Limit)} {measurement.Unit}",
-        { Kind: GoalKind.ValueAtLeast } goal => $"≥ {Number(goal.Limit)} {measurement.Unit}",
-        { Kind: GoalKind.RatioAtMost } goal => string.Create(CultureInfo.InvariantCulture, $"ratio ≤ {goal.Limit}"),
-        { } goal => string.Create(CultureInfo.InvariantCulture, $"ratio ≥ {goal.Limit}"),
-    };
+    private static string Target(Measurement measurement) =>
+        measurement.Goal switch
+        {
+            null => "",
+            { Kind: GoalKind.ValueAtMost } goal => $"≤ {Number(goal.Limit)} {measurement.Unit}",
+            { Kind: GoalKind.ValueAtLeast } goal => $"≥ {Number(goal.Limit)} {measurement.Unit}",
+            { Kind: GoalKind.RatioAtMost } goal => string.Create(CultureInfo.InvariantCulture, $"ratio ≤ {goal.Limit}"),
+            { } goal => string.Create(CultureInfo.InvariantCulture, $"ratio ≥ {goal.Limit}"),
+        };
 
     private static string Number(double value) =>
-        value.ToString(value >= 1000 ? "N0" : value >= 100 ? "F0" : value >= 10 ? "F1" : "F2", CultureInfo.InvariantCulture);
+        value.ToString(
+            value >= 1000 ? "N0"
+                : value >= 100 ? "F0"
+                : value >= 10 ? "F1"
+                : "F2",
+            CultureInfo.InvariantCulture
+        );
 }

@@ -6,21 +6,32 @@ namespace Functions.PgSidecar.Benchmarks.Report;
 
 /// <summary>What the figures depend on.</summary>
 internal sealed record Machine(
-    DateTimeOffset Date, string Processor, int Cores, string Kernel, string DotNet, string PostgreSql, string Workerd, string Node, double LoadBefore)
+    DateTimeOffset Date,
+    string Processor,
+    int Cores,
+    string Kernel,
+    string DotNet,
+    string PostgreSql,
+    string Workerd,
+    string Node,
+    double LoadBefore
+)
 {
     /// <summary>Asks the machine, before anything else keeps it busy.</summary>
     /// <param name="repository">Where workerd is.</param>
     /// <param name="postgreSql">The server's version.</param>
-    public static async Task<Machine> DescribeAsync(Repository repository, string postgreSql) => new(
-        TimeProvider.System.GetLocalNow(),
-        Processors(),
-        Environment.ProcessorCount,
-        $"Linux {File.ReadAllText("/proc/sys/kernel/osrelease").Trim()}",
-        RuntimeInformation.FrameworkDescription,
-        postgreSql,
-        await VersionAsync(repository.Workerd),
-        await VersionAsync("node"),
-        Load());
+    public static async Task<Machine> DescribeAsync(Repository repository, string postgreSql) =>
+        new(
+            TimeProvider.System.GetLocalNow(),
+            Processors(),
+            Environment.ProcessorCount,
+            $"Linux {File.ReadAllText("/proc/sys/kernel/osrelease").Trim()}",
+            RuntimeInformation.FrameworkDescription,
+            postgreSql,
+            await VersionAsync(repository.Workerd),
+            await VersionAsync("node"),
+            Load()
+        );
 
     private static async Task<string> VersionAsync(string? program)
     {

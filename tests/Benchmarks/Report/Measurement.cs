@@ -12,14 +12,15 @@ internal sealed record Measurement(string Name, string Unit, double Ours, Peer? 
     public double? Ratio => Peer is null ? null : Ours / Peer.Value;
 
     /// <summary>Whether the goal is reached; <see langword="null"/> where there is none, or nothing to compare with.</summary>
-    public bool? IsMet => Goal?.Kind switch
-    {
-        GoalKind.ValueAtMost => Ours <= Goal.Limit,
-        GoalKind.ValueAtLeast => Ours >= Goal.Limit,
-        GoalKind.RatioAtMost when Ratio is { } ratio => ratio <= Goal.Limit,
-        GoalKind.RatioAtLeast when Ratio is { } ratio => ratio >= Goal.Limit,
-        _ => null,
-    };
+    public bool? IsMet =>
+        Goal?.Kind switch
+        {
+            GoalKind.ValueAtMost => Ours <= Goal.Limit,
+            GoalKind.ValueAtLeast => Ours >= Goal.Limit,
+            GoalKind.RatioAtMost when Ratio is { } ratio => ratio <= Goal.Limit,
+            GoalKind.RatioAtLeast when Ratio is { } ratio => ratio >= Goal.Limit,
+            _ => null,
+        };
 }
 
 /// <summary>The same thing measured elsewhere.</summary>

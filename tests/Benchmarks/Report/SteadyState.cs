@@ -4,7 +4,8 @@ using System.Runtime;
 namespace Functions.PgSidecar.Benchmarks.Report;
 
 /// <summary>
-/// What a process is like that has served for a while: the runtime compiles code that is used often a second time, in the background, and takes
+/// What a process is like that has served for a while: the runtime compiles code that is used often a second time, in the background, and
+/// takes
 /// a processor for it. What is measured before it has come to rest is the compiler.
 /// </summary>
 internal static class SteadyState

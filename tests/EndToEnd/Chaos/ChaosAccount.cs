@@ -2,17 +2,25 @@ using Npgsql;
 
 namespace Functions.PgSidecar.Tests.EndToEnd.Chaos;
 
-/// <summary>What was committed, against what came of it.</summary>
+/// <summary>Compares the committed changes with their events and effects.</summary>
 /// <param name="Changes">Committed changes.</param>
-/// <param name="Events">Event rows.</param>
+/// <param name="Events">Event rows of row changes.</param>
 /// <param name="WithoutEvent">Changes that have no event with the right rows.</param>
-/// <param name="Phantoms">Events of nothing that was committed.</param>
+/// <param name="Phantoms">Events without a committed change.</param>
 /// <param name="WithoutEffect">Events that had no effect.</param>
-/// <param name="WrongEffects">Effects whose rows are not their event's.</param>
+/// <param name="WrongEffects">Effects whose rows differ from their event's.</param>
 /// <param name="OutOfOrder">Events whose first effect came before that of an earlier one of their key.</param>
-/// <param name="DeadLetters">Events that were given up.</param>
+/// <param name="DeadLetters">Events that became dead letters.</param>
 internal sealed record ChaosAccount(
-    long Changes, long Events, long WithoutEvent, long Phantoms, long WithoutEffect, long WrongEffects, long OutOfOrder, long DeadLetters)
+    long Changes,
+    long Events,
+    long WithoutEvent,
+    long Phantoms,
+    long WithoutEffect,
+    long WrongEffects,
+    long OutOfOrder,
+    long DeadLetters
+)
 {
     private const string Sql = """
         with changes as (
@@ -21,7 +29,7 @@ internal sealed record ChaosAccount(
             select e.id as event_id, e.payload ->> 'transaction_id' as xid, e.payload ->> 'operation' as op,
                    coalesce(e.payload -> 'new' ->> 'id', e.payload -> 'old' ->> 'id')::int as id,
                    nullif(e.payload ->> 'old', 'null')::jsonb as old, nullif(e.payload ->> 'new', 'null')::jsonb as new
-            from functions_private.events e
+            from functions_private.events e where e.kind = 'database'
         ), events as (
             select xid, op, id, old, new, row_number() over (partition by xid, op, id, old, new order by event_id) as copy from stored
         ), firsts as (
@@ -37,7 +45,7 @@ internal sealed record ChaosAccount(
                (select count(*) from functions_private.dead_letters)
         """;
 
-    /// <summary>What it must be.</summary>
+    /// <summary>The expected account.</summary>
     public static ChaosAccount Balanced(ChaosAccount account) => new(account.Changes, account.Changes, 0, 0, 0, 0, 0, 0);
 
     public static async Task<ChaosAccount> TakeAsync(string connectionString)
@@ -47,7 +55,14 @@ internal sealed record ChaosAccount(
         await using var reader = await command.ExecuteReaderAsync();
         await reader.ReadAsync();
         return new ChaosAccount(
-            reader.GetInt64(0), reader.GetInt64(1), reader.GetInt64(2), reader.GetInt64(3), reader.GetInt64(4), reader.GetInt64(5), reader.GetInt64(6),
-            reader.GetInt64(7));
+            reader.GetInt64(0),
+            reader.GetInt64(1),
+            reader.GetInt64(2),
+            reader.GetInt64(3),
+            reader.GetInt64(4),
+            reader.GetInt64(5),
+            reader.GetInt64(6),
+            reader.GetInt64(7)
+        );
     }
 }

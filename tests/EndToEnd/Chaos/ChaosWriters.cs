@@ -2,7 +2,7 @@ using Npgsql;
 
 namespace Functions.PgSidecar.Tests.EndToEnd.Chaos;
 
-/// <summary>Random transactions by several clients at once: small and large, committed, rolled back, and half taken back.</summary>
+/// <summary>Random concurrent transactions of several clients: small and large, committed, rolled back, and partly rolled back.</summary>
 internal static class ChaosWriters
 {
     private const int Clients = 3;
@@ -27,7 +27,7 @@ internal static class ChaosWriters
             }
             catch (Exception e) when (e is NpgsqlException or InvalidOperationException)
             {
-                // The server is away, or two of them waited for each other. Whether the last one committed, the account knows.
+                // The server is unavailable, or there was a deadlock. The account shows whether the transaction committed.
                 await Task.Delay(50, CancellationToken.None);
             }
         }
@@ -54,12 +54,16 @@ internal static class ChaosWriters
 
     private static async Task ChangeAsync(NpgsqlConnection connection, Random random)
     {
-        await using var command = new NpgsqlCommand(random.Next(4) switch
-        {
-            0 => "insert into items values ($1, $2, 'inserted') on conflict (id) do nothing",
-            1 => "delete from items where id = $1 and $2 is not null",
-            _ => "insert into items values ($1, $2, 'upserted') on conflict (id) do update set value = excluded.value, note = 'updated'",
-        }, connection);
+        await using var command = new NpgsqlCommand(
+            random.Next(4) switch
+            {
+                0 => "insert into items values ($1, $2, 'inserted') on conflict (id) do nothing",
+                1 => "delete from items where id = $1 and $2 is not null",
+                _ =>
+                    "insert into items values ($1, $2, 'upserted') on conflict (id) do update set value = excluded.value, note = 'updated'",
+            },
+            connection
+        );
         command.Parameters.AddWithValue(random.Next(Keys));
         command.Parameters.AddWithValue(random.Next());
         await command.ExecuteNonQueryAsync();

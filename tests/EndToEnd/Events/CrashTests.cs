@@ -1,87 +1,89 @@
 namespace Functions.PgSidecar.Tests.EndToEnd.Events;
 
-/// <summary>kill -9 of sidecars, at the moments that matter.</summary>
+/// <summary>kill -9 of sidecars at critical moments.</summary>
 public sealed class CrashTests
 {
     [Fact]
     [Trait("Case", "10")]
-    public async Task What_a_killed_sidecar_had_not_stored_yet_is_delivered_by_the_next_one()
+    public async Task Changes_a_killed_sidecar_had_not_stored_are_delivered_by_the_next_one()
     {
-        await using var stage = await FaultStage.CreateAsync();
-        stage.First.Freeze();
-        await stage.InsertAsync(1, 20);
-        await FaultStage.KillAsync(stage.First);
-        Assert.Equal(0, await stage.ScalarAsync<long>("select count(*) from functions_private.events"));
-        await stage.StartSidecarAsync();
-        await stage.AllDeliveredAsync(20);
-        await stage.EachRowHasOneEventAsync(20);
+        await using var harness = await FaultHarness.CreateAsync();
+        harness.First.Freeze();
+        await harness.InsertAsync(1, 20);
+        await FaultHarness.KillAsync(harness.First);
+        Assert.Equal(0, await harness.ScalarAsync<long>("select count(*) from functions_private.events"));
+        await harness.StartSidecarAsync();
+        await harness.AllDeliveredAsync(20);
+        await harness.EachRowHasOneEventAsync(20);
     }
 
     [Fact]
     [Trait("Case", "11")]
-    public async Task What_was_stored_and_not_acknowledged_is_not_stored_again()
+    public async Task Stored_but_unacknowledged_changes_are_not_stored_again()
     {
-        await using var stage = await FaultStage.CreateAsync();
-        await using (await stage.HoldCommitsOfReaderAsync())
+        await using var harness = await FaultHarness.CreateAsync();
+        await using (await harness.HoldCommitsOfReaderAsync())
         {
-            await stage.InsertAsync(1, 20);
-            await stage.ReaderWaitsAsync();
-            await FaultStage.KillAsync(stage.First);
+            await harness.InsertAsync(1, 20);
+            await harness.ReaderWaitsAsync();
+            await FaultHarness.KillAsync(harness.First);
         }
-        // The server has all of the batch: it commits, with nobody left to acknowledge it.
-        await stage.UntilAsync("(select count(*) = 20 from functions_private.events)");
-        Assert.True(await stage.ScalarAsync<bool>("select confirmed_flush_lsn < stored_lsn from functions.replication"));
-        await stage.StartSidecarAsync();
-        await stage.InsertAsync(21, 21);
-        await stage.AllDeliveredAsync(21);
-        await stage.EachRowHasOneEventAsync(21);
+        // The server has received the whole batch. It commits, and no sidecar acknowledges it.
+        await harness.UntilAsync("(select count(*) = 20 from functions_private.events)");
+        Assert.True(await harness.ScalarAsync<bool>("select confirmed_flush_lsn < stored_lsn from functions.replication"));
+        await harness.StartSidecarAsync();
+        await harness.InsertAsync(21, 21);
+        await harness.AllDeliveredAsync(21);
+        await harness.EachRowHasOneEventAsync(21);
     }
 
     [Fact]
     [Trait("Case", "12")]
-    public async Task What_a_killed_sidecar_was_delivering_is_delivered_again_with_the_same_id()
+    public async Task Events_in_delivery_by_a_killed_sidecar_are_delivered_again_with_the_same_id()
     {
-        await using var stage = await FaultStage.CreateAsync("""
+        await using var harness = await FaultHarness.CreateAsync(
+            """
             export async function handler(event) {
                 await db.query("insert into effects (event_id, attempt, id, found) values ($1, $2, $3, true)", [event.event_id, event.attempt, event.new.id]);
                 while ((await db.query("select from items where id = 0")).length === 0)
                     await new Promise(resolve => setTimeout(resolve, 20));
             }
-            """);
-        await stage.InsertAsync(1, 1);
-        await stage.UntilAsync("exists (select from effects)");
-        await FaultStage.KillAsync(stage.First);
-        await stage.InsertAsync(0, 0);
-        await stage.StartSidecarAsync();
-        await stage.AllDeliveredAsync(2);
-        Assert.True(await stage.ScalarAsync<long>("select count(*) from effects where id = 1") >= 2);
-        Assert.Equal(1, await stage.ScalarAsync<long>("select count(distinct event_id) from effects where id = 1"));
-        // Nobody saw it fail: that it was interrupted costs none of its attempts.
-        Assert.Equal(1, await stage.ScalarAsync<int>("select max(attempt) from effects"));
-        await stage.EachRowHasOneEventAsync(2);
+            """
+        );
+        await harness.InsertAsync(1, 1);
+        await harness.UntilAsync("exists (select from effects)");
+        await FaultHarness.KillAsync(harness.First);
+        await harness.InsertAsync(0, 0);
+        await harness.StartSidecarAsync();
+        await harness.AllDeliveredAsync(2);
+        Assert.True(await harness.ScalarAsync<long>("select count(*) from effects where id = 1") >= 2);
+        Assert.Equal(1, await harness.ScalarAsync<long>("select count(distinct event_id) from effects where id = 1"));
+        // An interruption does not cost an attempt.
+        Assert.Equal(1, await harness.ScalarAsync<int>("select max(attempt) from effects"));
+        await harness.EachRowHasOneEventAsync(2);
     }
 
     [Fact]
     [Trait("Case", "9")]
-    public async Task Of_a_large_copy_that_a_kill_interrupts_nothing_is_stored_twice_or_lost()
+    public async Task Large_COPY_interrupted_by_a_kill_is_stored_exactly_once()
     {
-        await using var stage = await FaultStage.CreateAsync();
-        await stage.ExecuteAsync("select functions.disable('noting')");
-        await using (await stage.HoldCommitsOfReaderAsync())
+        await using var harness = await FaultHarness.CreateAsync();
+        await harness.ExecuteAsync("select functions.disable('noting')");
+        await using (await harness.HoldCommitsOfReaderAsync())
         {
-            await CopyAsync(stage, 10_000);
-            await stage.ReaderWaitsAsync();
-            await FaultStage.KillAsync(stage.First);
+            await CopyAsync(harness, 10_000);
+            await harness.ReaderWaitsAsync();
+            await FaultHarness.KillAsync(harness.First);
         }
-        await stage.StartSidecarAsync();
-        await stage.CaughtUpAsync();
-        await stage.EachRowHasOneEventAsync(10_000);
-        Assert.Equal(10_000, await stage.ScalarAsync<long>("select count(*) from functions_private.deliveries"));
+        await harness.StartSidecarAsync();
+        await harness.CaughtUpAsync();
+        await harness.EachRowHasOneEventAsync(10_000);
+        Assert.Equal(10_000, await harness.ScalarAsync<long>("select count(*) from functions_private.deliveries"));
     }
 
-    private static async Task CopyAsync(FaultStage stage, int rows)
+    private static async Task CopyAsync(FaultHarness harness, int rows)
     {
-        await using var connection = await stage.Owner.OpenConnectionAsync();
+        await using var connection = await harness.Owner.OpenConnectionAsync();
         await using var copy = await connection.BeginTextImportAsync("copy items (id) from stdin");
         for (var i = 1; i <= rows; i++)
             await copy.WriteAsync($"{i}\n");

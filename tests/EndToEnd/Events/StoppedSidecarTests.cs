@@ -4,40 +4,51 @@ namespace Functions.PgSidecar.Tests.EndToEnd.Events;
 public sealed class StoppedSidecarTests
 {
     [Fact]
-    public async Task Options_of_triggers_mean_the_same_columns_when_columns_tables_and_schemas_are_renamed_while_no_sidecar_runs()
+    public async Task Trigger_options_follow_renames_while_no_sidecar_runs()
     {
-        await using var stage = await FaultStage.CreateAsync();
-        await stage.DeployAsync("nothing", TriggerStage.Nothing);
-        await stage.ExecuteAsync("""
+        await using var harness = await FaultHarness.CreateAsync();
+        await harness.DeployAsync("nothing", TriggerHarness.Nothing);
+        await harness.ExecuteAsync(
+            """
             create schema books;
             create table books.bills (gone text, id int primary key, total int, grp int);
             insert into books.bills values ('x', 1, 1, 1);
             select functions.create_trigger('bills_when', 'nothing', 'books.bills', '{UPDATE}', '{"when": "new.total is distinct from old.total"}');
             select functions.create_trigger('bills_columns', 'nothing', 'books.bills', '{UPDATE}', '{"columns": ["total"]}');
-            """);
-        await stage.CaughtUpAsync();
-        await FaultStage.KillAsync(stage.First);
+            """
+        );
+        await harness.CaughtUpAsync();
+        await FaultHarness.KillAsync(harness.First);
 
-        await stage.ExecuteAsync("update books.bills set total = 2");
-        await stage.ExecuteAsync("update books.bills set grp = 9");
-        await stage.ExecuteAsync("alter table books.bills rename total to amount; update books.bills set amount = 3");
-        await stage.ExecuteAsync("alter table books.bills drop gone, add note text; update books.bills set note = 'n'");
-        await stage.ExecuteAsync("alter table books.bills rename to invoices; alter schema books rename to ledger; update ledger.invoices set amount = 4");
-        await stage.ExecuteAsync("""
+        await harness.ExecuteAsync("update books.bills set total = 2");
+        await harness.ExecuteAsync("update books.bills set grp = 9");
+        await harness.ExecuteAsync("alter table books.bills rename total to amount; update books.bills set amount = 3");
+        await harness.ExecuteAsync("alter table books.bills drop gone, add note text; update books.bills set note = 'n'");
+        await harness.ExecuteAsync(
+            "alter table books.bills rename to invoices; alter schema books rename to ledger; update ledger.invoices set amount = 4"
+        );
+        await harness.ExecuteAsync(
+            """
             alter table ledger.invoices rename amount to tmp; alter table ledger.invoices rename grp to amount; alter table ledger.invoices rename tmp to grp;
             update ledger.invoices set grp = 5
-            """);
-        await stage.ExecuteAsync("update ledger.invoices set amount = 6");
+            """
+        );
+        await harness.ExecuteAsync("update ledger.invoices set amount = 6");
 
-        await stage.StartSidecarAsync();
-        await stage.CaughtUpAsync();
+        await harness.StartSidecarAsync();
+        await harness.CaughtUpAsync();
         foreach (var trigger in (string[])["bills_when", "bills_columns"])
         {
-            Assert.Equal("2 3 4 5", await stage.ScalarAsync<string>($"""
-                select string_agg(payload -> 'new' ->> (array['total', 'amount', 'amount', 'grp'])[place], ' ' order by place)
-                from (select payload, row_number() over (order by id) as place from functions_private.events where trigger = '{trigger}') e
-                """));
+            Assert.Equal(
+                "2 3 4 5",
+                await harness.ScalarAsync<string>(
+                    $"""
+                    select string_agg(payload -> 'new' ->> (array['total', 'amount', 'amount', 'grp'])[place], ' ' order by place)
+                    from (select payload, row_number() over (order by id) as place from functions_private.events where trigger = '{trigger}') e
+                    """
+                )
+            );
         }
-        Assert.Equal(0, await stage.ScalarAsync<long>("select count(*) from functions_private.dead_letters"));
+        Assert.Equal(0, await harness.ScalarAsync<long>("select count(*) from functions_private.dead_letters"));
     }
 }

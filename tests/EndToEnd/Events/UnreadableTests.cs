@@ -3,58 +3,69 @@ using NpgsqlTypes;
 
 namespace Functions.PgSidecar.Tests.EndToEnd.Events;
 
-/// <summary>Changes that the database takes and that can't be told as events: whoever writes one must not stop what comes after it.</summary>
+/// <summary>Changes that the database accepts and that cannot be stored as events. They must not stop later events.</summary>
 public sealed class UnreadableTests
 {
     [Fact]
-    public async Task Claims_nested_as_deep_as_jsonb_takes_them_are_delivered()
+    public async Task Claims_nested_to_the_limit_of_jsonb_are_delivered()
     {
-        await using var stage = await FaultStage.CreateAsync();
-        await stage.ExecuteAsync("grant all on items, effects to authenticated; grant usage on effects_n_seq to authenticated");
-        await stage.ExecuteAsync("""
+        await using var harness = await FaultHarness.CreateAsync();
+        await harness.ExecuteAsync("grant all on items, effects to authenticated; grant usage on effects_n_seq to authenticated");
+        await harness.ExecuteAsync(
+            """
             begin;
             set local role authenticated;
             select set_config('request.jwt.claims', '{"m":' || repeat('[', 1000) || repeat(']', 1000) || '}', true);
             insert into items values (1);
             commit
-            """);
-        await stage.InsertAsync(2, 2);
+            """
+        );
+        await harness.InsertAsync(2, 2);
 
-        await stage.AllDeliveredAsync(2);
-        Assert.Equal("authenticated", await stage.ScalarAsync<string>("select caller ->> 'role' from functions_private.events where payload -> 'new' ->> 'id' = '1'"));
+        await harness.AllDeliveredAsync(2);
+        Assert.Equal(
+            "authenticated",
+            await harness.ScalarAsync<string>(
+                "select caller ->> 'role' from functions_private.events where payload -> 'new' ->> 'id' = '1'"
+            )
+        );
     }
 
     [Fact]
-    public async Task A_text_too_long_for_a_condition_is_a_dead_letter_and_what_follows_is_delivered()
+    public async Task Text_too_long_for_a_condition_is_a_dead_letter_and_later_events_are_delivered()
     {
-        await using var stage = await FaultStage.CreateAsync(options: """{"when": "new.id > 0"}""");
-        await stage.ExecuteAsync("insert into items values (1, 0, repeat('x', 170000000))");
+        await using var harness = await FaultHarness.CreateAsync(options: """{"when": "new.id > 0"}""");
+        await harness.ExecuteAsync("insert into items values (1, 0, repeat('x', 170000000))");
 
-        await AssertBuriedAsync(stage);
+        await AssertBuriedAsync(harness);
     }
 
     [Fact]
-    public async Task JSON_as_deep_as_the_servers_stack_allows_is_a_dead_letter_and_what_follows_is_delivered()
+    public async Task JSON_nested_to_the_servers_stack_limit_is_a_dead_letter_and_later_events_are_delivered()
     {
-        await using var stage = await FaultStage.CreateAsync();
-        await stage.ExecuteAsync("alter table items add column doc json");
-        // In an event it lies deeper than in its row: of what the server just takes, it does not take the event.
+        await using var harness = await FaultHarness.CreateAsync();
+        await harness.ExecuteAsync("alter table items add column doc json");
+        // The value is nested deeper in an event than in its row: the server accepts the row and refuses the event.
         var (deepest, tooDeep) = (1, 1_000_000);
         while (tooDeep - deepest > 1)
         {
             var middle = (deepest + tooDeep) / 2;
-            if (await IsTakenAsync(stage, middle, "select $1 is null")) deepest = middle;
-            else tooDeep = middle;
+            if (await IsTakenAsync(harness, middle, "select $1 is null"))
+                deepest = middle;
+            else
+                tooDeep = middle;
         }
-        Assert.True(await IsTakenAsync(stage, deepest, "insert into items (id, doc) values (1, $1)"));
+        Assert.True(await IsTakenAsync(harness, deepest, "insert into items (id, doc) values (1, $1)"));
 
-        await AssertBuriedAsync(stage);
+        await AssertBuriedAsync(harness);
     }
 
-    private static async Task<bool> IsTakenAsync(FaultStage stage, int depth, string sql)
+    private static async Task<bool> IsTakenAsync(FaultHarness harness, int depth, string sql)
     {
-        await using var command = stage.Owner.CreateCommand(sql);
-        command.Parameters.Add(new NpgsqlParameter { NpgsqlDbType = NpgsqlDbType.Json, Value = new string('[', depth) + new string(']', depth) });
+        await using var command = harness.Owner.CreateCommand(sql);
+        command.Parameters.Add(
+            new NpgsqlParameter { NpgsqlDbType = NpgsqlDbType.Json, Value = new string('[', depth) + new string(']', depth) }
+        );
         try
         {
             await command.ExecuteNonQueryAsync();
@@ -66,18 +77,27 @@ public sealed class UnreadableTests
         }
     }
 
-    /// <summary>The first row's event is a letter that says why; the second row is delivered, also when the reader begins anew.</summary>
-    private static async Task AssertBuriedAsync(FaultStage stage)
+    /// <summary>
+    /// The event of the first row becomes a dead letter with the reason. The second row is delivered, also after a restart of the reader.
+    /// </summary>
+    private static async Task AssertBuriedAsync(FaultHarness harness)
     {
-        await stage.InsertAsync(2, 2);
-        await stage.AllDeliveredAsync(1);
-        Assert.Equal(2, await stage.ScalarAsync<int>("select id from effects"));
-        Assert.Equal("EVENT_UNREADABLE", await stage.ScalarAsync<string>("select string_agg(error_code, ',') from functions.dead_letters"));
-        Assert.StartsWith("The change at ", await stage.ScalarAsync<string>("select error_message from functions.dead_letters"), StringComparison.Ordinal);
+        await harness.InsertAsync(2, 2);
+        await harness.AllDeliveredAsync(1);
+        Assert.Equal(2, await harness.ScalarAsync<int>("select id from effects"));
+        Assert.Equal(
+            "EVENT_UNREADABLE",
+            await harness.ScalarAsync<string>("select string_agg(error_code, ',') from functions.dead_letters")
+        );
+        Assert.StartsWith(
+            "The change at ",
+            await harness.ScalarAsync<string>("select error_message from functions.dead_letters"),
+            StringComparison.Ordinal
+        );
 
-        await FaultStage.KillAsync(stage.First);
-        await stage.StartSidecarAsync();
-        await stage.InsertAsync(3, 3);
-        await stage.AllDeliveredAsync(2);
+        await FaultHarness.KillAsync(harness.First);
+        await harness.StartSidecarAsync();
+        await harness.InsertAsync(3, 3);
+        await harness.AllDeliveredAsync(2);
     }
 }

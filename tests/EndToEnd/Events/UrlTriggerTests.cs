@@ -13,27 +13,35 @@ public sealed class UrlTriggerTests(SidecarFixture sidecar)
     private const string Secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
     [Fact]
-    public async Task A_change_is_posted_to_the_url_with_headers_and_a_signature_that_verifies()
+    public async Task Change_is_posted_to_the_URL_with_headers_and_a_valid_signature()
     {
         await using var receiver = new Receiver();
-        await CreateAsync("url_signed", $$"""{"url": "{{receiver.Url}}hook?x=1", "headers": {"Authorization": "Bearer abc"}, "secret": "{{Secret}}"}""");
+        await CreateAsync(
+            "url_signed",
+            $$"""{"url": "{{receiver.Url}}hook?x=1", "headers": {"Authorization": "Bearer abc"}, "secret": "{{Secret}}"}"""
+        );
         await sidecar.Database.ExecuteAsync("insert into url_signed values (1, 'ü')");
 
         var request = await receiver.NextAsync();
 
         var body = JsonNode.Parse(request.Body)!;
-        Assert.Equal(("POST /hook?x=1", "Bearer abc", "application/json"), (request.Line, request.Header("authorization"), request.Header("content-type")));
+        Assert.Equal(
+            ("POST /hook?x=1", "Bearer abc", "application/json"),
+            (request.Line, request.Header("authorization"), request.Header("content-type"))
+        );
         Assert.Equal(("INSERT", "ü"), ((string)body["operation"]!, (string)body["new"]!["name"]!));
         Assert.Equal((string)body["event_id"]!, request.Header("webhook-id"));
         var signed = $"{request.Header("webhook-id")}.{request.Header("webhook-timestamp")}.{request.Body}";
         var mac = HMACSHA256.HashData(Convert.FromBase64String(Secret["whsec_".Length..]), Encoding.UTF8.GetBytes(signed));
         Assert.Equal("v1," + Convert.ToBase64String(mac), request.Header("webhook-signature"));
-        var age = DateTimeOffset.UtcNow.ToUnixTimeSeconds() - long.Parse(request.Header("webhook-timestamp")!, System.Globalization.CultureInfo.InvariantCulture);
+        var age =
+            DateTimeOffset.UtcNow.ToUnixTimeSeconds()
+            - long.Parse(request.Header("webhook-timestamp")!, System.Globalization.CultureInfo.InvariantCulture);
         Assert.InRange(age, -5, 300);
     }
 
     [Fact]
-    public async Task An_answer_that_is_no_success_is_tried_again_with_the_same_id()
+    public async Task Unsuccessful_response_is_retried_with_the_same_id()
     {
         await using var receiver = new Receiver(500, 302, 200);
         await CreateAsync("url_retried", $$"""{"url": "{{receiver.Url}}", "backoff_ms": 10}""");
@@ -48,7 +56,7 @@ public sealed class UrlTriggerTests(SidecarFixture sidecar)
     }
 
     [Fact]
-    public async Task The_function_behind_it_signs_nothing_for_callers_over_HTTP()
+    public async Task Function_behind_a_URL_trigger_signs_nothing_for_HTTP_callers()
     {
         await using var receiver = new Receiver();
         await CreateAsync("url_closed", $$"""{"url": "{{receiver.Url}}", "secret": "{{Secret}}"}""");
@@ -61,7 +69,7 @@ public sealed class UrlTriggerTests(SidecarFixture sidecar)
     }
 
     [Fact]
-    public async Task The_url_can_be_changed_and_the_function_goes_with_the_trigger()
+    public async Task URL_can_be_changed_and_the_function_is_dropped_with_the_trigger()
     {
         await using var former = new Receiver();
         await using var receiver = new Receiver();
@@ -85,43 +93,54 @@ public sealed class UrlTriggerTests(SidecarFixture sidecar)
     [InlineData("""{"url": "https://example.com", "secret": "whsec_c2hvcnQ="}""", "option secret")]
     [InlineData("""{"secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}""", "belongs to the option url")]
     [InlineData("""{"payload": "hasura"}""", "option payload")]
-    public async Task Wrong_options_are_refused_when_the_trigger_is_made(string options, string message)
+    public async Task Invalid_options_are_refused_when_the_trigger_is_created(string options, string message)
     {
         await sidecar.Database.ExecuteAsync("create table if not exists url_refused (id int primary key)");
 
-        var refused = await Assert.ThrowsAsync<PostgresException>(() => sidecar.Database.ExecuteAsync(
-            $"select functions.create_trigger('url_refused', null, 'url_refused', '{{INSERT}}', '{options}')"));
+        var refused = await Assert.ThrowsAsync<PostgresException>(() =>
+            sidecar.Database.ExecuteAsync($"select functions.create_trigger('url_refused', null, 'url_refused', '{{INSERT}}', '{options}')")
+        );
 
         Assert.Contains(message, refused.MessageText);
     }
 
     [Fact]
-    public async Task A_trigger_with_a_url_takes_over_no_function_of_that_name()
+    public async Task URL_trigger_never_replaces_an_existing_function()
     {
-        var function = await sidecar.DeployAsync(TriggerStage.Nothing);
+        var function = await sidecar.DeployAsync(TriggerHarness.Nothing);
         await sidecar.Database.ExecuteAsync("create table if not exists url_refused (id int primary key)");
 
-        var refused = await Assert.ThrowsAsync<PostgresException>(() => sidecar.Database.ExecuteAsync(
-            $$"""select functions.create_trigger('{{function}}', null, 'url_refused', '{INSERT}', '{"url": "https://example.com"}')"""));
+        var refused = await Assert.ThrowsAsync<PostgresException>(() =>
+            sidecar.Database.ExecuteAsync(
+                $$"""select functions.create_trigger('{{function}}', null, 'url_refused', '{INSERT}', '{"url": "https://example.com"}')"""
+            )
+        );
 
         Assert.Equal(PostgresErrorCodes.DuplicateObject, refused.SqlState);
     }
 
     [Fact]
-    public async Task The_payload_can_use_the_names_of_Supabase()
+    public async Task Payload_can_use_the_member_names_of_Supabase()
     {
-        var stage = await TriggerStage.CreateAsync(sidecar, "id int primary key, name text", """{"payload": "supabase"}""");
-        await stage.ExecuteAsync("insert into $t values (1, 'a')");
-        await stage.ExecuteAsync("update $t set name = 'b'");
-        await stage.ExecuteAsync("delete from $t");
+        var harness = await TriggerHarness.CreateAsync(sidecar, "id int primary key, name text", """{"payload": "supabase"}""");
+        await harness.ExecuteAsync("insert into $t values (1, 'a')");
+        await harness.ExecuteAsync("update $t set name = 'b'");
+        await harness.ExecuteAsync("delete from $t");
 
-        var events = await stage.EventsAsync();
+        var events = await harness.EventsAsync();
 
         Assert.Equal(
-            ["""INSERT null {"id":1,"name":"a"}""", """UPDATE {"id":1,"name":"a"} {"id":1,"name":"b"}""", """DELETE {"id":1,"name":"b"} null"""],
-            events.Select(one => $"{one["type"]} {one["old_record"]?.ToJsonString() ?? "null"} {one["record"]?.ToJsonString() ?? "null"}"));
-        Assert.All(events, one => Assert.False(one.AsObject().ContainsKey("operation") || one.AsObject().ContainsKey("new") || one.AsObject().ContainsKey("old")));
-        Assert.All(events, one => Assert.Equal((stage.Table, "public"), ((string)one["table"]!, (string)one["schema"]!)));
+            [
+                """INSERT null {"id":1,"name":"a"}""",
+                """UPDATE {"id":1,"name":"a"} {"id":1,"name":"b"}""",
+                """DELETE {"id":1,"name":"b"} null""",
+            ],
+            events.Select(one => $"{one["type"]} {one["old_record"]?.ToJsonString() ?? "null"} {one["record"]?.ToJsonString() ?? "null"}")
+        );
+        Assert.All(events, one =>
+            Assert.False(one.AsObject().ContainsKey("operation") || one.AsObject().ContainsKey("new") || one.AsObject().ContainsKey("old"))
+        );
+        Assert.All(events, one => Assert.Equal((harness.Table, "public"), ((string)one["table"]!, (string)one["schema"]!)));
     }
 
     private async Task CreateAsync(string name, string options)
@@ -137,7 +156,7 @@ public sealed class UrlTriggerTests(SidecarFixture sidecar)
         public string? Header(string name) => Headers.GetValueOrDefault(name);
     }
 
-    /// <summary>An HTTP server on a port of its own that keeps what it is sent and answers with the given statuses, the last one for ever.</summary>
+    /// <summary>An HTTP server that records its requests and responds with the given statuses, then always with the last one.</summary>
     private sealed class Receiver : IAsyncDisposable
     {
         private readonly HttpListener listener;
@@ -154,8 +173,8 @@ public sealed class UrlTriggerTests(SidecarFixture sidecar)
 
         public async Task<Request> NextAsync()
         {
-            using var patience = new CancellationTokenSource(TimeSpan.FromMinutes(2));
-            return await requests.Reader.ReadAsync(patience.Token);
+            using var timeout = new CancellationTokenSource(TimeSpan.FromMinutes(2));
+            return await requests.Reader.ReadAsync(timeout.Token);
         }
 
         public async ValueTask DisposeAsync()
@@ -179,7 +198,11 @@ public sealed class UrlTriggerTests(SidecarFixture sidecar)
                 }
                 using var reader = new StreamReader(context.Request.InputStream, Encoding.UTF8);
                 var body = await reader.ReadToEndAsync();
-                var headers = context.Request.Headers.AllKeys.ToDictionary(name => name!, name => context.Request.Headers[name], StringComparer.OrdinalIgnoreCase);
+                var headers = context.Request.Headers.AllKeys.ToDictionary(
+                    name => name!,
+                    name => context.Request.Headers[name],
+                    StringComparer.OrdinalIgnoreCase
+                );
                 requests.Writer.TryWrite(new Request($"{context.Request.HttpMethod} {context.Request.RawUrl}", headers, body));
                 context.Response.StatusCode = statuses[Math.Min(i, statuses.Length - 1)];
                 context.Response.Close();

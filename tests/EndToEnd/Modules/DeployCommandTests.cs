@@ -10,7 +10,7 @@ public sealed class DeployCommandTests(SidecarFixture sidecar) : IDisposable
     public void Dispose() => directory.Delete(recursive: true);
 
     [Fact]
-    public async Task A_module_is_deployed_from_its_file_and_answers()
+    public async Task Module_deployed_from_a_file_responds()
     {
         var file = await WriteAsync(await Tools.AssembleExampleAsync("wat/echo.wat"));
         var (code, output, error) = await DeployAsync("cli-module", "--wasm", file);
@@ -19,7 +19,7 @@ public sealed class DeployCommandTests(SidecarFixture sidecar) : IDisposable
     }
 
     [Fact]
-    public async Task An_invalid_module_is_told_with_its_byte_and_an_exit_code()
+    public async Task Invalid_module_is_reported_with_its_byte_offset_and_an_exit_code()
     {
         var file = await WriteAsync([0x00, 0x61, 0x73, 0x6D, 1, 0, 0, 0, 1, 9]);
         var (code, output, error) = await DeployAsync("cli-invalid", "--wasm", file);
@@ -30,11 +30,11 @@ public sealed class DeployCommandTests(SidecarFixture sidecar) : IDisposable
     [Theory]
     [InlineData("cli-nothing")]
     [InlineData("cli-both", "a.js", "--wasm", "b.wasm")]
-    public async Task One_of_a_file_and_a_module_has_to_be_given(params string[] arguments)
+    public async Task Deploy_needs_either_a_file_or_a_module(params string[] arguments)
     {
         var (code, _, error) = await DeployAsync(arguments);
         Assert.NotEqual(0, code);
-        Assert.Contains("a file, or --wasm and a module", error, StringComparison.Ordinal);
+        Assert.Contains("a file, or --wasm with a module", error, StringComparison.Ordinal);
     }
 
     private async Task<string> WriteAsync(byte[] module)

@@ -13,15 +13,49 @@ public sealed class HttpDeployTests(SidecarFixture sidecar) : IAsyncLifetime
 
     /// <summary>A command that does nothing.</summary>
     private static readonly byte[] Quiet =
-        [0x00, 0x61, 0x73, 0x6D, 1, 0, 0, 0, 1, 4, 1, 0x60, 0, 0, 3, 2, 1, 0, 7, 10, 1, 6, .. "_start"u8, 0, 0, 10, 4, 1, 2, 0, 0x0B];
+    [
+        0x00,
+        0x61,
+        0x73,
+        0x6D,
+        1,
+        0,
+        0,
+        0,
+        1,
+        4,
+        1,
+        0x60,
+        0,
+        0,
+        3,
+        2,
+        1,
+        0,
+        7,
+        10,
+        1,
+        6,
+        .. "_start"u8,
+        0,
+        0,
+        10,
+        4,
+        1,
+        2,
+        0,
+        0x0B,
+    ];
 
-    public async ValueTask InitializeAsync() => key = await sidecar.Database.ScalarAsync<string>(
-        $"select functions.create_api_key('http deploy tests {Guid.NewGuid()}', '{{deploy}}')");
+    public async ValueTask InitializeAsync() =>
+        key = await sidecar.Database.ScalarAsync<string>(
+            $"select functions.create_api_key('http deploy tests {Guid.NewGuid()}', '{{deploy}}')"
+        );
 
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
 
     [Fact]
-    public async Task A_module_is_ready_when_it_is_answered_and_a_second_one_is_a_new_version()
+    public async Task Module_is_ready_when_the_response_arrives_and_a_second_one_is_a_new_version()
     {
         using var first = await DeployAsync("http-one", Quiet, """{"verify_jwt":false}""", key);
         Assert.Equal(HttpStatusCode.Created, first.StatusCode);
@@ -39,7 +73,7 @@ public sealed class HttpDeployTests(SidecarFixture sidecar) : IAsyncLifetime
     [InlineData("http-invalid", "{\"memory_mb\":1}")]
     [InlineData("http-invalid", "no json")]
     [InlineData("http-invalid", "{\"a\":\"\\u0000\"}")]
-    public async Task What_can_not_be_is_400(string name, string? config)
+    public async Task Invalid_requests_get_400(string name, string? config)
     {
         using var response = await DeployAsync(name, Quiet, config, key);
         Assert.Equal((400, "VALIDATION_ERROR"), await ReadAsync(response));
@@ -49,14 +83,14 @@ public sealed class HttpDeployTests(SidecarFixture sidecar) : IAsyncLifetime
     [InlineData("")]
     [InlineData("# A text")]
     [InlineData("(module)")]
-    public async Task What_is_no_module_at_all_is_400(string content)
+    public async Task Bytes_that_are_not_a_module_get_400(string content)
     {
         using var response = await DeployAsync("http-none", Encoding.UTF8.GetBytes(content), null, key);
         Assert.Equal((400, "VALIDATION_ERROR"), await ReadAsync(response));
     }
 
     [Fact]
-    public async Task An_invalid_module_is_400_with_its_byte()
+    public async Task Invalid_module_gets_400_with_its_byte_offset()
     {
         using var response = await DeployAsync("http-broken", [.. Quiet[..^1], 0x1A], null, key);
         var problem = await response.Content.ReadAsStringAsync();
@@ -65,16 +99,19 @@ public sealed class HttpDeployTests(SidecarFixture sidecar) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_module_beyond_its_limit_is_413()
+    public async Task Module_beyond_the_size_limit_gets_413()
     {
         using var large = await DeployAsync("http-large", [.. Quiet, .. new byte[10 << 20]], null, key);
         Assert.Equal((413, "PAYLOAD_TOO_LARGE"), await ReadAsync(large));
     }
 
     [Fact]
-    public async Task A_request_without_its_parts_says_which()
+    public async Task Error_names_the_missing_parts_of_a_request()
     {
-        using var request = new HttpRequestMessage(HttpMethod.Post, "/functions/v1/deploy") { Content = new MultipartFormDataContent { { new StringContent("x"), "name" } } };
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/functions/v1/deploy")
+        {
+            Content = new MultipartFormDataContent { { new StringContent("x"), "name" } },
+        };
         request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", key);
         using var response = await sidecar.Http.SendAsync(request);
         Assert.Equal((400, "MISSING_REQUIRED"), await ReadAsync(response));
@@ -89,7 +126,11 @@ public sealed class HttpDeployTests(SidecarFixture sidecar) : IAsyncLifetime
 
     private async Task<HttpResponseMessage> DeployAsync(string name, byte[] module, string? config, string? token)
     {
-        using var content = new MultipartFormDataContent { { new StringContent(name), "name" }, { new ByteArrayContent(module), "wasm", "module.wasm" } };
+        using var content = new MultipartFormDataContent
+        {
+            { new StringContent(name), "name" },
+            { new ByteArrayContent(module), "wasm", "module.wasm" },
+        };
         if (config is not null)
             content.Add(new StringContent(config), "config");
         using var request = new HttpRequestMessage(HttpMethod.Post, "/functions/v1/deploy") { Content = content };

@@ -3,7 +3,7 @@ using System.Text.Json.Nodes;
 
 namespace Functions.PgSidecar.Tests.EndToEnd.Modules;
 
-/// <summary>The examples in every language: each queries the database as its caller and answers HTTP.</summary>
+/// <summary>The examples in every language. Each queries the database as its caller and responds to HTTP.</summary>
 public sealed class LanguageTests(SidecarFixture sidecar)
 {
     private const string Ada = "5d2f6f9e-0000-4000-8000-00000000000a";
@@ -12,7 +12,20 @@ public sealed class LanguageTests(SidecarFixture sidecar)
     public async Task C() => await AnswersWithTheCallersUsersAsync(await Tools.CompileCAsync("c/users.c"));
 
     [Fact]
-    public async Task AssemblyScript() => await AnswersWithTheCallersUsersAsync(await Tools.CompileAssemblyScriptAsync("assemblyscript/users.ts"));
+    public async Task C_by_the_generic_call()
+    {
+        await MakeUsersAsync();
+        var name = await sidecar.DeployModuleAsync(await Tools.CompileCAsync("c/columns.c"));
+        var answer = (await sidecar.CallAsync(name, subject: Ada))!;
+        Assert.Equal("ada@example.com", (string)answer["rows"]![0]![0]!);
+        Assert.Equal(["text", "timestamptz"], answer["fields"]!.AsArray().Select(field => (string)field!["type"]!));
+        using var refused = await sidecar.PostAsync(name, role: "anon");
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, refused.StatusCode);
+    }
+
+    [Fact]
+    public async Task AssemblyScript() =>
+        await AnswersWithTheCallersUsersAsync(await Tools.CompileAssemblyScriptAsync("assemblyscript/users.ts"));
 
     [Fact]
     public async Task Rust() => await AnswersWithTheCallersUsersAsync(await Tools.CompileRustAsync("rust/users.rs"));
@@ -38,18 +51,24 @@ public sealed class LanguageTests(SidecarFixture sidecar)
         using var refused = await sidecar.PostAsync(name, role: "anon");
         Assert.Equal(HttpStatusCode.ServiceUnavailable, refused.StatusCode);
         Assert.Equal("The users can't be read just now.", (string)JsonNode.Parse(await refused.Content.ReadAsStringAsync())!["error"]!);
-        await sidecar.EventuallyAsync<string>("select message from functions.logs where function = $1 and message like '%permission denied%'", name);
+        await sidecar.EventuallyAsync<string>(
+            "select message from functions.logs where function = $1 and message like '%permission denied%'",
+            name
+        );
     }
 
-    /// <summary>Two users, of whom each may see themselves.</summary>
-    private Task MakeUsersAsync() => sidecar.Database.ExecuteAsync($"""
-        create schema if not exists examples;
-        create table if not exists examples.users (id uuid primary key default gen_random_uuid(), email text not null unique, created_at timestamptz not null default now());
-        alter table examples.users enable row level security;
-        grant usage on schema examples to authenticated;
-        grant select on examples.users to authenticated;
-        drop policy if exists own on examples.users;
-        create policy own on examples.users for select to authenticated using (id::text = functions.uid()::text);
-        insert into examples.users (id, email) values ('{Ada}', 'ada@example.com'), (gen_random_uuid(), 'bob@example.com') on conflict do nothing;
-        """);
+    /// <summary>Two users, each of whom may see only their own row.</summary>
+    private Task MakeUsersAsync() =>
+        sidecar.Database.ExecuteAsync(
+            $"""
+            create schema if not exists examples;
+            create table if not exists examples.users (id uuid primary key default gen_random_uuid(), email text not null unique, created_at timestamptz not null default now());
+            alter table examples.users enable row level security;
+            grant usage on schema examples to authenticated;
+            grant select on examples.users to authenticated;
+            drop policy if exists own on examples.users;
+            create policy own on examples.users for select to authenticated using (id::text = functions.uid()::text);
+            insert into examples.users (id, email) values ('{Ada}', 'ada@example.com'), (gen_random_uuid(), 'bob@example.com') on conflict do nothing;
+            """
+        );
 }

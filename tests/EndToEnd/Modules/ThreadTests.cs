@@ -3,7 +3,7 @@ using System.Net.Http.Headers;
 
 namespace Functions.PgSidecar.Tests.EndToEnd.Modules;
 
-/// <summary>Modules that wait hold threads of their own: a bounded number, and nobody else's.</summary>
+/// <summary>Waiting modules hold a bounded number of threads, separate from those of JavaScript.</summary>
 public sealed class ThreadTests(SidecarFixture fixture)
 {
     /// <summary>A command that sleeps for a minute.</summary>
@@ -35,7 +35,7 @@ public sealed class ThreadTests(SidecarFixture fixture)
     }
 
     [Fact]
-    public async Task With_every_thread_taken_modules_queue_until_their_time_is_up_and_JavaScript_runs_on()
+    public async Task Modules_queue_until_their_deadline_when_every_thread_is_busy_and_JavaScript_still_runs()
     {
         await using var sidecar = await SidecarProcess.StartAsync(fixture.Database.ConnectionString, ("PGFN_MODULE_THREADS", "1"));
         using var http = new HttpClient { BaseAddress = sidecar.Url };
@@ -53,7 +53,7 @@ public sealed class ThreadTests(SidecarFixture fixture)
         using (var free = await http.PostAsync("/functions/v1/invoke/" + script, null))
             Assert.Equal(HttpStatusCode.OK, free.StatusCode);
 
-        // The caller of the waiter goes away, and its thread is free again.
+        // The caller of the waiting module disconnects, and its thread is released.
         await enough.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => waiting);
         await IsIdleAsync(http);
@@ -61,14 +61,18 @@ public sealed class ThreadTests(SidecarFixture fixture)
         Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
     }
 
-    /// <summary>Its thread is taken from the moment at which its statement runs.</summary>
-    private Task WaitsAsync() => Testing.Eventually.HoldsAsync(async () =>
-    {
-        await using var command = fixture.Database.Owner.CreateCommand(
-            "select exists (select from pg_stat_activity where datname = current_database() and query = 'select pg_sleep(59)' and state = 'active')");
-        return await command.ExecuteScalarAsync() is true;
-    });
+    /// <summary>Its thread is occupied once its statement runs.</summary>
+    private Task WaitsAsync() =>
+        Testing.Eventually.HoldsAsync(async () =>
+        {
+            await using var command = fixture.Database.Owner.CreateCommand(
+                "select exists (select from pg_stat_activity where datname = current_database() and query = 'select pg_sleep(59)' and state = 'active')"
+            );
+            return await command.ExecuteScalarAsync() is true;
+        });
 
-    private static Task IsIdleAsync(HttpClient http) => Testing.Eventually.HoldsAsync(
-        async () => (await http.GetStringAsync("/metrics")).Contains("\nfunctions_running 0\n", StringComparison.Ordinal));
+    private static Task IsIdleAsync(HttpClient http) =>
+        Testing.Eventually.HoldsAsync(async () =>
+            (await http.GetStringAsync("/metrics")).Contains("\nfunctions_running 0\n", StringComparison.Ordinal)
+        );
 }

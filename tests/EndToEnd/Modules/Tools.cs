@@ -3,7 +3,7 @@ using System.Globalization;
 
 namespace Functions.PgSidecar.Tests.EndToEnd.Modules;
 
-/// <summary>The compilers that make modules of the examples. Where one is not installed, its tests are skipped and say so.</summary>
+/// <summary>The compilers of the examples. Tests of a compiler that is not installed are skipped.</summary>
 internal static class Tools
 {
     /// <summary>The repository's examples.</summary>
@@ -52,7 +52,9 @@ internal static class Tools
             var compiler = Path.Combine(folder, "rustc");
             if (!File.Exists(compiler))
                 continue;
-            var target = Directory.Exists(Path.Combine(SysRoot(compiler), "lib", "rustlib", "wasm32-wasi")) ? "wasm32-wasi" : "wasm32-wasip1";
+            var target = Directory.Exists(Path.Combine(SysRoot(compiler), "lib", "rustlib", "wasm32-wasi"))
+                ? "wasm32-wasi"
+                : "wasm32-wasip1";
             if (Directory.Exists(Path.Combine(SysRoot(compiler), "lib", "rustlib", target)))
                 return BuildAsync(compiler, "--target", target, "-O", "-C", "strip=symbols", Path.Combine(Examples, file));
         }
@@ -60,11 +62,17 @@ internal static class Tools
         return Task.FromResult<byte[]>([]);
     }
 
-    /// <summary>A module of an example in Go, made by one of Debian's compilers that knows WASI (1.21 and newer), or the one on the path.</summary>
+    /// <summary>
+    /// A module of an example in Go, made by one of Debian's compilers that knows WASI (1.21 and newer), or the one on the path.
+    /// </summary>
     public static Task<byte[]> CompileGoAsync(string file)
     {
-        var compiler = Directory.GetDirectories("/usr/lib", "go-1.*").Where(folder => int.Parse(folder[(folder.LastIndexOf('.') + 1)..], CultureInfo.InvariantCulture) >= 21)
-            .Select(folder => Path.Combine(folder, "bin", "go")).FirstOrDefault(File.Exists) ?? "go";
+        var compiler = Directory
+            .GetDirectories("/usr/lib", "go-1.*")
+            .Where(folder => int.Parse(folder[(folder.LastIndexOf('.') + 1)..], CultureInfo.InvariantCulture) >= 21)
+            .Select(folder => Path.Combine(folder, "bin", "go"))
+            .FirstOrDefault(File.Exists)
+            ?? "go";
         Assert.SkipUnless(IsInstalled(compiler) && KnowsWasi(compiler), "No Go 1.21 or newer is installed.");
         return BuildAsync(compiler, ["build", "-ldflags=-s"], [Path.Combine(Examples, file)], ("GOOS", "wasip1"), ("GOARCH", "wasm"));
     }
@@ -72,7 +80,12 @@ internal static class Tools
     /// <summary>Runs a compiler that takes <c>-o</c>, and reads what it has made.</summary>
     public static Task<byte[]> BuildAsync(string tool, params string[] arguments) => BuildAsync(tool, arguments, []);
 
-    private static async Task<byte[]> BuildAsync(string tool, string[] before, string[] after, params (string Name, string Value)[] environment)
+    private static async Task<byte[]> BuildAsync(
+        string tool,
+        string[] before,
+        string[] after,
+        params (string Name, string Value)[] environment
+    )
     {
         Assert.SkipUnless(IsInstalled(tool), $"{tool} is not installed.");
         var output = Path.GetTempFileName();
@@ -96,7 +109,8 @@ internal static class Tools
     private static string SysRoot(string compiler) => Ask(compiler, "--print", "sysroot");
 
     private static bool KnowsWasi(string compiler) =>
-        Version.TryParse(Ask(compiler, "env", "GOVERSION").Replace("go", "", StringComparison.Ordinal), out var version) && version >= new Version(1, 21);
+        Version.TryParse(Ask(compiler, "env", "GOVERSION").Replace("go", "", StringComparison.Ordinal), out var version)
+        && version >= new Version(1, 21);
 
     private static string Ask(string compiler, params string[] arguments)
     {
@@ -104,7 +118,8 @@ internal static class Tools
         return process.StandardOutput.ReadToEnd().Trim();
     }
 
-    private static bool IsInstalled(string tool) =>
+    /// <summary>Whether a tool is on the path.</summary>
+    public static bool IsInstalled(string tool) =>
         File.Exists(tool) || Environment.GetEnvironmentVariable("PATH")!.Split(':').Any(folder => File.Exists(Path.Combine(folder, tool)));
 
     private static string FindExamples()

@@ -20,7 +20,7 @@ public sealed class PoolerTests
         Assert.SkipUnless(File.Exists(Program), "pgbouncer is not installed (apt-get install pgbouncer)");
         await using var database = await TestDatabase.CreateEmptyAsync();
         using var pooler = await StartAsync(database.ConnectionString, mode, asOneUser, "options");
-        // As another login than the one that the pooler uses, where it uses one.
+        // As another login than that of the pooler, if it uses one.
         var connection = new NpgsqlConnectionStringBuilder(database.ConnectionString) { Host = "127.0.0.1", Port = pooler.Port };
         if (asOneUser)
             connection.Username = "somebody";
@@ -31,14 +31,16 @@ public sealed class PoolerTests
     }
 
     [Fact]
-    public async Task A_pooler_that_does_not_pass_options_on_is_named()
+    public async Task Pooler_that_drops_options_is_named()
     {
         Assert.SkipUnless(File.Exists(Program), "pgbouncer is not installed (apt-get install pgbouncer)");
         await using var database = await TestDatabase.CreateEmptyAsync();
         using var pooler = await StartAsync(database.ConnectionString, "session", asOneUser: true, "extra_float_digits");
-        var (code, output) = await ServeAsync(new NpgsqlConnectionStringBuilder(database.ConnectionString) { Host = "127.0.0.1", Port = pooler.Port }.ConnectionString);
+        var (code, output) = await ServeAsync(
+            new NpgsqlConnectionStringBuilder(database.ConnectionString) { Host = "127.0.0.1", Port = pooler.Port }.ConnectionString
+        );
         Assert.Equal(2, code);
-        Assert.Contains("A connection pooler says so (PgBouncer)", output);
+        Assert.Contains("A connection pooler (PgBouncer) answered", output);
     }
 
     private static async Task<RunningPooler> StartAsync(string connectionString, string mode, bool asOneUser, string ignored)
@@ -47,7 +49,9 @@ public sealed class PoolerTests
         var folder = Directory.CreateTempSubdirectory("pgfn-pooler-").FullName;
         var port = FreePort();
         await File.WriteAllTextAsync(Path.Combine(folder, "users.txt"), $"\"{server.Username}\" \"{server.Password}\"\n");
-        await File.WriteAllTextAsync(Path.Combine(folder, "pgbouncer.ini"), $"""
+        await File.WriteAllTextAsync(
+            Path.Combine(folder, "pgbouncer.ini"),
+            $"""
             [databases]
             * = host={server.Host} port={server.Port} {(asOneUser ? $"user={server.Username} password={server.Password}" : "")}
             [pgbouncer]
@@ -58,11 +62,14 @@ public sealed class PoolerTests
             auth_file = {folder}/users.txt
             pool_mode = {mode}
             ignore_startup_parameters = {ignored}
-            """);
+            """
+        );
         // It refuses to run as root.
         var start = new ProcessStartInfo("/bin/sh") { RedirectStandardError = true, RedirectStandardOutput = true };
         start.ArgumentList.Add("-c");
-        start.ArgumentList.Add($"chmod -R a+rX {folder}; if [ $(id -u) = 0 ]; then exec setpriv --reuid nobody --regid nogroup --clear-groups {Program} {folder}/pgbouncer.ini; else exec {Program} {folder}/pgbouncer.ini; fi");
+        start.ArgumentList.Add(
+            $"chmod -R a+rX {folder}; if [ $(id -u) = 0 ]; then exec setpriv --reuid nobody --regid nogroup --clear-groups {Program} {folder}/pgbouncer.ini; else exec {Program} {folder}/pgbouncer.ini; fi"
+        );
         var pooler = new RunningPooler(Process.Start(start)!, port);
         await Eventually.HoldsAsync(async () =>
         {

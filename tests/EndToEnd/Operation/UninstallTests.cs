@@ -5,7 +5,7 @@ using Npgsql;
 
 namespace Functions.PgSidecar.Tests.EndToEnd.Operation;
 
-/// <summary><c>pgfn uninstall</c> leaves a database as it was before the first sidecar came.</summary>
+/// <summary><c>pgfn uninstall</c> leaves a database as it was before the first sidecar.</summary>
 public sealed class UninstallTests
 {
     private const string Application = """
@@ -19,9 +19,20 @@ public sealed class UninstallTests
         create table elder (id int); create table heir (note text) inherits (elder); alter table heir add primary key (id);
         create table unrelated (id int primary key);
         create schema app; create type app.mood as enum ('ok'); create table moody (id int primary key, mood app.mood);
+        do $$ begin if exists (select from pg_available_extensions where name = 'vector') then create extension vector; end if; end $$;
         """;
 
-    /// <summary>Everything that the catalogue has of this database, and of the cluster's roles and slots: a line each.</summary>
+    /// <summary>Where the server has pgvector.</summary>
+    private const string VectorIndex = """
+        do $$ begin
+          if exists (select from pg_extension where extname = 'vector') then
+            perform functions.create_vector_index('v', 3, '{"owner_only": true, "read": "authenticated", "write": "editor"}');
+            insert into functions_vectors.v (id, embedding, owner) values ('a', '[1,2,3]', 'o');
+          end if;
+        end $$;
+        """;
+
+    /// <summary>Everything in the catalogue of this database, and the roles and slots of the cluster, one per line.</summary>
     private const string Catalogue = """
         select string_agg(line, e'\n' order by line collate "C") from (
           select 'schema ' || nspname || ' ' || pg_get_userbyid(nspowner) || coalesce((select string_agg(a::text, ',' order by a::text) from unnest(coalesce(nspacl, acldefault('n', nspowner))) a), '') from pg_namespace where nspname !~ '^pg_(toast_)?temp'
@@ -46,7 +57,7 @@ public sealed class UninstallTests
         """;
 
     [Fact]
-    public async Task Uninstalling_leaves_nothing_and_puts_back_what_was()
+    public async Task Uninstall_leaves_nothing_and_restores_the_previous_state()
     {
         await using var server = await PrivateServer.StartAsync();
         await using var owner = NpgsqlDataSource.Create(server.ConnectionString);
@@ -54,22 +65,37 @@ public sealed class UninstallTests
         var before = await ScalarAsync<string>(owner, Catalogue);
 
         await using var sidecar = await SidecarProcess.StartAsync(server.SidecarConnectionString);
-        await ExecuteAsync(owner, "create role editor; select functions.grant_role('editor'); select functions.deploy('noting', 'export const handler = () => null;')");
+        await ExecuteAsync(
+            owner,
+            "create role editor; select functions.grant_role('editor'); select functions.deploy('noting', 'export const handler = () => null;')"
+        );
         await ExecuteAsync(owner, "call functions.wait_ready('noting', timeout => '2 minutes')");
+        await ExecuteAsync(owner, VectorIndex);
         foreach (var table in (string[])["plain", "by_index", "full_before", "keyless", "parted", "heir"])
             await ExecuteAsync(owner, $"select functions.create_trigger('on_{table}', 'noting', '{table}')");
-        // The login of conditions gets the use of the type's schema.
-        await ExecuteAsync(owner, """select functions.create_trigger('on_moody', 'noting', 'moody', '{INSERT}', '{"when": "new.mood = ''ok''"}')""");
+        // The condition login gets USAGE on the schema of the type.
+        await ExecuteAsync(
+            owner,
+            """select functions.create_trigger('on_moody', 'noting', 'moody', '{INSERT}', '{"when": "new.mood = ''ok''"}')"""
+        );
         Assert.True(await ScalarAsync<bool>(owner, "select has_schema_privilege('pgfn_conditions', 'app', 'usage')"));
-        await ExecuteAsync(owner, """
+        await ExecuteAsync(
+            owner,
+            """
             insert into plain values (1, 'x'); insert into parted values (1, 'x');
             create table parted_1 partition of parted for values from (10) to (20);
             create policy own on unrelated using (functions.uid() is not null);
-            """);
+            """
+        );
         await Eventually.HoldsAsync(() => ScalarAsync<bool>(owner, "select count(*) = 2 from functions.events where status = 'done'"));
-        await Eventually.HoldsAsync(() => ScalarAsync<bool>(owner, "select exists (select from pg_trigger where tgrelid = 'parted_1'::regclass and tgname = 'functions_capture_context')"));
+        await Eventually.HoldsAsync(() =>
+            ScalarAsync<bool>(
+                owner,
+                "select exists (select from pg_trigger where tgrelid = 'parted_1'::regclass and tgname = 'functions_capture_context')"
+            )
+        );
 
-        // It is refused while it would hurt, and then nothing has happened.
+        // It is refused while it would break something, and changes nothing.
         var (code, output) = await RunAsync(server.SidecarConnectionString);
         Assert.Equal(1, code);
         Assert.Contains("Sidecars serve this database", output);
@@ -84,40 +110,50 @@ public sealed class UninstallTests
         (code, output) = await RunAsync(server.SidecarConnectionString, "--roles");
         Assert.True(code == 0, output);
         Assert.Contains("dropped replication slot functions_", output);
-        await ExecuteAsync(owner, "update plain set note = 'y'; delete from plain; insert into keyless values ('x'); update parted set note = 'y'; delete from heir; drop table parted_1; drop role editor");
+        await ExecuteAsync(
+            owner,
+            "update plain set note = 'y'; delete from plain; insert into keyless values ('x'); update parted set note = 'y'; delete from heir; drop table parted_1; drop role editor"
+        );
         var after = await ScalarAsync<string>(owner, Catalogue);
         Assert.Empty(after.Split('\n').Except(before.Split('\n')));
         Assert.Empty(before.Split('\n').Except(after.Split('\n')));
 
         (code, output) = await RunAsync(server.SidecarConnectionString);
-        Assert.True(code == 0 && output.StartsWith("There is nothing of Functions.PgSidecar", StringComparison.Ordinal), output);
+        Assert.True(code == 0 && output.StartsWith("Functions.PgSidecar is not installed", StringComparison.Ordinal), output);
     }
 
     [Fact]
-    public async Task Roles_that_another_database_uses_stay_and_forced_what_serves_is_cut_off()
+    public async Task Uninstall_keeps_roles_of_other_databases_and_with_force_ends_serving_sessions()
     {
-        await using var stage = await FaultStage.CreateAsync();
-        await stage.ExecuteAsync("create policy own on items using (functions.uid() is not null)");
-        var done = await stage.ScalarAsync<string>("""
+        await using var harness = await FaultHarness.CreateAsync();
+        await harness.ExecuteAsync("create policy own on items using (functions.uid() is not null)");
+        var done = await harness.ScalarAsync<string>(
+            """
             select string_agg(line, e'\n') from functions.uninstall('{"force": true, "cascade": true, "roles": true}') line
-            """);
+            """
+        );
         Assert.Contains("dropped policy own on table public.items", done);
         Assert.Matches("kept roles anon and pgfn_anon: database .* uses it", done);
-        Assert.Equal(0, await stage.ScalarAsync<long>("select count(*) from pg_replication_slots where database = current_database()"));
-        await stage.ExecuteAsync("insert into items values (1); update items set note = 'x'; delete from items");
-        await FaultStage.KillAsync(stage.First);
+        Assert.Equal(0, await harness.ScalarAsync<long>("select count(*) from pg_replication_slots where database = current_database()"));
+        await harness.ExecuteAsync("insert into items values (1); update items set note = 'x'; delete from items");
+        await FaultHarness.KillAsync(harness.First);
     }
 
     [Fact]
-    public async Task What_a_dropped_schema_leaves_behind_is_taken_away()
+    public async Task Uninstall_removes_what_a_dropped_schema_left_behind()
     {
-        await using var stage = await FaultStage.CreateAsync();
-        await FaultStage.KillAsync(stage.First);
-        await stage.UntilAsync("not exists (select from pg_replication_slots where database = current_database() and active)");
-        await stage.ExecuteAsync("drop schema functions, functions_private cascade");
-        var (code, output) = await RunAsync(stage.ConnectionString);
+        await using var harness = await FaultHarness.CreateAsync();
+        await FaultHarness.KillAsync(harness.First);
+        await harness.UntilAsync("not exists (select from pg_replication_slots where database = current_database() and active)");
+        await harness.ExecuteAsync("drop schema functions, functions_private cascade");
+        var (code, output) = await RunAsync(harness.ConnectionString);
         Assert.True(code == 0 && output.Contains("dropped replication slot", StringComparison.Ordinal), output);
-        Assert.Equal(0, await stage.ScalarAsync<long>("select (select count(*) from pg_publication) + (select count(*) from pg_replication_slots where database = current_database())"));
+        Assert.Equal(
+            0,
+            await harness.ScalarAsync<long>(
+                "select (select count(*) from pg_publication) + (select count(*) from pg_replication_slots where database = current_database())"
+            )
+        );
     }
 
     private static async Task<(int Code, string Output)> RunAsync(string connectionString, params string[] arguments)

@@ -1,13 +1,14 @@
-using Functions.PgSidecar.Postgres.Data;
+using Functions.PgSidecar.Postgres.Errors;
 using Functions.PgSidecar.Postgres.Sessions;
+using Functions.PgSidecar.Postgres.Statements;
 using Npgsql;
 using static Functions.PgSidecar.Tests.Integration.Database.FunctionSession;
 
 namespace Functions.PgSidecar.Tests.Integration.Database;
 
 /// <summary>
-/// What a function, or an attacker who has found an injection hole in one, may try. First at the gate; then with the gate out of the way: the
-/// database has a careless function <c>run(sql)</c> that executes whatever it is given, as its caller.
+/// Attacks by a function, or through an SQL injection in one. First on the gate, then without the gate: the
+/// database has a function <c>run(sql)</c> that executes any text as its caller.
 /// </summary>
 public sealed class AttackTests
 {
@@ -82,13 +83,20 @@ public sealed class AttackTests
     [InlineData("select U&\"set\\005Fconfig\"('role', 'none', false)")]
     [InlineData("update pg_settings set setting = '0' where name = 'statement_timeout'")]
     [InlineData("update only pg_catalog.\"pg_settings\" set setting = 'none' where name = 'role'")]
-    public async Task The_gate_refuses_what_would_outlive_the_statement_or_leave_the_role(string sql)
+    public async Task Gate_refuses_statements_that_outlive_their_call_or_change_the_role(string sql)
     {
         await using var database = new FunctionDatabase(UnusedDataSource, new byte[32]);
         foreach (var caller in (CallerContext[])[Anonymous, User(Alice), User(Alice, "editor")])
         {
-            var exception = await Assert.ThrowsAsync<FunctionSqlException>(() => database.QueryAsync(
-                caller, new FunctionStatement(sql), Soon, new System.Buffers.ArrayBufferWriter<byte>(), CancellationToken.None));
+            var exception = await Assert.ThrowsAsync<FunctionSqlException>(() =>
+                database.QueryAsync(
+                    caller,
+                    new FunctionStatement(sql),
+                    Soon,
+                    new System.Buffers.ArrayBufferWriter<byte>(),
+                    CancellationToken.None
+                )
+            );
             Assert.Equal(SqlErrorCodes.StatementRefused, exception.Code);
         }
     }
@@ -102,11 +110,18 @@ public sealed class AttackTests
     [InlineData("select \"a\"\";\"; commit")]
     [InlineData("")]
     [InlineData(" ; -- nothing")]
-    public async Task Only_one_statement_goes_through_whatever_is_made_to_look_like_text(string sql)
+    public async Task Only_one_statement_is_sent_regardless_of_quoting_tricks(string sql)
     {
         await using var database = new FunctionDatabase(UnusedDataSource, new byte[32]);
-        var exception = await Assert.ThrowsAsync<FunctionSqlException>(() => database.QueryAsync(
-            Service, new FunctionStatement(sql), Soon, new System.Buffers.ArrayBufferWriter<byte>(), CancellationToken.None));
+        var exception = await Assert.ThrowsAsync<FunctionSqlException>(() =>
+            database.QueryAsync(
+                Service,
+                new FunctionStatement(sql),
+                Soon,
+                new System.Buffers.ArrayBufferWriter<byte>(),
+                CancellationToken.None
+            )
+        );
         Assert.Equal(SqlErrorCodes.StatementCount, exception.Code);
     }
 
@@ -120,11 +135,18 @@ public sealed class AttackTests
     [InlineData("listen x")]
     [InlineData("copy notes from stdin")]
     [InlineData("declare c cursor with hold for select 1")]
-    public async Task Not_even_the_service_role_controls_transactions_roles_or_the_session(string sql)
+    public async Task Service_role_cannot_control_transactions_roles_or_the_session(string sql)
     {
         await using var database = new FunctionDatabase(UnusedDataSource, new byte[32]);
-        var exception = await Assert.ThrowsAsync<FunctionSqlException>(() => database.QueryAsync(
-            Service, new FunctionStatement(sql), Soon, new System.Buffers.ArrayBufferWriter<byte>(), CancellationToken.None));
+        var exception = await Assert.ThrowsAsync<FunctionSqlException>(() =>
+            database.QueryAsync(
+                Service,
+                new FunctionStatement(sql),
+                Soon,
+                new System.Buffers.ArrayBufferWriter<byte>(),
+                CancellationToken.None
+            )
+        );
         Assert.Equal(SqlErrorCodes.StatementRefused, exception.Code);
         Assert.Contains(sql.Split(' ')[0].ToUpperInvariant(), exception.Message);
     }
@@ -136,13 +158,16 @@ public sealed class AttackTests
         foreach (var target in (string[])["service_role", "postgres", "pgfn_service_role", role == "anon" ? "authenticated" : "anon"])
         {
             Assert.Equal("42501", (await session.FailsAsync(User(Alice, role), $"select run('set role {target}')")).Code);
-            Assert.Equal("42501", (await session.FailsAsync(User(Alice, role), $"select run($$select set_config('role', '{target}', false)$$)")).Code);
+            Assert.Equal(
+                "42501",
+                (await session.FailsAsync(User(Alice, role), $"select run($$select set_config('role', '{target}', false)$$)")).Code
+            );
             Assert.Equal("42501", (await session.FailsAsync(User(Alice, role), $"select run('set session authorization {target}')")).Code);
         }
     }
 
     [Theory, MemberData(nameof(UserRoles))]
-    public async Task Without_its_role_a_session_may_do_nothing(string role)
+    public async Task Session_without_its_role_has_no_rights(string role)
     {
         await using var session = await CreateCarelessAsync();
         Assert.Equal("42501", (await session.FailsAsync(User(Alice, role), "select run('reset role'), run('select * from notes')")).Code);
@@ -150,13 +175,15 @@ public sealed class AttackTests
     }
 
     [Fact]
-    public async Task Claims_that_a_function_sets_itself_are_not_believed()
+    public async Task Claims_set_by_a_function_are_ignored()
     {
         await using var session = await CreateCarelessAsync();
         var claims = $$"""{"sub":"{{Alice}}","role":"service_role"}""";
         foreach (var forged in (string[])[claims, new string('0', 64) + claims, new string('0', 64) + "{}", "x", ""])
         {
-            await session.Database.ExecuteAsync("drop table if exists forged; create table forged (v text); grant select on forged to authenticated");
+            await session.Database.ExecuteAsync(
+                "drop table if exists forged; create table forged (v text); grant select on forged to authenticated"
+            );
             await using var insert = session.Database.Owner.CreateCommand("insert into forged values ($1)");
             insert.Parameters.AddWithValue(forged);
             await insert.ExecuteNonQueryAsync();
@@ -166,7 +193,8 @@ public sealed class AttackTests
                 """
                 select run(format('set request.jwt.claims = %L', v)), run(format('set functions.context = %L', v)), functions.uid(), functions.role(), functions.claims(),
                        auth.uid() from forged
-                """);
+                """
+            );
             Assert.All(result.Rows[0][2..], value => Assert.Equal(System.Text.Json.JsonValueKind.Null, value.ValueKind));
         }
 
@@ -174,13 +202,16 @@ public sealed class AttackTests
     }
 
     [Fact]
-    public async Task A_context_is_worth_nothing_on_another_backend()
+    public async Task Context_is_invalid_on_another_backend()
     {
         await using var session = await CreateCarelessAsync();
         var stolen = (await session.QueryAsync(User(Alice), "select current_setting('functions.context')")).Rows[0][0].GetString()!;
 
         await using var other = await session.Database.Owner.OpenConnectionAsync();
-        await using var replay = new NpgsqlCommand("select set_config('functions.context', $1, false)", other) { Parameters = { new() { Value = stolen } } };
+        await using var replay = new NpgsqlCommand("select set_config('functions.context', $1, false)", other)
+        {
+            Parameters = { new() { Value = stolen } },
+        };
         await replay.ExecuteNonQueryAsync();
         await using var uid = new NpgsqlCommand("select functions.uid()", other);
 
@@ -188,7 +219,7 @@ public sealed class AttackTests
     }
 
     [Fact]
-    public async Task A_context_is_worth_nothing_once_it_has_expired()
+    public async Task Expired_context_is_invalid()
     {
         await using var session = await CreateCarelessAsync();
         await using var connection = await session.Database.Owner.OpenConnectionAsync();
@@ -208,30 +239,37 @@ public sealed class AttackTests
     }
 
     [Fact]
-    public async Task A_statement_ends_at_its_deadline_even_without_the_servers_timeout()
+    public async Task Statement_ends_at_its_deadline_even_without_the_servers_timeout()
     {
         await using var session = await CreateCarelessAsync();
         var deadline = DateTimeOffset.UtcNow.AddMilliseconds(400);
-        var exception = await Assert.ThrowsAsync<FunctionSqlException>(() => session.QueryAsync(
-            User(Alice), deadline, "select run('set statement_timeout = 0; select pg_sleep(600)')"));
+        var exception = await Assert.ThrowsAsync<FunctionSqlException>(() =>
+            session.QueryAsync(User(Alice), deadline, "select run('set statement_timeout = 0; select pg_sleep(600)')")
+        );
         Assert.Equal("57014", exception.Code);
         Assert.Equal(1, (await session.QueryAsync(User(Bob), "select 1")).RowCount);
     }
 
     [Fact]
-    public async Task Transactions_cant_be_ended_from_sql()
+    public async Task Transactions_cannot_be_ended_from_SQL()
     {
         await using var session = await CreateCarelessAsync();
         await using var transaction = await session.Functions.BeginAsync(User(Alice), Soon, CancellationToken.None);
         foreach (var sql in (string[])["commit", "rollback", "end", "abort", "rollback to s", "release s"])
         {
-            var exception = await Assert.ThrowsAsync<FunctionSqlException>(() => transaction.QueryAsync(
-                new FunctionStatement(sql), new System.Buffers.ArrayBufferWriter<byte>(), CancellationToken.None));
+            var exception = await Assert.ThrowsAsync<FunctionSqlException>(() =>
+                transaction.QueryAsync(new FunctionStatement(sql), new System.Buffers.ArrayBufferWriter<byte>(), CancellationToken.None)
+            );
             Assert.Equal(SqlErrorCodes.StatementRefused, exception.Code);
         }
 
-        var pastTheGate = await Assert.ThrowsAsync<FunctionSqlException>(() => transaction.QueryAsync(
-            new FunctionStatement("select run('commit')"), new System.Buffers.ArrayBufferWriter<byte>(), CancellationToken.None));
+        var pastTheGate = await Assert.ThrowsAsync<FunctionSqlException>(() =>
+            transaction.QueryAsync(
+                new FunctionStatement("select run('commit')"),
+                new System.Buffers.ArrayBufferWriter<byte>(),
+                CancellationToken.None
+            )
+        );
         Assert.Equal("0A000", pastTheGate.Code);
     }
 
@@ -239,47 +277,81 @@ public sealed class AttackTests
     [InlineData("anon")]
     [InlineData("authenticated")]
     [InlineData("service_role")]
-    public async Task The_sidecars_own_tables_and_operations_are_not_for_functions(string role)
+    public async Task Functions_cannot_use_the_sidecars_own_tables_and_operations(string role)
     {
         await using var session = await CreateCarelessAsync();
-        foreach (var sql in (string[])
-        [
-            "select * from functions_private.context_key", "select * from functions_private.secrets", "select * from functions_private.versions",
-            "select functions.deploy('x', 'x')", "select functions.grant_role('postgres')", "select functions_private.verified_context()",
-            "select * from functions.functions", "select * from functions.logs", "select functions.source('x')", "select functions.set_env('x', 'y', 'z')",
-        ])
+        foreach (
+            var sql in (string[])
+                [
+                    "select * from functions_private.context_key",
+                    "select * from functions_private.secrets",
+                    "select * from functions_private.versions",
+                    "select functions.deploy('x', 'x')",
+                    "select functions.grant_role('postgres')",
+                    "select functions_private.verified_context()",
+                    "select * from functions.functions",
+                    "select * from functions.logs",
+                    "select functions.source('x')",
+                    "select functions.set_env('x', 'y', 'z')",
+                ]
+        )
         {
             Assert.Equal("42501", (await session.FailsAsync(User(Alice, role), sql)).Code);
         }
     }
 
     [Fact]
-    public async Task Other_sessions_statements_are_not_shown_and_their_backends_not_ended()
+    public async Task Functions_cannot_see_other_sessions_statements_or_end_their_backends()
     {
         await using var session = await CreateCarelessAsync();
-        await using var neighbour = new FunctionDatabase(session.Database.Owner, Testing.TestDatabase.RoleKey, new FunctionDatabaseOptions { ConnectTimeout = TimeSpan.FromSeconds(60) });
+        await using var neighbour = new FunctionDatabase(
+            session.Database.Owner,
+            Testing.TestDatabase.RoleKey,
+            new FunctionDatabaseOptions { ConnectTimeout = TimeSpan.FromSeconds(60) }
+        );
         await using var busy = await neighbour.BeginAsync(User(Alice), Soon, CancellationToken.None);
-        await busy.QueryAsync(new FunctionStatement("select 'alice''s secret'"), new System.Buffers.ArrayBufferWriter<byte>(), CancellationToken.None);
+        await busy.QueryAsync(
+            new FunctionStatement("select 'alice''s secret'"),
+            new System.Buffers.ArrayBufferWriter<byte>(),
+            CancellationToken.None
+        );
 
-        const string others = "from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() and query <> '<insufficient privilege>'";
+        const string others =
+            "from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() and query <> '<insufficient privilege>'";
         Assert.Equal("0", (await session.QueryAsync(User(Bob), "select count(*) " + others)).Json);
-        Assert.Equal("42501", (await session.FailsAsync(
-            User(Bob), "select run(format('select pg_terminate_backend(%s)', pid)) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()")).Code);
+        Assert.Equal(
+            "42501",
+            (
+                await session.FailsAsync(
+                    User(Bob),
+                    "select run(format('select pg_terminate_backend(%s)', pid)) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
+                )
+            ).Code
+        );
     }
 
     [Fact]
-    public async Task A_superuser_can_take_back_what_everyone_may_do()
+    public async Task Superuser_can_revoke_rights_of_PUBLIC()
     {
         await using var session = await CreateCarelessAsync();
         await session.QueryAsync(Anonymous, "select run('select lo_create(0)')");
 
         await session.Database.ExecuteAsync("select functions.restrict_builtins()");
 
-        foreach (var call in (string[])
-        [
-            "lo_create(0)", "pg_advisory_lock(1)", "pg_advisory_xact_lock(1)", "pg_advisory_xact_lock_shared(1, 2)", "pg_try_advisory_xact_lock(1)",
-            "pg_try_advisory_lock_shared(1)", "pg_try_advisory_xact_lock_shared(1)", "pg_notify('x', '')", "pg_logical_emit_message(true, 'x', 'y')",
-        ])
+        foreach (
+            var call in (string[])
+                [
+                    "lo_create(0)",
+                    "pg_advisory_lock(1)",
+                    "pg_advisory_xact_lock(1)",
+                    "pg_advisory_xact_lock_shared(1, 2)",
+                    "pg_try_advisory_xact_lock(1)",
+                    "pg_try_advisory_lock_shared(1)",
+                    "pg_try_advisory_xact_lock_shared(1)",
+                    "pg_notify('x', '')",
+                    "pg_logical_emit_message(true, 'x', 'y')",
+                ]
+        )
             Assert.Equal("42501", (await session.FailsAsync(Anonymous, $"select run($$select {call}$$)")).Code);
     }
 
@@ -292,14 +364,16 @@ public sealed class AttackTests
     [InlineData("select installed_later('select 1')")]
     [InlineData("select query_to_xml('select 1', true, true, '')")]
     [InlineData("select ts_rewrite('a'::tsquery, 'select 1')")]
-    public async Task A_superuser_can_take_back_what_executes_a_text_from_extensions_too(string call)
+    public async Task Superuser_can_revoke_routines_of_extensions_that_execute_text(string call)
     {
         await using var session = await CreateCarelessAsync();
-        await session.Database.ExecuteAsync("""
+        await session.Database.ExecuteAsync(
+            """
             create extension tablefunc; create extension xml2; create extension dblink; create extension pg_trgm;
             create function installed_later(query text) returns int language plpgsql as $$ begin execute query; return 1; end $$;
             alter extension tablefunc add function installed_later(text);
-            """);
+            """
+        );
 
         await session.Database.ExecuteAsync("select functions.restrict_builtins()");
 
@@ -307,6 +381,53 @@ public sealed class AttackTests
         Assert.Equal("42501", refused.Code);
         Assert.Contains("permission denied for function", refused.Message, StringComparison.Ordinal);
         await session.QueryAsync(Anonymous, "select run('select similarity(''a'', ''b''), ts_rewrite(''a''::tsquery, ''a'', ''b'')')");
+    }
+
+    [Theory]
+    [InlineData("select * from crosstab($text$ select 1, 1, escape() $text$) as t (a int, b text)", "42501")]
+    [InlineData(
+        "select * from connectby('(select escape() as a, escape() as b) s', 'a', 'b', '1', 0) as t (a text, b text, level int)",
+        "42501"
+    )]
+    [InlineData(
+        "select * from xpath_table('a', 'b', '(select escape() as a, escape() as b) s', '/x', 'true') as t (a text, b text)",
+        "42501"
+    )]
+    [InlineData("select query_to_xml('select escape()', true, true, '')", "42501")]
+    [InlineData("select * from ts_stat('select escape()::tsvector')", "42501")]
+    [InlineData("select ts_rewrite('a'::tsquery, 'select escape()::tsquery, ''b''::tsquery')", "42501")]
+    [InlineData("select installed_later('select escape()')", "42501")]
+    [InlineData("select * from dblink('dbname=' || current_database(), 'select 1') as t (a int)", "2F003")]
+    public async Task Text_executed_past_the_gate_has_only_the_callers_rights_and_leaves_nothing(string call, string code)
+    {
+        await using var session = await CreateCarelessAsync();
+        await session.Database.ExecuteAsync(
+            """
+            create extension tablefunc; create extension xml2; create extension dblink;
+            create function installed_later(query text) returns int language plpgsql as $$ begin execute query; return 1; end $$;
+            alter extension tablefunc add function installed_later(text);
+            create function escape() returns text language sql volatile as $$ select set_config('search_path', 'pg_temp', false); select set_config('role', 'service_role', false) $$;
+            """
+        );
+        Assert.Equal(code, (await session.FailsAsync(User(Alice), "select run($1)", call)).Code);
+        // The same with an allowed text: it sees the caller's own rows and leaves nothing for the next caller.
+        await session.Database.ExecuteAsync(
+            "create or replace function escape() returns text language sql volatile as $$ select set_config('search_path', 'nowhere', false); select 'rows' || count(*) from public.notes $$"
+        );
+        foreach (
+            var one in (string[])
+                [
+                    "select query_to_xml('select escape()', true, true, '')::text",
+                    "select word from ts_stat('select to_tsvector(''simple'', escape())')",
+                ]
+        )
+        {
+            await session.Database.ExecuteAsync(
+                $"create or replace function told() returns text language sql as $body$ {one} limit 1 $body$"
+            );
+            Assert.Contains("rows1", (await session.QueryAsync(User(Alice), "select told()")).Json, StringComparison.Ordinal);
+        }
+        Assert.Equal(["bob's"], (await session.QueryAsync(User(Bob), "select body from notes")).Column);
     }
 
     private static NpgsqlDataSource UnusedDataSource { get; } = NpgsqlDataSource.Create("Host=127.0.0.1;Port=1");

@@ -1,18 +1,23 @@
 using System.Buffers;
-using Functions.PgSidecar.Postgres.Data;
+using Functions.PgSidecar.Postgres.Errors;
+using Functions.PgSidecar.Postgres.Statements;
 using Functions.PgSidecar.Testing;
 using static Functions.PgSidecar.Tests.Integration.Database.FunctionSession;
 
 namespace Functions.PgSidecar.Tests.Integration.Database;
 
-/// <summary>One function must not take all connections of its role, by holding them or by leaving server processes that can't be stopped.</summary>
+/// <summary>
+/// One function must not take all connections of its role, neither by holding them nor with server processes that cannot be stopped.
+/// </summary>
 public sealed class ConnectionShareTests
 {
     /// <summary>
-    /// Visits half a billion nodes of a document in libxml2, which never looks for PostgreSQL's interrupts: it runs for many seconds, whatever the timeout or a
-    /// cancel says.
+    /// Visits half a billion nodes of a document in libxml2, which never checks PostgreSQL's interrupts. It runs for many seconds,
+    /// regardless of timeouts and
+    /// cancellation.
     /// </summary>
-    private const string Uninterruptible = "select xpath('count(//a[count(//a[count(//a) > 0]) > 0])', ('<r>' || repeat('<a/>', 800) || '</r>')::xml)";
+    private const string Uninterruptible =
+        "select xpath('count(//a[count(//a[count(//a) > 0]) > 0])', ('<r>' || repeat('<a/>', 800) || '</r>')::xml)";
 
     private static readonly FunctionDatabaseOptions Four = new() { MaxPoolSize = 4, ConnectTimeout = TimeSpan.FromSeconds(60) };
 
@@ -36,7 +41,7 @@ public sealed class ConnectionShareTests
     }
 
     [Fact]
-    public async Task A_role_whose_connections_are_all_in_use_says_so()
+    public async Task Error_says_that_all_connections_of_the_role_are_in_use()
     {
         await using var session = await CreateAsync(Impatient);
         await using var first = await BeginAsync(session, "a");
@@ -55,21 +60,23 @@ public sealed class ConnectionShareTests
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task A_transaction_gives_its_connection_back_however_it_ends(bool commit)
+    public async Task Transaction_returns_its_connection_regardless_of_its_end(bool commit)
     {
         await using var session = await CreateAsync(Impatient);
         for (var i = 0; i < 5; i++)
         {
             await using var transaction = await BeginAsync(session, "f");
             await using var abandoned = await BeginAsync(session, "f");
-            if (commit) await transaction.CommitAsync(CancellationToken.None);
-            else await transaction.RollbackAsync(CancellationToken.None);
+            if (commit)
+                await transaction.CommitAsync(CancellationToken.None);
+            else
+                await transaction.RollbackAsync(CancellationToken.None);
             await RunAsync(session, "f", "select 1");
         }
     }
 
     [Fact]
-    public async Task A_statement_that_fails_or_is_cancelled_gives_its_connection_back()
+    public async Task Failed_or_cancelled_statement_returns_its_connection()
     {
         await using var session = await CreateAsync(Impatient);
         for (var i = 0; i < 5; i++)
@@ -77,7 +84,15 @@ public sealed class ConnectionShareTests
             await Assert.ThrowsAsync<FunctionSqlException>(() => RunAsync(session, "f", "select 1 / 0"));
             using var caller = new CancellationTokenSource();
             var sleeping = session.Functions.QueryAsync(
-                Anonymous with { Function = "f" }, new FunctionStatement("select pg_sleep(600)"), Soon, new ArrayBufferWriter<byte>(), caller.Token);
+                Anonymous with
+                {
+                    Function = "f",
+                },
+                new FunctionStatement("select pg_sleep(600)"),
+                Soon,
+                new ArrayBufferWriter<byte>(),
+                caller.Token
+            );
             await caller.CancelAsync();
             await Assert.ThrowsAnyAsync<OperationCanceledException>(() => sleeping);
         }
@@ -85,36 +100,65 @@ public sealed class ConnectionShareTests
     }
 
     [Fact]
-    public async Task A_backend_that_can_not_be_stopped_counts_against_its_function_until_it_has_ended()
+    public async Task Backend_that_cannot_be_stopped_counts_against_its_function_until_it_ends()
     {
         await using var session = await CreateAsync(Impatient);
         var deadline = DateTimeOffset.UtcNow.AddSeconds(1);
-        foreach (var attack in Enumerable.Range(0, 2).Select(_ => session.Functions.QueryAsync(
-            Anonymous with { Function = "hog" }, new FunctionStatement(Uninterruptible), deadline, new ArrayBufferWriter<byte>(), CancellationToken.None)).ToList())
+        foreach (
+            var attack in Enumerable
+                .Range(0, 2)
+                .Select(_ =>
+                    session.Functions.QueryAsync(
+                        Anonymous with
+                        {
+                            Function = "hog",
+                        },
+                        new FunctionStatement(Uninterruptible),
+                        deadline,
+                        new ArrayBufferWriter<byte>(),
+                        CancellationToken.None
+                    )
+                )
+                .ToList()
+        )
         {
             Assert.Equal("57014", (await Assert.ThrowsAsync<FunctionSqlException>(() => attack)).Code);
         }
 
-        // Its places are still taken: it can't pile up more of them. Others go on.
+        // Its connections still count, so it cannot start more of them. Others continue.
         await Eventually.HoldsAsync(() => Task.FromResult(session.Functions.AbandonedBackendCount == 2));
         var refused = await Assert.ThrowsAsync<FunctionSqlException>(() => RunAsync(session, "hog", Uninterruptible));
         Assert.Equal(SqlErrorCodes.ConnectionsInUse, refused.Code);
         await RunAsync(session, "neighbour", "select 1");
 
         await Eventually.HoldsAsync(() => Task.FromResult(session.Functions.AbandonedBackendCount == 0));
-        Assert.Equal(0, await session.Database.ScalarAsync<long>(
-            "select count(*) from pg_stat_activity where datname = current_database() and query like '%xpath%' and pid <> pg_backend_pid()"));
+        Assert.Equal(
+            0,
+            await session.Database.ScalarAsync<long>(
+                "select count(*) from pg_stat_activity where datname = current_database() and query like '%xpath%' and pid <> pg_backend_pid()"
+            )
+        );
         await RunAsync(session, "hog", "select 1");
     }
 
     [Fact]
-    public async Task A_temporary_file_limit_of_the_database_holds_for_functions_and_can_not_be_lifted()
+    public async Task Functions_cannot_lift_the_temporary_file_limit_of_the_database()
     {
         await using var session = await CreateCarelessAsync(Four);
-        await session.Database.ExecuteAsync("do $$ begin execute format('alter database %I set temp_file_limit = 1024', current_database()); end $$");
+        await session.Database.ExecuteAsync(
+            "do $$ begin execute format('alter database %I set temp_file_limit = 1024', current_database()); end $$"
+        );
 
         Assert.Equal("42501", (await session.FailsAsync(Anonymous, "select run('set temp_file_limit = -1')")).Code);
-        Assert.Equal("53400", (await session.FailsAsync(Anonymous, "select count(*) from (select g, repeat('x', 500) from generate_series(1, 500000) g order by 2, 1 desc) s")).Code);
+        Assert.Equal(
+            "53400",
+            (
+                await session.FailsAsync(
+                    Anonymous,
+                    "select count(*) from (select g, repeat('x', 500) from generate_series(1, 500000) g order by 2, 1 desc) s"
+                )
+            ).Code
+        );
     }
 
     private static async Task<FunctionTransaction> BeginAsync(FunctionSession session, string function) =>

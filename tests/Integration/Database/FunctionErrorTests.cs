@@ -1,5 +1,6 @@
 using System.Buffers;
-using Functions.PgSidecar.Postgres.Data;
+using Functions.PgSidecar.Postgres.Errors;
+using Functions.PgSidecar.Postgres.Statements;
 using Functions.PgSidecar.Testing;
 using Npgsql;
 using static Functions.PgSidecar.Tests.Integration.Database.FunctionSession;
@@ -9,13 +10,18 @@ namespace Functions.PgSidecar.Tests.Integration.Database;
 public sealed class FunctionErrorTests
 {
     [Fact]
-    public async Task An_error_of_the_server_arrives_with_everything_it_says()
+    public async Task Server_error_is_passed_on_with_all_its_fields()
     {
         await using var session = await CreateAsync();
-        await session.Database.ExecuteAsync("create table strict (id int primary key, n int constraint positive check (n > 0)); grant all on strict to anon; insert into strict values (1, 1)");
+        await session.Database.ExecuteAsync(
+            "create table strict (id int primary key, n int constraint positive check (n > 0)); grant all on strict to anon; insert into strict values (1, 1)"
+        );
 
         var duplicate = await session.FailsAsync(Anonymous, "insert into strict values (1, 2)");
-        Assert.Equal(("23505", "ERROR", "public", "strict", "strict_pkey"), (duplicate.Code, duplicate.Severity, duplicate.Schema, duplicate.Table, duplicate.Constraint));
+        Assert.Equal(
+            ("23505", "ERROR", "public", "strict", "strict_pkey"),
+            (duplicate.Code, duplicate.Severity, duplicate.Schema, duplicate.Table, duplicate.Constraint)
+        );
         Assert.Equal("Key (id)=(1) already exists.", duplicate.Detail);
         Assert.False(duplicate.IsUnavailable);
 
@@ -30,7 +36,7 @@ public sealed class FunctionErrorTests
     [InlineData("select nope from notes", 8)]
     [InlineData("  \n select nope from notes", 12)]
     [InlineData("select 'é😀', nope from notes", 14)]
-    public async Task The_position_is_where_the_function_wrote_it(string sql, int position)
+    public async Task Error_position_refers_to_the_functions_own_text(string sql, int position)
     {
         await using var session = await CreateAsync();
         Assert.Equal(position, (await session.FailsAsync(Anonymous, sql)).Position);
@@ -39,7 +45,7 @@ public sealed class FunctionErrorTests
     [Theory]
     [InlineData("select ?, nope from notes", 11)]
     [InlineData("select ?1::text || ?1, '?', nope from notes where ? = 1", 29)]
-    public async Task The_position_counts_placeholders_as_they_were_written(string sql, int position)
+    public async Task Error_position_counts_the_original_placeholders(string sql, int position)
     {
         await using var session = await CreateAsync();
         string[] parameters = sql.EndsWith("= 1", StringComparison.Ordinal) ? ["a", "b"] : ["a"];
@@ -47,7 +53,7 @@ public sealed class FunctionErrorTests
     }
 
     [Fact]
-    public async Task Parameters_that_do_not_fit_are_refused_before_they_are_sent()
+    public async Task Invalid_parameters_are_refused_before_sending()
     {
         await using var session = await CreateAsync();
         Assert.Equal(SqlErrorCodes.ParameterCount, (await session.FailsAsync(Anonymous, "select $1::text, $2::text", "a")).Code);
@@ -60,9 +66,16 @@ public sealed class FunctionErrorTests
     }
 
     [Fact]
-    public async Task A_result_beyond_the_limit_is_an_error_and_the_connection_lives_on()
+    public async Task Result_beyond_the_limit_is_an_error_and_the_connection_stays_usable()
     {
-        await using var session = await CreateAsync(new FunctionDatabaseOptions { MaxPoolSize = 1, MaxResultBytes = 1024 * 1024, ConnectTimeout = TimeSpan.FromSeconds(60) });
+        await using var session = await CreateAsync(
+            new FunctionDatabaseOptions
+            {
+                MaxPoolSize = 1,
+                MaxResultBytes = 1024 * 1024,
+                ConnectTimeout = TimeSpan.FromSeconds(60),
+            }
+        );
 
         var rows = await session.FailsAsync(Anonymous, "select repeat('x', 1000), generate_series(1, 100000000)");
         var value = await session.FailsAsync(Anonymous, "select repeat('x', 100000000)");
@@ -76,13 +89,20 @@ public sealed class FunctionErrorTests
     [InlineData("select repeat('\"', 33000000)")]
     [InlineData("select array_fill(repeat(chr(1), 30000), array[1000])")]
     [InlineData("select array_fill(true, array[10000000])")]
-    public async Task What_a_value_takes_as_json_counts_and_nothing_is_written_beyond_the_limit(string sql)
+    public async Task Result_limit_counts_the_JSON_size_and_is_never_exceeded(string sql)
     {
         await using var session = await CreateAsync();
         var output = new ArrayBufferWriter<byte>();
 
-        var refused = await Assert.ThrowsAsync<FunctionSqlException>(() => session.Functions.QueryAsync(
-            Anonymous, new FunctionStatement(sql), DateTimeOffset.UtcNow.AddMinutes(2), output, CancellationToken.None));
+        var refused = await Assert.ThrowsAsync<FunctionSqlException>(() =>
+            session.Functions.QueryAsync(
+                Anonymous,
+                new FunctionStatement(sql),
+                DateTimeOffset.UtcNow.AddMinutes(2),
+                output,
+                CancellationToken.None
+            )
+        );
 
         Assert.Equal(SqlErrorCodes.ResultTooLarge, refused.Code);
         Assert.InRange(output.WrittenCount, 0, new FunctionDatabaseOptions().MaxResultBytes);
@@ -90,7 +110,7 @@ public sealed class FunctionErrorTests
     }
 
     [Fact]
-    public async Task An_error_that_repeats_a_long_value_is_cut_short()
+    public async Task Error_that_repeats_a_long_value_is_truncated()
     {
         await using var session = await CreateAsync();
 
@@ -102,13 +122,18 @@ public sealed class FunctionErrorTests
     }
 
     [Fact]
-    public async Task A_long_value_arrives_whole_whatever_is_in_it()
+    public async Task Long_value_of_any_content_arrives_completely()
     {
         await using var session = await CreateAsync();
         var text = string.Concat(Enumerable.Repeat("aé😀\"\\\u0001\n", 20_000));
 
-        var row = (await session.QueryAsync(
-            Anonymous, "select $1::text, array[$1::text, 'b'], to_jsonb($1::text), convert_to($1::text, 'UTF8'), repeat('x', 4096), repeat('x', 4097)", text)).Rows[0];
+        var row = (
+            await session.QueryAsync(
+                Anonymous,
+                "select $1::text, array[$1::text, 'b'], to_jsonb($1::text), convert_to($1::text, 'UTF8'), repeat('x', 4096), repeat('x', 4097)",
+                text
+            )
+        ).Rows[0];
 
         Assert.Equal(text, row[0].GetString());
         Assert.Equal([text, "b"], row[1].EnumerateArray().Select(value => value.GetString()));
@@ -133,28 +158,43 @@ public sealed class FunctionErrorTests
         await using var session = await CreateAsync();
         using var cancellation = new CancellationTokenSource();
         await using var watcher = await session.Database.Owner.OpenConnectionAsync();
-        var running = session.Functions.QueryAsync(Anonymous, new FunctionStatement("select pg_sleep(600)"), Soon.AddMinutes(4), new ArrayBufferWriter<byte>(), cancellation.Token);
-        await WaitUntilAsync(watcher, "select exists (select from pg_stat_activity where usename = 'pgfn_anon' and state = 'active' and wait_event = 'PgSleep' and datname = current_database())");
+        var running = session.Functions.QueryAsync(
+            Anonymous,
+            new FunctionStatement("select pg_sleep(600)"),
+            Soon.AddMinutes(4),
+            new ArrayBufferWriter<byte>(),
+            cancellation.Token
+        );
+        await WaitUntilAsync(
+            watcher,
+            "select exists (select from pg_stat_activity where usename = 'pgfn_anon' and state = 'active' and wait_event = 'PgSleep' and datname = current_database())"
+        );
 
         await cancellation.CancelAsync();
 
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => running);
-        await WaitUntilAsync(watcher, "select not exists (select from pg_stat_activity where usename = 'pgfn_anon' and state = 'active' and datname = current_database())");
+        await WaitUntilAsync(
+            watcher,
+            "select not exists (select from pg_stat_activity where usename = 'pgfn_anon' and state = 'active' and datname = current_database())"
+        );
     }
 
     [Fact]
     public async Task A_statement_whose_deadline_has_passed_is_not_sent()
     {
         await using var session = await CreateAsync();
-        var exception = await Assert.ThrowsAsync<FunctionSqlException>(() => session.QueryAsync(Anonymous, DateTimeOffset.UtcNow.AddSeconds(-1), "select 1"));
+        var exception = await Assert.ThrowsAsync<FunctionSqlException>(() =>
+            session.QueryAsync(Anonymous, DateTimeOffset.UtcNow.AddSeconds(-1), "select 1")
+        );
         Assert.Equal("57014", exception.Code);
     }
 
     [Fact]
-    public async Task A_changed_table_does_not_fail_the_statements_of_before()
+    public async Task Prepared_statements_survive_a_change_of_their_table()
     {
         await using var session = await CreateAsync();
-        for (var i = 0; i < 10; i++) await session.QueryAsync(User(Alice), "select * from notes");
+        for (var i = 0; i < 10; i++)
+            await session.QueryAsync(User(Alice), "select * from notes");
 
         await session.Database.ExecuteAsync("alter table notes add more text default 'm'");
 
@@ -162,7 +202,7 @@ public sealed class FunctionErrorTests
     }
 
     [Fact]
-    public async Task Without_a_server_statements_are_unavailable_and_with_it_again_they_work()
+    public async Task Statements_fail_as_unavailable_without_a_server_and_work_after_its_return()
     {
         var directory = Path.Combine(Path.GetTempPath(), $"pgfn-outage-{Environment.ProcessId}");
         var connectionString = await PostgresServer.RunClusterScriptAsync("start", directory, PostgresServer.ClusterOptions);
@@ -170,8 +210,19 @@ public sealed class FunctionErrorTests
         {
             await using var owner = NpgsqlDataSource.Create(connectionString);
             await Postgres.Migrations.Migrator.ApplyAsync(owner, CancellationToken.None);
-            await using var functions = new FunctionDatabase(owner, TestDatabase.RoleKey, new FunctionDatabaseOptions { ConnectTimeout = TimeSpan.FromSeconds(60) });
-            Task QueryAsync() => functions.QueryAsync(Anonymous, new FunctionStatement("select 1"), Soon, new ArrayBufferWriter<byte>(), CancellationToken.None);
+            await using var functions = new FunctionDatabase(
+                owner,
+                TestDatabase.RoleKey,
+                new FunctionDatabaseOptions { ConnectTimeout = TimeSpan.FromSeconds(60) }
+            );
+            Task QueryAsync() =>
+                functions.QueryAsync(
+                    Anonymous,
+                    new FunctionStatement("select 1"),
+                    Soon,
+                    new ArrayBufferWriter<byte>(),
+                    CancellationToken.None
+                );
             await QueryAsync();
 
             await PostgresServer.RunClusterScriptAsync("stop", directory);
@@ -179,7 +230,11 @@ public sealed class FunctionErrorTests
             {
                 var exception = await Assert.ThrowsAsync<FunctionSqlException>(QueryAsync);
                 Assert.True(exception.IsUnavailable);
-                Assert.DoesNotContain("Password", exception.Message + exception.InnerException?.Message, StringComparison.OrdinalIgnoreCase);
+                Assert.DoesNotContain(
+                    "Password",
+                    exception.Message + exception.InnerException?.Message,
+                    StringComparison.OrdinalIgnoreCase
+                );
             }
 
             await PostgresServer.RunClusterScriptAsync("start", directory, "--fast");
@@ -193,8 +248,9 @@ public sealed class FunctionErrorTests
 
     private static async Task WaitUntilAsync(NpgsqlConnection connection, string condition)
     {
-        using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        using var timeout = new CancellationTokenSource(TimeSpan.FromSeconds(30));
         await using var command = new NpgsqlCommand(condition, connection);
-        while (await command.ExecuteScalarAsync(patience.Token) is not true) await Task.Yield();
+        while (await command.ExecuteScalarAsync(timeout.Token) is not true)
+            await Task.Yield();
     }
 }

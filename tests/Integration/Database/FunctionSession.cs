@@ -1,12 +1,13 @@
 using System.Buffers;
 using System.Text.Json;
-using Functions.PgSidecar.Postgres.Data;
+using Functions.PgSidecar.Postgres.Errors;
 using Functions.PgSidecar.Postgres.Sessions;
+using Functions.PgSidecar.Postgres.Statements;
 using Functions.PgSidecar.Testing;
 
 namespace Functions.PgSidecar.Tests.Integration.Database;
 
-/// <summary>A database with rows of two users under row-level security, and the data plane as a function of theirs would use it.</summary>
+/// <summary>A database with rows of two users under row-level security, and the database access of their functions.</summary>
 internal sealed class FunctionSession : IAsyncDisposable
 {
     public const string Alice = "11111111-1111-4111-8111-111111111111";
@@ -28,32 +29,40 @@ internal sealed class FunctionSession : IAsyncDisposable
 
     public static DateTimeOffset Soon => DateTimeOffset.UtcNow.AddSeconds(30);
 
-    public static CallerContext User(string id, string role = "authenticated") => new(role, id, $$"""{"sub":"{{id}}","role":"{{role}}","tier":"gold"}""");
+    public static CallerContext User(string id, string role = "authenticated") =>
+        new(role, id, $$"""{"sub":"{{id}}","role":"{{role}}","tier":"gold"}""");
 
-    /// <param name="options">Limits; one connection a role by default, so that one caller always gets what another one used.</param>
+    /// <param name="options">Limits. The default is one connection per role, so that callers always share it.</param>
     public static async Task<FunctionSession> CreateAsync(FunctionDatabaseOptions? options = null)
     {
         var database = await TestDatabase.CreateAsync();
-        await database.ExecuteAsync($"""
+        await database.ExecuteAsync(
+            $"""
             create table notes (id int primary key generated always as identity, owner uuid not null default functions.uid(), body text not null);
             alter table notes enable row level security;
             create policy own on notes using (owner = (select functions.uid()));
             grant select, insert, update, delete on notes to anon, authenticated;
             grant select, insert, update, delete on notes to service_role;
             insert into notes (owner, body) values ('{Alice}', 'alice''s'), ('{Bob}', 'bob''s');
-            """);
-        return new FunctionSession(database, options ?? new FunctionDatabaseOptions { MaxPoolSize = 1, ConnectTimeout = TimeSpan.FromSeconds(60) });
+            """
+        );
+        return new FunctionSession(
+            database,
+            options ?? new FunctionDatabaseOptions { MaxPoolSize = 1, ConnectTimeout = TimeSpan.FromSeconds(60) }
+        );
     }
 
-    /// <summary>With a function <c>run(sql)</c> that executes whatever it is given, as its caller: a way past the gate.</summary>
+    /// <summary>With a function <c>run(sql)</c> that executes any text as its caller, to bypass the gate.</summary>
     public static async Task<FunctionSession> CreateCarelessAsync(FunctionDatabaseOptions? options = null)
     {
         var session = await CreateAsync(options);
-        await session.Database.ExecuteAsync("""
+        await session.Database.ExecuteAsync(
+            """
             create function run(sql text) returns void language plpgsql as $$ begin execute sql; end $$;
             create sequence ticket;
             grant usage on sequence ticket to anon, authenticated;
-            """);
+            """
+        );
         return session;
     }
 
@@ -77,7 +86,12 @@ internal sealed class FunctionSession : IAsyncDisposable
     }
 }
 
-internal sealed record SqlResult(string Command, long RowCount, IReadOnlyList<(string Name, string Type)> Fields, IReadOnlyList<JsonElement[]> Rows)
+internal sealed record SqlResult(
+    string Command,
+    long RowCount,
+    IReadOnlyList<(string Name, string Type)> Fields,
+    IReadOnlyList<JsonElement[]> Rows
+)
 {
     /// <summary>The first column of the first row, as JSON.</summary>
     public string Json => Rows[0][0].GetRawText();
@@ -93,7 +107,13 @@ internal sealed record SqlResult(string Command, long RowCount, IReadOnlyList<(s
         return new SqlResult(
             result.GetProperty("command").GetString()!,
             result.GetProperty("rowCount").GetInt64(),
-            [.. result.GetProperty("fields").EnumerateArray().Select(field => (field.GetProperty("name").GetString()!, field.GetProperty("type").GetString()!))],
-            [.. result.GetProperty("rows").EnumerateArray().Select(row => row.EnumerateArray().ToArray())]);
+            [
+                .. result
+                    .GetProperty("fields")
+                    .EnumerateArray()
+                    .Select(field => (field.GetProperty("name").GetString()!, field.GetProperty("type").GetString()!)),
+            ],
+            [.. result.GetProperty("rows").EnumerateArray().Select(row => row.EnumerateArray().ToArray())]
+        );
     }
 }

@@ -1,5 +1,6 @@
 using System.Buffers;
-using Functions.PgSidecar.Postgres.Data;
+using Functions.PgSidecar.Postgres.Errors;
+using Functions.PgSidecar.Postgres.Statements;
 using static Functions.PgSidecar.Tests.Integration.Database.FunctionSession;
 
 namespace Functions.PgSidecar.Tests.Integration.Database;
@@ -9,7 +10,7 @@ public sealed class FunctionTransactionTests
     private static readonly FunctionDatabaseOptions TwoConnections = new() { MaxPoolSize = 2, ConnectTimeout = TimeSpan.FromSeconds(60) };
 
     [Fact]
-    public async Task What_is_committed_stays_and_its_statements_run_as_the_caller()
+    public async Task Committed_statements_stay_and_run_as_the_caller()
     {
         await using var session = await CreateAsync(TwoConnections);
         await using (var transaction = await session.Functions.BeginAsync(User(Alice), Soon, CancellationToken.None))
@@ -24,7 +25,7 @@ public sealed class FunctionTransactionTests
     }
 
     [Fact]
-    public async Task What_is_not_committed_is_gone_when_it_is_disposed_of_and_the_connection_is_clean()
+    public async Task Disposing_rolls_back_and_leaves_a_clean_connection()
     {
         await using var session = await CreateAsync();
         await using (var transaction = await session.Functions.BeginAsync(User(Alice), Soon, CancellationToken.None))
@@ -37,7 +38,7 @@ public sealed class FunctionTransactionTests
     }
 
     [Fact]
-    public async Task A_rollback_undoes_and_ends_it()
+    public async Task Rollback_undoes_and_ends_the_transaction()
     {
         await using var session = await CreateAsync();
         await using var transaction = await session.Functions.BeginAsync(User(Alice), Soon, CancellationToken.None);
@@ -50,7 +51,7 @@ public sealed class FunctionTransactionTests
     }
 
     [Fact]
-    public async Task After_an_error_nothing_runs_and_commit_says_so()
+    public async Task After_an_error_statements_and_commit_fail()
     {
         await using var session = await CreateAsync();
         await using var transaction = await session.Functions.BeginAsync(User(Alice), Soon, CancellationToken.None);
@@ -58,12 +59,15 @@ public sealed class FunctionTransactionTests
         await Assert.ThrowsAsync<FunctionSqlException>(() => QueryAsync(transaction, "select 1 / 0"));
 
         Assert.Equal("25P02", (await Assert.ThrowsAsync<FunctionSqlException>(() => QueryAsync(transaction, "select 1"))).Code);
-        Assert.Equal(SqlErrorCodes.TransactionEnded, (await Assert.ThrowsAsync<FunctionSqlException>(() => transaction.CommitAsync(CancellationToken.None))).Code);
+        Assert.Equal(
+            SqlErrorCodes.TransactionEnded,
+            (await Assert.ThrowsAsync<FunctionSqlException>(() => transaction.CommitAsync(CancellationToken.None))).Code
+        );
         Assert.Equal(["alice's"], (await session.QueryAsync(User(Alice), "select body from notes")).Column);
     }
 
     [Fact]
-    public async Task A_statement_that_the_gate_refuses_does_not_spoil_it()
+    public async Task Statement_refused_by_the_gate_does_not_abort_the_transaction()
     {
         await using var session = await CreateAsync();
         await using var transaction = await session.Functions.BeginAsync(User(Alice), Soon, CancellationToken.None);
@@ -74,7 +78,7 @@ public sealed class FunctionTransactionTests
     }
 
     [Fact]
-    public async Task Statements_sent_at_once_run_one_after_the_other()
+    public async Task Concurrent_statements_of_a_transaction_run_one_after_another()
     {
         await using var session = await CreateAsync();
         await using var transaction = await session.Functions.BeginAsync(User(Alice), Soon, CancellationToken.None);

@@ -3,20 +3,25 @@ using Npgsql;
 
 namespace Functions.PgSidecar.Tests.Integration.Database;
 
-/// <summary>A publication FOR ALL TABLES, which is any user's right to have, does not make our own UPDATEs and DELETEs fail.</summary>
+/// <summary>A publication FOR ALL TABLES, which users may create, does not make the sidecar's own UPDATEs and DELETEs fail.</summary>
 public sealed class ReplicaIdentityTests
 {
     [Fact]
-    public async Task Every_table_of_ours_can_be_written_while_all_tables_are_published()
+    public async Task Own_tables_can_be_written_while_all_tables_are_published()
     {
         await using var database = await TestDatabase.CreateAsync();
-        await database.ExecuteAsync("create publication everything for all tables; select functions_private.make_partition(p, '2020-01-01') from unnest('{events,logs,invocations}'::text[]) p");
+        await database.ExecuteAsync(
+            "create publication everything for all tables; select functions_private.make_partition(p, '2020-01-01') from unnest('{events,logs,invocations}'::text[]) p"
+        );
 
-        var tables = await ReadAsync(database, """
+        var tables = await ReadAsync(
+            database,
+            """
             select c.oid::regclass || ' ' || quote_ident(a.attname) from pg_class c
             cross join lateral (select attname from pg_attribute where attrelid = c.oid and attnum > 0 and not attisdropped and attidentity <> 'a' and attgenerated = '' limit 1) a
             where c.relnamespace = 'functions_private'::regnamespace and c.relkind in ('r', 'p') order by 1
-            """);
+            """
+        );
         Assert.Contains(tables, table => table.StartsWith("functions_private.logs_20200101 ", StringComparison.Ordinal));
         var refused = new List<string>();
         foreach (var (table, column) in tables.Select(line => (line.Split(' ')[0], line.Split(' ')[1])))

@@ -58,7 +58,11 @@ public sealed class TypeTests(TypeTests.Types types) : IClassFixture<TypeTests.T
     [InlineData("array[[1,2],[3,4]]::int8[]", "int8[]", "[[1,2],[3,4]]")]
     [InlineData("'[0:1][-1:0]={{1,2},{3,4}}'::int4[]", "int4[]", "[[1,2],[3,4]]")]
     [InlineData("array[9007199254740993, 1]", "int8[]", "[\"9007199254740993\",1]")]
-    [InlineData("array['a,b', '\"q\"', '\\', '', null, 'NULL', '{x}', ' s ']", "text[]", "[\"a,b\",\"\\\"q\\\"\",\"\\\\\",\"\",null,\"NULL\",\"{x}\",\" s \"]")]
+    [InlineData(
+        "array['a,b', '\"q\"', '\\', '', null, 'NULL', '{x}', ' s ']",
+        "text[]",
+        "[\"a,b\",\"\\\"q\\\"\",\"\\\\\",\"\",null,\"NULL\",\"{x}\",\" s \"]"
+    )]
     [InlineData("array[true, false]", "bool[]", "[true,false]")]
     [InlineData("array['{\"a\": \"x\\\"y\"}']::jsonb[]", "jsonb[]", "[{\"a\": \"x\\\"y\"}]")]
     [InlineData("array['\\x01'::bytea]", "bytea[]", "[\"AQ==\"]")]
@@ -67,23 +71,36 @@ public sealed class TypeTests(TypeTests.Types types) : IClassFixture<TypeTests.T
     [InlineData("array[1, 2]::positive[]", "int4[]", "[1,2]")]
     [InlineData("array[box '(1,1),(0,0)', box '(2,2),(0,0)']", "box[]", "[\"(1,1),(0,0)\",\"(2,2),(0,0)\"]")]
     [InlineData("'1 2'::int2vector", "int2vector", "\"1 2\"")]
-    public Task An_array_arrives_as(string expression, string type, string json) =>
-        ArrivesAsync(expression, type, json);
+    public Task An_array_arrives_as(string expression, string type, string json) => ArrivesAsync(expression, type, json);
 
     [Theory]
     [InlineData("row('Main St', 7, null)::address", "address", """{"street":"Main St","number":7,"tags":null}""")]
-    [InlineData("row('a \"b\" \\c, (d)', null, array['x', 'y \"z\"'])::address", "address", """{"street":"a \"b\" \\c, (d)","number":null,"tags":["x","y \"z\""]}""")]
+    [InlineData(
+        "row('a \"b\" \\c, (d)', null, array['x', 'y \"z\"'])::address",
+        "address",
+        """{"street":"a \"b\" \\c, (d)","number":null,"tags":["x","y \"z\""]}"""
+    )]
     [InlineData("row('', 1, '{}')::address", "address", """{"street":"","number":1,"tags":[]}""")]
     [InlineData("row(1, row('S', 2, null))::person", "person", """{"id":1,"home":{"street":"S","number":2,"tags":null}}""")]
-    [InlineData("array[row('A', 1, null), null, row('B', 2, '{t}')]::address[]", "address[]", """[{"street":"A","number":1,"tags":null},null,{"street":"B","number":2,"tags":["t"]}]""")]
+    [InlineData(
+        "array[row('A', 1, null), null, row('B', 2, '{t}')]::address[]",
+        "address[]",
+        """[{"street":"A","number":1,"tags":null},null,{"street":"B","number":2,"tags":["t"]}]"""
+    )]
     [InlineData("row(null)::single", "single", """{"sole":null}""")]
-    [InlineData("row('\\x01', '{\"k\": [1]}', '2026-02-06 09:00:00Z', 9007199254740993)::mixed", "mixed", """{"b":"AQ==","j":{"k": [1]},"t":"2026-02-06T09:00:00Z","n":"9007199254740993"}""")]
+    [InlineData(
+        "row('\\x01', '{\"k\": [1]}', '2026-02-06 09:00:00Z', 9007199254740993)::mixed",
+        "mixed",
+        """{"b":"AQ==","j":{"k": [1]},"t":"2026-02-06T09:00:00Z","n":"9007199254740993"}"""
+    )]
     public Task A_composite_arrives_as(string expression, string type, string json) => ArrivesAsync(expression, type, json);
 
     [Fact]
-    public async Task A_table_row_is_a_composite_and_a_new_column_shows_in_the_next_result()
+    public async Task Table_row_is_a_composite_and_a_new_column_appears_in_the_next_result()
     {
-        await types.Session.Database.ExecuteAsync("create table grown (a int); grant select, insert on grown to anon; insert into grown values (1)");
+        await types.Session.Database.ExecuteAsync(
+            "create table grown (a int); grant select, insert on grown to anon; insert into grown values (1)"
+        );
         Assert.Equal("""{"a":1}""", (await types.Session.QueryAsync(Anonymous, "select g from grown g")).Json);
 
         await types.Session.Database.ExecuteAsync("alter table grown add b text default 'x'");
@@ -101,17 +118,18 @@ public sealed class TypeTests(TypeTests.Types types) : IClassFixture<TypeTests.T
     [InlineData("select $1::bool", "t", "true")]
     [InlineData("select $1 || '!'", "é€😀'; drop table notes; --", "\"é€\\uD83D\\uDE00'; drop table notes; --!\"")]
     [InlineData("select jsonb '{\"a\": 1}' ? $1", "a", "true")]
-    public async Task A_parameter_is_taken_in_the_servers_text_form(string sql, string? parameter, string json)
+    public async Task Parameter_is_accepted_in_the_servers_text_form(string sql, string? parameter, string json)
     {
         Assert.Equal(json, (await types.Session.QueryAsync(Anonymous, sql, parameter)).Json);
     }
 
     [Fact]
-    public async Task A_function_whose_settings_change_the_texts_still_gets_valid_json()
+    public async Task Result_is_valid_JSON_regardless_of_the_sessions_output_settings()
     {
         var result = await types.Session.QueryAsync(
             Anonymous,
-            "select disturb(), timestamptz '2026-02-06 09:00:00Z', '\\x01ff'::bytea, interval '1 day', 0.1::float8, array[timestamptz '2026-02-06 09:00:00Z']");
+            "select disturb(), timestamptz '2026-02-06 09:00:00Z', '\\x01ff'::bytea, interval '1 day', 0.1::float8, array[timestamptz '2026-02-06 09:00:00Z']"
+        );
         Assert.Equal(6, result.Rows[0].Length);
         var next = await types.Session.QueryAsync(Anonymous, "select timestamptz '2026-02-06 09:00:00Z'");
         Assert.Equal("\"2026-02-06T09:00:00Z\"", next.Json);
@@ -124,7 +142,7 @@ public sealed class TypeTests(TypeTests.Types types) : IClassFixture<TypeTests.T
         Assert.Equal(json, result.Json);
     }
 
-    /// <summary>One database with the types for the whole class: its tests only read.</summary>
+    /// <summary>One database with the types for the whole class, whose tests only read.</summary>
     public sealed class Types : IAsyncLifetime
     {
         internal FunctionSession Session { get; private set; } = null!;
@@ -132,7 +150,8 @@ public sealed class TypeTests(TypeTests.Types types) : IClassFixture<TypeTests.T
         public async ValueTask InitializeAsync()
         {
             Session = await FunctionSession.CreateAsync();
-            await Session.Database.ExecuteAsync("""
+            await Session.Database.ExecuteAsync(
+                """
                 create type mood as enum ('sad', 'happy');
                 create domain positive as int check (value > 0);
                 create type address as (street text, number positive, tags text[]);
@@ -144,7 +163,8 @@ public sealed class TypeTests(TypeTests.Types types) : IClassFixture<TypeTests.T
                     perform set_config('datestyle', 'german', false), set_config('bytea_output', 'escape', false),
                             set_config('intervalstyle', 'iso_8601', false), set_config('timezone', 'Asia/Tokyo', false), set_config('extra_float_digits', '-5', false);
                 end $$;
-                """);
+                """
+            );
         }
 
         public ValueTask DisposeAsync() => Session.DisposeAsync();

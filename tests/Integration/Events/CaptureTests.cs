@@ -1,11 +1,11 @@
-using Functions.PgSidecar.Postgres.Events;
+using Functions.PgSidecar.Core.RowChanges.Triggers;
 using Functions.PgSidecar.Testing;
 using Functions.PgSidecar.Tests.Integration.Database;
 using Npgsql;
 
 namespace Functions.PgSidecar.Tests.Integration.Events;
 
-/// <summary>Tables that are seen to after their trigger was made.</summary>
+/// <summary>Tables whose capture triggers are added after their function trigger was created.</summary>
 public sealed class CaptureTests
 {
     private const string Partitioned = """
@@ -17,36 +17,39 @@ public sealed class CaptureTests
         """;
 
     [Fact]
-    public async Task A_new_partition_gives_way_to_who_writes_to_it_and_is_seen_to_afterwards()
+    public async Task New_partition_does_not_block_its_writers_and_gets_its_triggers_afterwards()
     {
         await using var database = await TestDatabase.CreateAsync();
         await database.ExecuteAsync(Partitioned);
         var store = new CaptureStore(database.Owner);
         Assert.Empty(await store.UncapturedAsync(CancellationToken.None));
         await database.ExecuteAsync("create table notes_1 partition of notes for values from (10) to (20)");
-        await using var writer = await Rival.OpenAsync(database);
+        await using var writer = await ConcurrentSession.OpenAsync(database);
         await writer.ExecuteAsync("begin; insert into notes values (11)");
 
         Assert.Equal(["notes_1"], await store.UncapturedAsync(CancellationToken.None));
-        Assert.False(await store.CaptureAsync("notes_1", CancellationToken.None));
+        Assert.False((await store.CaptureAsync("notes_1", CancellationToken.None)).IsDone);
         await writer.ExecuteAsync("commit");
-        Assert.True(await store.CaptureAsync("notes_1", CancellationToken.None));
+        Assert.True((await store.CaptureAsync("notes_1", CancellationToken.None)).IsDone);
         Assert.Empty(await store.UncapturedAsync(CancellationToken.None));
     }
 
     [Fact]
-    public async Task A_partition_keeps_its_row_trigger_while_a_table_above_it_does_not_tell()
+    public async Task Partition_keeps_its_row_trigger_while_a_parent_has_no_statement_trigger()
     {
         await using var database = await TestDatabase.CreateAsync();
         await database.ExecuteAsync(Partitioned);
-        await database.ExecuteAsync("""
+        await database.ExecuteAsync(
+            """
             create table notes_1 partition of notes for values from (10) to (20) partition by range (id);
             create table notes_1_1 partition of notes_1 for values from (10) to (15)
-            """);
+            """
+        );
         var store = new CaptureStore(database.Owner);
-        const string IsOn = "select tgenabled <> 'D' from pg_trigger where tgname = 'functions_capture_row' and tgrelid = 'notes_1_1'::regclass";
+        const string IsOn =
+            "select tgenabled <> 'D' from pg_trigger where tgname = 'functions_capture_row' and tgrelid = 'notes_1_1'::regclass";
 
-        Assert.True(await store.CaptureAsync("notes_1_1", CancellationToken.None));
+        Assert.True((await store.CaptureAsync("notes_1_1", CancellationToken.None)).IsDone);
         Assert.True(await database.ScalarAsync<bool>(IsOn));
         Assert.Equal(["notes_1"], await CaptureAllAsync(store));
         Assert.True(await database.ScalarAsync<bool>(IsOn));
@@ -55,25 +58,33 @@ public sealed class CaptureTests
     }
 
     [Fact]
-    public async Task A_table_that_inherits_from_what_is_another_roles_is_refused()
+    public async Task Table_that_inherits_from_another_roles_table_is_refused()
     {
         await using var database = await TestDatabase.CreateAsync();
-        await database.ExecuteAsync("""
+        await database.ExecuteAsync(
+            """
             create role capture_plain; create role capture_other;
             create table elder (id int); create table notes () inherits (elder);
             alter table notes owner to capture_plain; alter table elder owner to capture_other;
             grant usage on schema functions_private to capture_plain; grant execute on all functions in schema functions_private to capture_plain
-            """);
+            """
+        );
         try
         {
-            var refused = await Assert.ThrowsAsync<PostgresException>(() => database.ExecuteAsync(
-                "set role capture_plain; select functions_private.validate_trigger_table('notes')"));
-            Assert.Equal("Rows of public.notes can be written by way of public.elder, which role capture_plain does not own.", refused.MessageText);
+            var refused = await Assert.ThrowsAsync<PostgresException>(() =>
+                database.ExecuteAsync("set role capture_plain; select functions_private.validate_trigger_table('notes')")
+            );
+            Assert.Equal(
+                "Rows of public.notes can be written by way of public.elder, which role capture_plain does not own.",
+                refused.MessageText
+            );
             Assert.Equal("alter table public.elder owner to capture_plain; or grant capture_other to capture_plain;", refused.Hint);
         }
         finally
         {
-            await database.ExecuteAsync("reset role; drop table notes, elder; drop owned by capture_plain; drop role capture_plain, capture_other");
+            await database.ExecuteAsync(
+                "reset role; drop table notes, elder; drop owned by capture_plain; drop role capture_plain, capture_other"
+            );
         }
     }
 
@@ -81,7 +92,7 @@ public sealed class CaptureTests
     {
         var tables = await store.UncapturedAsync(CancellationToken.None);
         foreach (var table in tables)
-            Assert.True(await store.CaptureAsync(table, CancellationToken.None));
+            Assert.True((await store.CaptureAsync(table, CancellationToken.None)).IsDone);
         return tables;
     }
 }

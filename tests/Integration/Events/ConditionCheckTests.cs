@@ -1,8 +1,9 @@
+using Functions.PgSidecar.Testing;
 using Npgsql;
 
 namespace Functions.PgSidecar.Tests.Integration.Events;
 
-/// <summary>What a condition may be, and what is said of one that may not.</summary>
+/// <summary>Which conditions are valid, and the errors of invalid ones.</summary>
 public sealed class ConditionCheckTests
 {
     [Theory]
@@ -15,15 +16,19 @@ public sealed class ConditionCheckTests
     [InlineData("generate_series(1, new.n) > 1", "set-returning functions are not allowed")]
     [InlineData("exists (select 1)", "can't have a subquery")]
     [InlineData("new.n in (values (1))", "can't have a subquery")]
-    [InlineData("true); drop table t; select (true", "can't have a subquery")]
+    [InlineData("true); drop table t; select (true", "without a semicolon")]
     [InlineData("new.n = $1", "parameters")]
     [InlineData("new.double > 1", "column \"double\" is generated")]
     [InlineData("nope(new.n)", "function nope(integer) does not exist")]
     [InlineData("secret.f(new.n)", "permission denied for schema secret")]
-    public async Task A_wrong_condition_is_refused_with_the_reason_and_a_hint(string condition, string reason)
+    public async Task Invalid_condition_is_refused_with_the_reason_and_a_hint(string condition, string reason)
     {
-        await using var stage = await StageAsync();
-        var error = await stage.RefusedAsync("t", condition);
+        Assert.SkipWhen(
+            condition.Contains("double", StringComparison.Ordinal) && await (await PostgresServer.GetAsync()).GetVersionAsync() >= 18,
+            "This server's WAL has stored generated columns."
+        );
+        await using var harness = await StageAsync();
+        var error = await harness.RefusedAsync("t", condition);
         Assert.StartsWith("option when: ", error.MessageText, StringComparison.Ordinal);
         Assert.Contains(reason, error.MessageText, StringComparison.Ordinal);
         Assert.NotNull(error.Hint);
@@ -36,52 +41,83 @@ public sealed class ConditionCheckTests
     [InlineData("new.\"Odd \"\"name\" is null and new.selected")]
     [InlineData("new.e > 'low' and new.es = '{low}'")]
     [InlineData("old is null and new.n between 1 and 3 and new.j ->> 'a' = 'b'")]
-    public async Task A_right_condition_is_taken(string condition)
+    public async Task Valid_condition_is_accepted(string condition)
     {
-        await using var stage = await StageAsync();
-        await stage.ValidateAsync("t", condition);
+        await using var harness = await StageAsync();
+        await harness.ValidateAsync("t", condition);
     }
 
     [Fact]
     public async Task Values_have_the_types_of_their_columns()
     {
-        await using var stage = await StageAsync();
-        await stage.ValidateAsync("t", "new.e > 'low'");
-        (string, string)[] row = [("n", "12"), ("s", "a\\\"b"), ("e", "high"), ("es", "{low,high}"), ("j", """{"a":"b"}"""), ("b", "\\x00ff"), ("selected", "t")];
-        foreach (var condition in (string[])["new.n > 9", "new.e > 'low'", "new.es = '{low,high}'", "new.j ->> 'a' = 'b'", "new.b = '\\x00ff'", "new.selected",
-            "old is null", "old.n is null", "new is distinct from old", "to_jsonb(new) -> 'n' = '12'", "(to_jsonb(new) ->> 'e') = 'high'", "new.s = E'a\\\\\"b'"])
-            Assert.True(await stage.AskAsync("t", condition, row), condition);
+        await using var harness = await StageAsync();
+        await harness.ValidateAsync("t", "new.e > 'low'");
+        (string, string)[] row =
+        [
+            ("n", "12"),
+            ("s", "a\\\"b"),
+            ("e", "high"),
+            ("es", "{low,high}"),
+            ("j", """{"a":"b"}"""),
+            ("b", "\\x00ff"),
+            ("selected", "t"),
+        ];
+        foreach (
+            var condition in (string[])
+                [
+                    "new.n > 9",
+                    "new.e > 'low'",
+                    "new.es = '{low,high}'",
+                    "new.j ->> 'a' = 'b'",
+                    "new.b = '\\x00ff'",
+                    "new.selected",
+                    "old is null",
+                    "old.n is null",
+                    "new is distinct from old",
+                    "to_jsonb(new) -> 'n' = '12'",
+                    "(to_jsonb(new) ->> 'e') = 'high'",
+                    "new.s = E'a\\\\\"b'",
+                ]
+        )
+            Assert.True(await harness.AskAsync("t", condition, row), condition);
     }
 
     [Fact]
-    public async Task A_type_in_a_schema_that_its_creator_may_not_open_is_named_with_what_to_do()
+    public async Task Error_for_a_type_in_an_inaccessible_schema_names_the_remedy()
     {
-        await using var stage = await StageAsync();
-        await stage.Database.ExecuteAsync("""
+        await using var harness = await StageAsync();
+        await harness.Database.ExecuteAsync(
+            """
             create type secret.kind as enum ('a', 'b');
             create table u (x secret.kind);
             grant usage on schema secret to authenticated;
             grant usage on schema functions_private to authenticated;
-            grant execute on function functions_private.validate_condition(text, text, regclass, text), functions_private.condition_type(oid) to authenticated;
-            """);
-        var error = await Assert.ThrowsAsync<PostgresException>(() => stage.Database.ExecuteAsync(
-            "begin; set local role authenticated; select functions_private.validate_condition('when', 'new.x = ''a''', 'u', 'e'); commit"));
+            grant execute on function functions_private.validate_condition(text, text, regclass, text), functions_private.condition_type(oid), functions_private.has_unmatched_parenthesis(text) to authenticated;
+            """
+        );
+        var error = await Assert.ThrowsAsync<PostgresException>(() =>
+            harness.Database.ExecuteAsync(
+                "begin; set local role authenticated; select functions_private.validate_condition('when', 'new.x = ''a''', 'u', 'e'); commit"
+            )
+        );
         Assert.Equal("grant usage on schema secret to pgfn_conditions;", error.Hint);
-        await stage.ValidateAsync("u", "new.x > 'a'");
-        Assert.True(await stage.AskAsync("u", "new.x > 'a'", ("x", "b")));
+        await harness.ValidateAsync("u", "new.x > 'a'");
+        Assert.True(await harness.AskAsync("u", "new.x > 'a'", ("x", "b")));
     }
 
-    private static async Task<ConditionStage> StageAsync()
+    private static async Task<ConditionHarness> StageAsync()
     {
-        var stage = await ConditionStage.CreateAsync();
-        await stage.Database.ExecuteAsync("""
+        var harness = await ConditionHarness.CreateAsync();
+        await harness.Database.ExecuteAsync(
+            """
             create schema types;
             create schema secret;
             create function secret.f(int) returns boolean language sql as 'select true';
             create type types.level as enum ('low', 'high', 'above');
             create table t (n int, s text, "Odd ""name" int, e types.level, es types.level[], j jsonb, b bytea, selected boolean,
                 double int generated always as (n * 2) stored);
-            """);
-        return stage;
+            """
+        );
+        return harness;
     }
 }

@@ -1,35 +1,42 @@
 using System.Text;
 using System.Text.Json;
+using Functions.PgSidecar.Core.RowChanges.Conditions;
+using Functions.PgSidecar.Core.RowChanges.Decoding;
 using Functions.PgSidecar.Postgres.Migrations;
-using Functions.PgSidecar.Postgres.Replication;
 using Functions.PgSidecar.Postgres.Results;
 using Functions.PgSidecar.Testing;
 using Npgsql;
 
 namespace Functions.PgSidecar.Tests.Integration.Events;
 
-/// <summary>The login that evaluates conditions belongs to the cluster: several installations, whose owners are no superusers, share it.</summary>
+/// <summary>
+/// The login that evaluates conditions belongs to the cluster. Several installations whose owners are no superusers share it.
+/// </summary>
 public sealed class ConditionOwnerTests
 {
     [Fact]
     public async Task Owners_without_superuser_rights_share_the_login_of_conditions_on_a_newer_server()
     {
         Assert.SkipUnless(NewerServer.IsInstalled, "The programs of PostgreSQL 18 (tests/EndToEnd/servers) are not there.");
-        // The superuser's installation has made the login before.
+        // An installation of the superuser has created the login before.
         var superuser = await NewerServer.CreateDatabaseAsync();
         await using var first = await InstallAsync(superuser);
         await using var second = await InstallAsync(superuser);
         // Their keys differ, so each sets the password that it needs. The routine is applied again, as an upgrade does.
         await AskAsync(first, 1);
         await AskAsync(second, 2);
-        await using (var forget = first.CreateCommand("update functions_private.routines set hash = '' where name = 'parse_without_rights.sql'"))
+        await using (
+            var forget = first.CreateCommand(
+                "update functions_private.routines set hash = '' where name = 'conditions/parse_without_rights.sql'"
+            )
+        )
             Assert.Equal(1, await forget.ExecuteNonQueryAsync());
         await Migrator.ApplyAsync(first, CancellationToken.None);
         await AskAsync(first, 1);
     }
 
     [Fact]
-    public async Task Functions_can_t_run_as_a_role_whose_login_would_be_the_one_of_conditions()
+    public async Task Functions_cannot_run_as_a_role_whose_login_would_be_that_of_conditions()
     {
         await using var database = await TestDatabase.CreateAsync();
         await using var connection = await database.Owner.OpenConnectionAsync();
@@ -40,7 +47,7 @@ public sealed class ConditionOwnerTests
         Assert.Contains("pgfn_conditions", refused.MessageText, StringComparison.Ordinal);
     }
 
-    /// <summary>A new database, installed by a login of its own as <c>pgfn install</c> does it.</summary>
+    /// <summary>A new database, installed by its own login as <c>pgfn install</c> does.</summary>
     private static async Task<NpgsqlDataSource> InstallAsync(string superuser)
     {
         var name = "conditions_" + Guid.NewGuid().ToString("n");
@@ -49,8 +56,16 @@ public sealed class ConditionOwnerTests
             await create.ExecuteNonQueryAsync();
         await using var source = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(superuser) { Database = name, Pooling = false });
         await using var connection = await source.OpenConnectionAsync();
-        await Installer.PrepareAsync(connection, name, "secret", CancellationToken.None);
-        var own = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(superuser) { Database = name, Username = name, Password = "secret", Pooling = false });
+        await Installer.PrepareAsync(connection, (name, "secret"), (name + "_replicator", "secret"), CancellationToken.None);
+        var own = NpgsqlDataSource.Create(
+            new NpgsqlConnectionStringBuilder(superuser)
+            {
+                Database = name,
+                Username = name,
+                Password = "secret",
+                Pooling = false,
+            }
+        );
         await Migrator.ApplyAsync(own, CancellationToken.None);
         await Installer.CompleteAsync(connection, CancellationToken.None);
         return own;
@@ -58,17 +73,39 @@ public sealed class ConditionOwnerTests
 
     private static async Task AskAsync(NpgsqlDataSource owner, byte key)
     {
-        await using (var prepare = owner.CreateCommand(
-            "create table if not exists numbers (x int); select functions_private.validate_condition('when', 'new.x > 1', 'numbers', 'new.x > 1')"))
+        await using (
+            var prepare = owner.CreateCommand(
+                "create table if not exists numbers (x int); select functions_private.validate_condition('when', 'new.x > 1', 'numbers', 'new.x > 1')"
+            )
+        )
             await prepare.ExecuteNonQueryAsync();
         await using var evaluator = new ConditionEvaluator(owner, Enumerable.Repeat(key, 32).ToArray());
-        var relation = new PublishedRelation(1, "public", "numbers", 'f', [new PublishedColumn("x", JsonEncodedText.Encode("x"), PostgresType.Unknown, false)])
+        var relation = new PublishedRelation(
+            1,
+            "public",
+            "numbers",
+            'f',
+            [new PublishedColumn("x", JsonEncodedText.Encode("x"), PostgresType.Unknown, false)]
+        )
         {
-            Catalog = new CatalogTable(10, ["x"], ["integer"]),
+            Catalog = new CatalogTable
+            {
+                Owner = 10,
+                Columns = ["x"],
+                TypeNames = ["integer"],
+            },
         };
-        var question = ConditionQuestion.OfTrigger(relation, "new.x > 1 and session_user = 'pgfn_conditions'", ColumnPlaces.Find(relation.Columns, relation.Catalog, ["x"]));
+        var question = ConditionQuestion.OfTrigger(
+            relation,
+            "new.x > 1 and session_user = 'pgfn_conditions'",
+            ColumnPlaces.Find(relation.Columns, relation.Catalog, ["x"])
+        );
         var answers = await evaluator.AskAsync(
-            question, [default, default], [Encoding.UTF8.GetBytes("""{"0":"1"}"""), Encoding.UTF8.GetBytes("""{"0":"2"}""")], CancellationToken.None);
+            question,
+            [default, default],
+            [Encoding.UTF8.GetBytes("""{"0":"1"}"""), Encoding.UTF8.GetBytes("""{"0":"2"}""")],
+            CancellationToken.None
+        );
         Assert.Equal([false, true], answers);
     }
 }

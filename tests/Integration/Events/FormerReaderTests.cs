@@ -1,17 +1,17 @@
-using Functions.PgSidecar.Postgres.Replication;
+using Functions.PgSidecar.Core.RowChanges.Reading;
 using Functions.PgSidecar.Testing;
 using Npgsql;
 using NpgsqlTypes;
 
 namespace Functions.PgSidecar.Tests.Integration.Events;
 
-/// <summary>A sidecar that was the reader and does not know yet that another one is.</summary>
+/// <summary>A sidecar that was the reader and does not know yet that another one has taken over.</summary>
 public sealed class FormerReaderTests
 {
     private const string SystemId = "1";
 
     [Fact]
-    public async Task Nothing_that_a_former_reader_stores_commits()
+    public async Task Former_reader_cannot_commit_events()
     {
         await using var database = await TestDatabase.CreateAsync();
         var store = new ReplicationStore(database.Owner);
@@ -28,7 +28,7 @@ public sealed class FormerReaderTests
     }
 
     [Fact]
-    public async Task Of_another_server_nothing_counts_as_stored()
+    public async Task Positions_of_another_server_do_not_count_as_stored()
     {
         await using var database = await TestDatabase.CreateAsync();
         var store = new ReplicationStore(database.Owner);
@@ -42,9 +42,12 @@ public sealed class FormerReaderTests
     {
         await using var connection = await database.Owner.OpenConnectionAsync();
         await using var transaction = await connection.BeginTransactionAsync();
-        await using var store = new NpgsqlCommand("""
+        await using var store = new NpgsqlCommand(
+            """
             insert into functions_private.deliveries (event_id, occurred_at, function, claims) values (gen_random_uuid(), now(), 'f', 0)
-            """, connection);
+            """,
+            connection
+        );
         await store.ExecuteNonQueryAsync();
         await using var advance = new NpgsqlCommand("select functions_private.advance_inbox($1, $2)", connection);
         advance.Parameters.AddWithValue(epoch);
@@ -56,7 +59,8 @@ public sealed class FormerReaderTests
     private static async Task<(long Events, string Lsn)> StateAsync(TestDatabase database)
     {
         await using var command = database.Owner.CreateCommand(
-            "select (select count(*) from functions_private.deliveries), stored_lsn::text from functions_private.replication");
+            "select (select count(*) from functions_private.deliveries), stored_lsn::text from functions_private.replication"
+        );
         await using var reader = await command.ExecuteReaderAsync();
         await reader.ReadAsync();
         return (reader.GetInt64(0), reader.GetString(1));

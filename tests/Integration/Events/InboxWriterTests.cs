@@ -1,17 +1,19 @@
-using Functions.PgSidecar.Postgres.Replication;
+using Functions.PgSidecar.Core.Events;
+using Functions.PgSidecar.Core.RowChanges.Conditions;
+using Functions.PgSidecar.Core.RowChanges.Reading;
 using Functions.PgSidecar.Testing;
 using Npgsql;
 
 namespace Functions.PgSidecar.Tests.Integration.Events;
 
-/// <summary>What can be acknowledged, and when: nothing that may not be on disk.</summary>
+/// <summary>Which positions can be acknowledged: none whose events may not be on disk.</summary>
 public sealed class InboxWriterTests
 {
     private static readonly byte[] Payload = "{}"u8.ToArray();
     private static readonly Guid Sidecar = Guid.CreateVersion7();
 
     [Fact]
-    public async Task What_is_stored_is_acknowledged_when_it_has_been_flushed()
+    public async Task Stored_events_are_acknowledged_after_the_flush()
     {
         await using var database = await TestDatabase.CreateAsync();
         await using var inbox = await OpenAsync(database);
@@ -24,7 +26,7 @@ public sealed class InboxWriterTests
     }
 
     [Fact]
-    public async Task In_the_middle_of_a_large_transaction_nothing_is_flushed_and_nothing_acknowledged()
+    public async Task Part_of_a_large_transaction_is_neither_flushed_nor_acknowledged()
     {
         await using var database = await TestDatabase.CreateAsync();
         await using var inbox = await OpenAsync(database);
@@ -38,13 +40,13 @@ public sealed class InboxWriterTests
     }
 
     [Fact]
-    public async Task What_is_stored_already_is_not_stored_again()
+    public async Task Stored_events_are_not_stored_again()
     {
         await using var database = await TestDatabase.CreateAsync();
         var again = NewEvent();
         await using (var inbox = await OpenAsync(database))
             await WriteAsync(inbox, 0x10, durably: true, again);
-        // The position has not moved, as if it had been set back.
+        // The position has not moved, as if it had been rewound.
         await using (var inbox = await OpenAsync(database))
         {
             var refusal = await Assert.ThrowsAsync<PostgresException>(() => WriteAsync(inbox, 0x20, durably: true, again, NewEvent()));
@@ -59,21 +61,31 @@ public sealed class InboxWriterTests
     private static async Task<InboxWriter> OpenAsync(TestDatabase database, bool onlyMissing = false)
     {
         var (epoch, stored) = await new ReplicationStore(database.Owner).LeadAsync(Sidecar, "1", CancellationToken.None);
-        return new InboxWriter(database.Owner, new ConditionEvaluator(database.Owner, TestDatabase.RoleKey), Sidecar, epoch, stored, onlyMissing, false, new DeafSink());
+        return new InboxWriter(
+            database.Owner,
+            new ConditionEvaluator(database.Owner, TestDatabase.RoleKey),
+            Sidecar,
+            epoch,
+            stored,
+            onlyMissing,
+            false,
+            new StubFeedSink()
+        );
     }
 
-    /// <summary>Events of one transaction, one unless they are given; its end, or null where more of it is to come.</summary>
+    /// <summary>Writes events of one transaction, one by default, with its end, or null when the transaction continues.</summary>
     private static async Task<ulong?> WriteAsync(InboxWriter inbox, ulong? end, bool durably, params InboxEvent[] events)
     {
         using var chunk = new InboxChunk();
         Payload.CopyTo(chunk.Buffer.GetSpan(Payload.Length));
         chunk.Buffer.Advance(Payload.Length);
         chunk.Events.AddRange(events.Length > 0 ? events : [NewEvent()]);
-        if (end is { } lsn) chunk.EndTransaction(lsn);
+        if (end is { } lsn)
+            chunk.EndTransaction(lsn);
         return await inbox.WriteAsync([chunk], durably, CancellationToken.None);
     }
 
-    /// <summary>Its payload is the chunk's only one.</summary>
+    /// <summary>The chunk has no other payload.</summary>
     private static InboxEvent NewEvent() =>
         new(Guid.CreateVersion7(), DateTime.UtcNow, 1, "t", "f", null, 0, ..Payload.Length, """{"role":"service_role"}""", 0);
 

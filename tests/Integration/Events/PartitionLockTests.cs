@@ -1,17 +1,17 @@
-using Functions.PgSidecar.Postgres.Events;
-using Functions.PgSidecar.Postgres.Logs;
+using Functions.PgSidecar.Core.Events;
+using Functions.PgSidecar.Core.Logs;
 using Functions.PgSidecar.Testing;
 using Functions.PgSidecar.Tests.Integration.Database;
 
 namespace Functions.PgSidecar.Tests.Integration.Events;
 
-/// <summary>An expired day is dropped when nobody reads it and nothing of it is to be delivered, and nothing else depends on that.</summary>
+/// <summary>An expired partition is dropped when no session reads it and no delivery needs it. Nothing else waits for that.</summary>
 public sealed class PartitionLockTests
 {
     private const string Maintain = "select functions.maintain_partitions('7 days')";
     private const string Expired = "((now() at time zone 'UTC')::date - 20)";
 
-    /// <summary>An event of an expired day, whose partition is there, and its letter.</summary>
+    /// <summary>An event in an existing, expired partition, and its dead letter.</summary>
     private const string Letter = $"""
         select functions.deploy('f', 'x');
         select functions_private.make_partition('events', {Expired});
@@ -24,18 +24,20 @@ public sealed class PartitionLockTests
     private static readonly Guid Sidecar = Guid.CreateVersion7();
 
     [Fact]
-    public async Task A_day_that_is_being_read_stays_and_holds_up_neither_the_days_to_come_nor_writers()
+    public async Task Partition_that_is_being_read_is_kept_and_blocks_neither_new_partitions_nor_writers()
     {
         await using var database = await TestDatabase.CreateAsync();
-        await database.ExecuteAsync($"""
+        await database.ExecuteAsync(
+            $"""
             select functions.deploy('f', 'x');
             select functions_private.make_partition(p, {Expired}) from unnest(array['invocations', 'logs', 'events']) p;
             do $$ begin execute format('drop table functions_private.events_%s', to_char((now() at time zone 'UTC')::date + 3, 'YYYYMMDD')); end $$;
-            """);
-        await using var reader = await Rival.OpenAsync(database);
-        await using var keeper = await Rival.OpenAsync(database);
+            """
+        );
+        await using var reader = await ConcurrentSession.OpenAsync(database);
+        await using var keeper = await ConcurrentSession.OpenAsync(database);
         await reader.ExecuteAsync("begin; select * from functions.events");
-        // The events' day to come is made, the expired days of the other two are dropped.
+        // The next partition of the events is created, and the expired partitions of the other two tables are dropped.
         Assert.Equal(3, await keeper.ScalarAsync<int>("set lock_timeout = '7s'; " + Maintain));
         Assert.Equal("7s", await keeper.ScalarAsync<string>("show lock_timeout"));
         Assert.Equal("events", await PartitionsAsync(database, -20));
@@ -47,12 +49,12 @@ public sealed class PartitionLockTests
     }
 
     [Fact]
-    public async Task A_day_into_which_a_letter_is_redriven_meanwhile_stays()
+    public async Task Partition_that_receives_a_redriven_dead_letter_is_kept()
     {
         await using var database = await TestDatabase.CreateAsync();
         await database.ExecuteAsync(Letter);
-        await using var redriver = await Rival.OpenAsync(database);
-        await using var keeper = await Rival.OpenAsync(database);
+        await using var redriver = await ConcurrentSession.OpenAsync(database);
+        await using var keeper = await ConcurrentSession.OpenAsync(database);
         await redriver.ExecuteAsync("begin; select functions.redrive('{}')");
         var dropping = keeper.ScalarAsync<bool>($"select functions_private.drop_partition('events', {Expired}, '60 s')");
         await keeper.WaitsAsync(dropping);
@@ -63,12 +65,12 @@ public sealed class PartitionLockTests
     }
 
     [Fact]
-    public async Task Maintenance_while_a_letter_is_redriven_takes_nothing_from_it()
+    public async Task Maintenance_during_a_redrive_loses_no_dead_letter()
     {
         await using var database = await TestDatabase.CreateAsync();
         await database.ExecuteAsync(Letter);
-        await using var redriver = await Rival.OpenAsync(database);
-        await using var keeper = await Rival.OpenAsync(database);
+        await using var redriver = await ConcurrentSession.OpenAsync(database);
+        await using var keeper = await ConcurrentSession.OpenAsync(database);
         await redriver.ExecuteAsync("begin; select functions.redrive('{}')");
         Assert.Equal(0, await keeper.ScalarAsync<int>(Maintain));
         await redriver.ExecuteAsync("commit");
@@ -76,12 +78,12 @@ public sealed class PartitionLockTests
     }
 
     [Fact]
-    public async Task A_letter_whose_day_is_dropped_meanwhile_is_redriven_into_a_new_one()
+    public async Task Dead_letter_whose_partition_is_dropped_is_redriven_into_a_new_one()
     {
         await using var database = await TestDatabase.CreateAsync();
         await database.ExecuteAsync(Letter);
-        await using var redriver = await Rival.OpenAsync(database);
-        await using var keeper = await Rival.OpenAsync(database);
+        await using var redriver = await ConcurrentSession.OpenAsync(database);
+        await using var keeper = await ConcurrentSession.OpenAsync(database);
         await keeper.ExecuteAsync("begin; " + Maintain);
         var redriving = redriver.ScalarAsync<long>("select functions.redrive('{}')");
         await redriver.WaitsAsync(redriving);
@@ -93,9 +95,12 @@ public sealed class PartitionLockTests
     private static Task<IReadOnlyList<Delivery>> ClaimAsync(TestDatabase database) =>
         new DeliveryStore(database.Owner, Sidecar).ClaimAsync(new Dictionary<string, int> { ["f"] = 10 }, CancellationToken.None);
 
-    /// <summary>Of which tables there is a partition so many days from now.</summary>
-    private static Task<string> PartitionsAsync(TestDatabase database, int days) => database.ScalarAsync<string>($"""
-        select coalesce(string_agg(p, ' ' order by n), '') from unnest(array['invocations', 'logs', 'events']) with ordinality u (p, n)
-        where to_regclass(format('functions_private.%s_%s', p, to_char((now() at time zone 'UTC')::date + {days}, 'YYYYMMDD'))) is not null
-        """);
+    /// <summary>The tables that have a partition for the day that many days from now.</summary>
+    private static Task<string> PartitionsAsync(TestDatabase database, int days) =>
+        database.ScalarAsync<string>(
+            $"""
+            select coalesce(string_agg(p, ' ' order by n), '') from unnest(array['invocations', 'logs', 'events']) with ordinality u (p, n)
+            where to_regclass(format('functions_private.%s_%s', p, to_char((now() at time zone 'UTC')::date + {days}, 'YYYYMMDD'))) is not null
+            """
+        );
 }

@@ -1,10 +1,10 @@
-using Functions.PgSidecar.Postgres.Events;
+using Functions.PgSidecar.Core.Events;
 using Functions.PgSidecar.Testing;
 using Npgsql;
 
 namespace Functions.PgSidecar.Tests.Integration.Events;
 
-/// <summary>Running an event again by hand, whatever state it is in.</summary>
+/// <summary>Running an event again by hand, in any state.</summary>
 public sealed class RedeliverTests : IAsyncLifetime
 {
     private TestDatabase database = null!;
@@ -39,11 +39,14 @@ public sealed class RedeliverTests : IAsyncLifetime
 
         Assert.Equal("dead", await RedeliverAsync(first.EventId));
 
-        Assert.Equal((first.EventId, 0), ((await ClaimAsync()).EventId, await database.ScalarAsync<long>("select count(*) from functions.dead_letters")));
+        Assert.Equal(
+            (first.EventId, 0),
+            ((await ClaimAsync()).EventId, await database.ScalarAsync<long>("select count(*) from functions.dead_letters"))
+        );
     }
 
     [Fact]
-    public async Task An_event_that_waits_for_its_next_attempt_is_delivered_at_once_with_all_its_attempts()
+    public async Task Redeliver_ends_the_wait_of_a_failed_event_and_resets_its_attempts()
     {
         await FailAsync(await ClaimAsync(), attempts: 3);
         var waiting = await database.ScalarAsync<Guid>("select event_id from functions_private.deliveries");
@@ -75,7 +78,10 @@ public sealed class RedeliverTests : IAsyncLifetime
     [Fact]
     public async Task Redrive_without_arguments_takes_every_dead_letter()
     {
-        await store.CompleteAsync([new DeliveryOutcome(await ClaimAsync(), "FUNCTION_ERROR", "no", null, 6, default)], CancellationToken.None);
+        await store.CompleteAsync(
+            [new DeliveryOutcome(await ClaimAsync(), "FUNCTION_ERROR", "no", null, 6, default)],
+            CancellationToken.None
+        );
 
         Assert.Equal(1, await database.ScalarAsync<long>("select functions.redrive()"));
     }
@@ -85,7 +91,7 @@ public sealed class RedeliverTests : IAsyncLifetime
     [InlineData("""{"function": "f"}""", 1)]
     [InlineData("""{"function": "g"}""", 0)]
     [InlineData("""{"trigger": "none"}""", 0)]
-    public async Task Retry_now_ends_the_pause_of_failed_events_and_keeps_their_count_of_attempts(string filter, long hastened)
+    public async Task Retry_now_ends_the_backoff_of_failed_events_and_keeps_their_attempt_count(string filter, long hastened)
     {
         await FailAsync(await ClaimAsync(), attempts: 3);
 
@@ -96,7 +102,7 @@ public sealed class RedeliverTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Retry_now_leaves_invocations_that_were_asked_for_later_to_their_time()
+    public async Task Retry_now_does_not_start_delayed_invocations_early()
     {
         await ClaimAsync();
         await database.ExecuteAsync("""select functions.invoke('f', null, '{"delay_ms": 3600000}')""");
@@ -108,7 +114,7 @@ public sealed class RedeliverTests : IAsyncLifetime
     [InlineData("null")]
     [InlineData("'[]'")]
     [InlineData("""'{"error_code": "X"}'""")]
-    public async Task Retry_now_refuses_a_filter_that_it_can_not_read(string filter)
+    public async Task Retry_now_refuses_an_invalid_filter(string filter)
     {
         var refused = await Assert.ThrowsAsync<PostgresException>(() => database.ExecuteAsync($"select functions.retry_now({filter})"));
 
@@ -119,7 +125,10 @@ public sealed class RedeliverTests : IAsyncLifetime
         Assert.Single(await store.ClaimAsync(new Dictionary<string, int> { ["f"] = 10 }, CancellationToken.None));
 
     private Task FailAsync(Delivery delivery, int attempts) =>
-        store.CompleteAsync([new DeliveryOutcome(delivery, "FUNCTION_ERROR", "no", TimeSpan.FromHours(1), attempts, default)], CancellationToken.None);
+        store.CompleteAsync(
+            [new DeliveryOutcome(delivery, "FUNCTION_ERROR", "no", TimeSpan.FromHours(1), attempts, default)],
+            CancellationToken.None
+        );
 
     private Task<string> RedeliverAsync(Guid id) => database.ScalarAsync<string>($"select functions.redeliver('{id}')");
 }

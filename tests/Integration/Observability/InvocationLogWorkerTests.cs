@@ -1,19 +1,18 @@
 using Functions.PgSidecar.Core.Configuration;
-using Functions.PgSidecar.Core.Observability;
-using Functions.PgSidecar.Postgres.Logs;
+using Functions.PgSidecar.Core.Logs;
 using Functions.PgSidecar.Testing;
 using Microsoft.Extensions.Logging.Abstractions;
 using Npgsql;
 
 namespace Functions.PgSidecar.Tests.Integration.Observability;
 
-/// <summary>The log's writer: nothing that fits is lost, whatever the database does; what does not fit is counted.</summary>
+/// <summary>The writer of the log loses no entry that fits into the buffer, regardless of the database, and counts the others.</summary>
 public sealed class InvocationLogWorkerTests
 {
     private const string Count = "select count(*) from functions_private.invocations";
 
     [Fact]
-    public async Task What_is_recorded_is_written_and_what_was_recorded_last_at_the_stop()
+    public async Task Entries_are_written_and_the_last_ones_at_the_stop()
     {
         await using var database = await TestDatabase.CreateAsync();
         using var log = new InvocationLog(TimeProvider.System);
@@ -27,7 +26,7 @@ public sealed class InvocationLogWorkerTests
     }
 
     [Fact]
-    public async Task A_stop_while_a_batch_is_being_written_loses_and_repeats_nothing()
+    public async Task Stop_during_a_write_loses_and_repeats_no_entry()
     {
         await using var database = await TestDatabase.CreateAsync();
         using var log = new InvocationLog(TimeProvider.System);
@@ -35,11 +34,16 @@ public sealed class InvocationLogWorkerTests
         await worker.StartAsync(CancellationToken.None);
         await using var blocker = await database.Owner.OpenConnectionAsync();
         await using var transaction = await blocker.BeginTransactionAsync();
-        await using (var block = new NpgsqlCommand("lock table functions_private.invocations in access exclusive mode", blocker, transaction))
+        await using (
+            var block = new NpgsqlCommand("lock table functions_private.invocations in access exclusive mode", blocker, transaction)
+        )
             await block.ExecuteNonQueryAsync();
         log.Record(Invocation());
-        await Eventually.HoldsAsync(async () => await database.ScalarAsync<long>(
-            "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and query like 'copy%'") == 1);
+        await Eventually.HoldsAsync(async () =>
+            await database.ScalarAsync<long>(
+                "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and query like 'copy%'"
+            ) == 1
+        );
         log.Record(Invocation());
         var stopping = worker.StopAsync(CancellationToken.None);
         await transaction.CommitAsync();
@@ -48,7 +52,7 @@ public sealed class InvocationLogWorkerTests
     }
 
     [Fact]
-    public async Task What_happens_while_the_database_is_away_is_written_when_it_is_back()
+    public async Task Entries_of_an_outage_are_written_when_the_database_returns()
     {
         var directory = Path.Combine(Path.GetTempPath(), $"pgfn-log-outage-{Guid.NewGuid():n}");
         var connectionString = await PostgresServer.RunClusterScriptAsync("start", directory, PostgresServer.ClusterOptions);
@@ -74,7 +78,7 @@ public sealed class InvocationLogWorkerTests
     }
 
     [Fact]
-    public void What_does_not_fit_is_dropped_and_counted()
+    public void Entries_beyond_the_buffer_are_dropped_and_counted()
     {
         using var log = new InvocationLog(TimeProvider.System);
         var invocation = Invocation();
@@ -89,9 +93,25 @@ public sealed class InvocationLogWorkerTests
     private static InvocationLogWorker Worker(InvocationLog log, NpgsqlDataSource source) =>
         new(log, new InvocationLogStore(source), new LimitsOptions(), TimeProvider.System, NullLogger<InvocationLogWorker>.Instance);
 
-    private static InvocationRecord Invocation() => new(
-        Guid.NewGuid(), "f", 1, "http", "succeeded", null, null, DateTimeOffset.UtcNow, TimeSpan.FromMilliseconds(1), TimeSpan.Zero, TimeSpan.Zero,
-        4096, "user", "authenticated", "request", null);
+    private static InvocationRecord Invocation() =>
+        new(
+            Guid.NewGuid(),
+            "f",
+            1,
+            "http",
+            "succeeded",
+            null,
+            null,
+            DateTimeOffset.UtcNow,
+            TimeSpan.FromMilliseconds(1),
+            TimeSpan.Zero,
+            TimeSpan.Zero,
+            4096,
+            "user",
+            "authenticated",
+            "request",
+            null
+        );
 
     private static async Task<long> CountAsync(NpgsqlDataSource source)
     {
@@ -102,7 +122,7 @@ public sealed class InvocationLogWorkerTests
         }
         catch (NpgsqlException)
         {
-            // Not back yet, or a pooled connection of the time before.
+            // The database is not back yet, or a pooled connection is broken.
             return -1;
         }
     }

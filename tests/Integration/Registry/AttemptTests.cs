@@ -1,16 +1,19 @@
 using Functions.PgSidecar.Core;
-using Functions.PgSidecar.Postgres.Registry;
+using Functions.PgSidecar.Core.Registry;
 using Functions.PgSidecar.Testing;
 
 namespace Functions.PgSidecar.Tests.Integration.Registry;
 
-/// <summary>A version whose compilation or load ends the process is tried three times, never before other versions, and then given up with the reason.</summary>
+/// <summary>
+/// A version whose compilation or load ends the process is tried three times, after all other versions, and is then abandoned with the
+/// reason.
+/// </summary>
 public sealed class AttemptTests
 {
     private static readonly TimeSpan Lease = TimeSpan.FromMinutes(6);
 
     [Fact]
-    public async Task A_version_at_which_three_sidecars_died_is_given_up_until_it_is_retried()
+    public async Task Version_that_ended_three_sidecars_is_abandoned_until_retried()
     {
         await using var database = await TestDatabase.CreateAsync();
         var store = new RegistryStore(database.Owner);
@@ -27,8 +30,9 @@ public sealed class AttemptTests
         Assert.Equal(("poison", 1), claims.GivenUp.Select(version => (version.Function, version.Version)).Single());
         Assert.Equal(
             "failed: The sidecar ended 3 times while it compiled version 1 of \"poison\"; it is not tried again. Deploy a corrected version, or have this one tried again: "
-            + "select functions.retry_version('poison', 1);",
-            await database.ScalarAsync<string>("select status || ': ' || error from functions.versions"));
+                + "select functions.retry_version('poison', 1);",
+            await database.ScalarAsync<string>("select status || ': ' || error from functions.versions")
+        );
         Assert.Empty((await ClaimAsync(store)).GivenUp);
 
         await database.ExecuteAsync("select functions.retry_version('poison', 1)");
@@ -38,31 +42,36 @@ public sealed class AttemptTests
     }
 
     [Fact]
-    public async Task A_version_that_is_deployed_while_versions_are_being_claimed_is_not_lost()
+    public async Task Version_deployed_during_a_claim_is_not_lost()
     {
         await using var database = await TestDatabase.CreateAsync();
         var store = new RegistryStore(database.Owner);
         await using var connection = await database.Owner.OpenConnectionAsync();
         await using var transaction = await connection.BeginTransactionAsync();
-        await using (var hold = new Npgsql.NpgsqlCommand("lock table functions_private.attempts", connection, transaction)) await hold.ExecuteNonQueryAsync();
+        await using (var hold = new Npgsql.NpgsqlCommand("lock table functions_private.attempts", connection, transaction))
+            await hold.ExecuteNonQueryAsync();
         var claiming = ClaimAsync(store);
-        await Eventually.HoldsAsync(() => database.ScalarAsync<bool>(
-            "select exists (select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and query like '%claim_versions%')"));
+        await Eventually.HoldsAsync(() =>
+            database.ScalarAsync<bool>(
+                "select exists (select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and query like '%claim_versions%')"
+            )
+        );
 
         await DeployAsync(database, "f");
         await transaction.CommitAsync();
 
-        // What is claimed and not returned would wait for the end of its lease.
+        // A claimed version that is not returned would wait for the end of its lease.
         Assert.Equal("f", Assert.Single((await claiming).Claimed).Function);
     }
 
     [Fact]
-    public async Task A_suspect_is_compiled_after_all_other_versions_and_alone()
+    public async Task Suspect_version_is_compiled_last_and_alone()
     {
         await using var database = await TestDatabase.CreateAsync();
         var store = new RegistryStore(database.Owner);
-        // All four were in progress when the sidecar died: any of them may have been the reason.
-        foreach (var name in (string[])["a", "b", "poison"]) await DeployAsync(database, name);
+        // All four were in progress when the sidecar died. Any of them may be the reason.
+        foreach (var name in (string[])["a", "b", "poison"])
+            await DeployAsync(database, name);
         Assert.Equal(3, (await ClaimAsync(store)).Claimed.Count);
         await LetSidecarsDieAsync(database);
         await DeployAsync(database, "newer");
@@ -78,7 +87,7 @@ public sealed class AttemptTests
     }
 
     [Fact]
-    public async Task A_version_is_claimed_again_when_its_sidecar_is_gone_although_the_lease_goes_on()
+    public async Task Version_of_an_ended_sidecar_is_claimed_again_before_its_lease_expires()
     {
         await using var database = await TestDatabase.CreateAsync();
         var store = new RegistryStore(database.Owner);
@@ -94,7 +103,7 @@ public sealed class AttemptTests
     }
 
     [Fact]
-    public async Task An_orderly_stop_gives_its_attempts_back()
+    public async Task Orderly_stop_does_not_count_as_an_attempt()
     {
         await using var database = await TestDatabase.CreateAsync();
         var store = new RegistryStore(database.Owner);
@@ -109,7 +118,7 @@ public sealed class AttemptTests
     }
 
     [Fact]
-    public async Task A_program_at_whose_load_three_sidecars_died_is_not_loaded_until_it_is_retried()
+    public async Task Program_whose_load_ended_three_sidecars_is_not_loaded_until_retried()
     {
         await using var database = await TestDatabase.CreateAsync();
         var store = new RegistryStore(database.Owner);
@@ -127,7 +136,9 @@ public sealed class AttemptTests
         }
 
         await using var sidecar = await RegistrySidecar.StartAsync(database);
-        var refused = await Assert.ThrowsAsync<SidecarException>(() => sidecar.Programs.AcquireAsync("f", version, CancellationToken.None).AsTask());
+        var refused = await Assert.ThrowsAsync<SidecarException>(() =>
+            sidecar.Programs.AcquireAsync("f", version, CancellationToken.None).AsTask()
+        );
         Assert.Equal("PGFN2424", refused.Code);
         Assert.Contains("3 times a sidecar ended while it loaded it", refused.Message);
 
@@ -137,7 +148,7 @@ public sealed class AttemptTests
     }
 
     [Fact]
-    public async Task Loads_that_work_clear_a_version_of_attempts_that_did_not()
+    public async Task Successful_loads_reset_the_failed_attempts_of_a_version()
     {
         await using var database = await TestDatabase.CreateAsync();
         var store = new RegistryStore(database.Owner);
@@ -155,7 +166,7 @@ public sealed class AttemptTests
     }
 
     [Fact]
-    public async Task Loads_of_running_sidecars_at_the_same_time_are_no_failed_attempts()
+    public async Task Concurrent_loads_of_running_sidecars_do_not_count_as_failed_attempts()
     {
         await using var database = await TestDatabase.CreateAsync();
         var store = new RegistryStore(database.Owner);
@@ -168,9 +179,10 @@ public sealed class AttemptTests
     private static Task DeployAsync(TestDatabase database, string function) =>
         database.ExecuteAsync($"select functions.deploy('{function}', 'export const handler = () => 1')");
 
-    private static Task<VersionClaims> ClaimAsync(RegistryStore store) => store.ClaimPendingAsync(Guid.NewGuid(), 4, Lease, CancellationToken.None);
+    private static Task<VersionClaims> ClaimAsync(RegistryStore store) =>
+        store.ClaimPendingAsync(Guid.NewGuid(), 4, Lease, CancellationToken.None);
 
-    /// <summary>As if the sidecars that have begun something had been killed a minute ago.</summary>
+    /// <summary>As if the sidecars with work in progress had been killed a minute ago.</summary>
     private static Task LetSidecarsDieAsync(TestDatabase database) =>
         database.ExecuteAsync("update functions_private.attempts set began_at = began_at - interval '1 minute'");
 }

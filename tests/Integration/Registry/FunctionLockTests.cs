@@ -1,11 +1,13 @@
-using Functions.PgSidecar.Postgres.Registry;
+using Functions.PgSidecar.Core.Registry;
 using Functions.PgSidecar.Testing;
 using Functions.PgSidecar.Tests.Integration.Database;
 using Npgsql;
 
 namespace Functions.PgSidecar.Tests.Integration.Registry;
 
-/// <summary>A transaction that has called <c>functions.invoke</c> may stay open for long: it holds up only what removes the function.</summary>
+/// <summary>
+/// A transaction that has called <c>functions.invoke</c> may stay open for long. It blocks only statements that remove the function.
+/// </summary>
 public sealed class FunctionLockTests
 {
     private const string Invoke = """begin; select functions.invoke('f', '{}', '{"idempotency_key": "k"}')""";
@@ -14,12 +16,12 @@ public sealed class FunctionLockTests
     [InlineData("select functions.deploy('f', 'y')")]
     [InlineData("select functions.set_env('f', 'KEY', 'value')")]
     [InlineData("select functions.disable('f')")]
-    public async Task A_function_is_changed_while_a_transaction_that_invoked_it_is_open(string change)
+    public async Task Function_can_be_changed_while_a_transaction_that_invoked_it_is_open(string change)
     {
         await using var database = await TestDatabase.CreateAsync();
         await database.ExecuteAsync("select functions.deploy('f', 'x')");
-        await using var application = await Rival.OpenAsync(database);
-        await using var owner = await Rival.OpenAsync(database);
+        await using var application = await ConcurrentSession.OpenAsync(database);
+        await using var owner = await ConcurrentSession.OpenAsync(database);
         await application.ExecuteAsync(Invoke);
         await owner.ExecuteAsync("set lock_timeout = '5s'");
         await owner.ExecuteAsync(change);
@@ -27,14 +29,20 @@ public sealed class FunctionLockTests
     }
 
     [Fact]
-    public async Task A_version_becomes_the_active_one_while_a_transaction_that_invoked_the_function_is_open()
+    public async Task Version_becomes_active_while_a_transaction_that_invoked_the_function_is_open()
     {
         await using var database = await TestDatabase.CreateAsync();
         await database.ExecuteAsync("select functions.deploy('f', 'x')");
-        await using var application = await Rival.OpenAsync(database);
+        await using var application = await ConcurrentSession.OpenAsync(database);
         await application.ExecuteAsync(Invoke);
         await using var impatient = NpgsqlDataSource.Create(database.ConnectionString + ";Options=-c lock_timeout=5s");
-        Assert.True(await new RegistryStore(impatient).CompleteVersionAsync(await database.VersionAsync("f"), RegistryTests.Compiled(), CancellationToken.None));
+        Assert.True(
+            await new RegistryStore(impatient).CompleteVersionAsync(
+                await database.VersionAsync("f"),
+                RegistryTests.Compiled(),
+                CancellationToken.None
+            )
+        );
         await application.ExecuteAsync("commit");
     }
 
@@ -43,8 +51,8 @@ public sealed class FunctionLockTests
     {
         await using var database = await TestDatabase.CreateAsync();
         await database.ExecuteAsync("select functions.deploy('f', 'x')");
-        await using var application = await Rival.OpenAsync(database);
-        await using var owner = await Rival.OpenAsync(database);
+        await using var application = await ConcurrentSession.OpenAsync(database);
+        await using var owner = await ConcurrentSession.OpenAsync(database);
         await application.ExecuteAsync(Invoke);
         var dropping = owner.ExecuteAsync("select functions.drop('f')");
         await owner.WaitsAsync(dropping);

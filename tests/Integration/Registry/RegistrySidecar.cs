@@ -1,10 +1,11 @@
 using System.Collections.Concurrent;
 using Functions.PgSidecar.Core.Auth.Management;
+using Functions.PgSidecar.Core.Notifications;
 using Functions.PgSidecar.Core.Registry;
 using Functions.PgSidecar.Core.Secrets;
-using Functions.PgSidecar.Postgres.Registry;
+using Functions.PgSidecar.Postgres.Sessions;
 using Functions.PgSidecar.Sandbox.JavaScript;
-using Functions.PgSidecar.Sandbox.Wasi;
+using Functions.PgSidecar.Sandbox.Modules;
 using Functions.PgSidecar.Testing;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -12,7 +13,7 @@ using Npgsql;
 
 namespace Functions.PgSidecar.Tests.Integration.Registry;
 
-/// <summary>The registry's half of a sidecar, wired as in the process: it hears of deploys, compiles them and finds them.</summary>
+/// <summary>The registry part of a sidecar, wired as in the process: it is notified of deploys, compiles them and finds them.</summary>
 internal sealed class RegistrySidecar : IAsyncDisposable
 {
     private static readonly Lazy<JavaScriptEngine> SharedEngine = new(() => JavaScriptEngine.Load(JavaScriptEngine.DefaultDirectory));
@@ -20,6 +21,7 @@ internal sealed class RegistrySidecar : IAsyncDisposable
     private static readonly Lazy<WasmEngine> SharedModules = new(() => new WasmEngine());
 
     private readonly RegistryWorker worker;
+    private readonly NotificationWorker notifications;
 
     private RegistrySidecar(NpgsqlDataSource owner, NpgsqlDataSource listening, SecretBox secrets, long cacheBytes)
     {
@@ -31,8 +33,8 @@ internal sealed class RegistrySidecar : IAsyncDisposable
         Catalog = new FunctionCatalog(Store, new DeployedFunctionFactory(secrets), Programs, time, NullLogger<FunctionCatalog>.Instance);
         Compilation = new CompilationWorker(compiler, Store, Programs, identity, time, new CompiledLog(Compiled));
         ApiKeys = new ApiKeyCatalog(new ApiKeyStore(owner), time);
-        worker = new RegistryWorker(
-            Catalog, ApiKeys, Compilation, new ChangeListener(listening, NullLogger<ChangeListener>.Instance, time), time, NullLogger<RegistryWorker>.Instance);
+        worker = new RegistryWorker(Catalog, Compilation, time, NullLogger<RegistryWorker>.Instance);
+        notifications = new NotificationWorker(listening, [worker, ApiKeys], time, NullLogger<NotificationListener>.Instance);
     }
 
     public static JavaScriptEngine Engine => SharedEngine.Value;
@@ -51,14 +53,18 @@ internal sealed class RegistrySidecar : IAsyncDisposable
 
     public ApiKeyCatalog ApiKeys { get; }
 
-    /// <summary>Functions and versions compiled here.</summary>
+    /// <summary>Functions and versions that this sidecar has compiled.</summary>
     public ConcurrentQueue<(string Function, int Version)> Compiled { get; } = new();
 
     /// <summary>Starts one on a database.</summary>
     /// <param name="database">Its database.</param>
-    /// <param name="listening">Where it listens for changes; the database where nothing is said.</param>
-    /// <param name="cacheBytes">Snapshots it keeps.</param>
-    public static async Task<RegistrySidecar> StartAsync(TestDatabase database, NpgsqlDataSource? listening = null, long cacheBytes = 1L << 30)
+    /// <param name="listening">The connection that it listens on for changes; the database by default.</param>
+    /// <param name="cacheBytes">The size of its snapshot cache.</param>
+    public static async Task<RegistrySidecar> StartAsync(
+        TestDatabase database,
+        NpgsqlDataSource? listening = null,
+        long cacheBytes = 1L << 30
+    )
     {
         var options = new SecretsOptions { Key = new string('k', 32) };
         var secrets = await SecretKeys.LoadAsync(new SettingsStore(database.Owner), options, NullLogger.Instance, CancellationToken.None);
@@ -66,19 +72,22 @@ internal sealed class RegistrySidecar : IAsyncDisposable
         await new SidecarStore(database.Owner).HeartbeatAsync(Guid.NewGuid(), Engine.EngineId, "test", CancellationToken.None);
         await sidecar.Compilation.StartAsync(CancellationToken.None);
         await sidecar.worker.StartAsync(CancellationToken.None);
+        await sidecar.notifications.StartAsync(CancellationToken.None);
         return sidecar;
     }
 
     public async ValueTask DisposeAsync()
     {
+        await notifications.StopAsync(CancellationToken.None);
         await worker.StopAsync(CancellationToken.None);
         await Compilation.StopAsync(CancellationToken.None);
+        notifications.Dispose();
         worker.Dispose();
         ApiKeys.Dispose();
         Compilation.Dispose();
     }
 
-    /// <summary>Keeps what the worker reports as compiled.</summary>
+    /// <summary>Records what the worker reports as compiled.</summary>
     private sealed class CompiledLog(ConcurrentQueue<(string Function, int Version)> compiled) : ILogger<CompilationWorker>
     {
         private const int Compiled = 4001;
@@ -88,7 +97,13 @@ internal sealed class RegistrySidecar : IAsyncDisposable
 
         public bool IsEnabled(LogLevel logLevel) => true;
 
-        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+        public void Log<TState>(
+            LogLevel logLevel,
+            Microsoft.Extensions.Logging.EventId eventId,
+            TState state,
+            Exception? exception,
+            Func<TState, Exception?, string> formatter
+        )
         {
             if (eventId.Id != Compiled || state is not IReadOnlyList<KeyValuePair<string, object?>> values)
                 return;

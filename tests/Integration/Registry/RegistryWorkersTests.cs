@@ -1,19 +1,19 @@
 using System.Text;
 using Functions.PgSidecar.Core;
-using Functions.PgSidecar.Sandbox.JavaScript;
-using Functions.PgSidecar.Sandbox.Programs;
+using Functions.PgSidecar.Core.Registry;
+using Functions.PgSidecar.Sandbox.Runs;
 using Functions.PgSidecar.Testing;
 using Npgsql;
 
 namespace Functions.PgSidecar.Tests.Integration.Registry;
 
-/// <summary>Catalog, cache and workers on a real database: a deploy becomes callable, once, whatever happens on the way.</summary>
+/// <summary>Catalog, cache and workers on a real database: each deploy becomes callable and is compiled once, despite failures.</summary>
 public sealed class RegistryWorkersTests
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
+    private static readonly TimeSpan WaitTimeout = TimeSpan.FromSeconds(60);
 
     [Fact]
-    public async Task A_deploy_is_heard_of_compiled_and_found_and_so_is_each_change_after_it()
+    public async Task Deploy_and_each_later_change_are_noticed_and_compiled()
     {
         await using var database = await TestDatabase.CreateAsync();
         await using var sidecar = await RegistrySidecar.StartAsync(database);
@@ -43,9 +43,11 @@ public sealed class RegistryWorkersTests
             Assert.Equal(RunOutcome.Succeeded, await CallAsync(sidecar));
         }
 
-        await database.ExecuteAsync("""
+        await database.ExecuteAsync(
+            """
             begin; select functions.drop('f'); select functions.deploy('f', 'export const handler = () => { throw new Error("new"); };'); commit
-            """);
+            """
+        );
 
         foreach (var sidecar in new[] { one, other })
             await Eventually.HoldsAsync(async () => await CallAsync(sidecar) is RunOutcome.Threw);
@@ -60,7 +62,7 @@ public sealed class RegistryWorkersTests
                 using var lease = await sidecar.Programs.AcquireAsync(function.Name, function.VersionId, CancellationToken.None);
                 return await RunAsync(lease.Program);
             }
-            catch (SidecarException e) when (e.Code == "PGFN2404")
+            catch (SidecarException e) when (e.Code == "FUNCTION_NOT_FOUND")
             {
                 return null;
             }
@@ -68,7 +70,7 @@ public sealed class RegistryWorkersTests
     }
 
     [Fact]
-    public async Task A_sidecar_that_hears_nothing_asks()
+    public async Task Sidecar_without_notifications_polls()
     {
         await using var database = await TestDatabase.CreateAsync();
         await using var nowhere = NpgsqlDataSource.Create("Host=127.0.0.1;Port=1;Timeout=1;Username=nobody");
@@ -99,14 +101,14 @@ public sealed class RegistryWorkersTests
     }
 
     [Fact]
-    public async Task What_a_sidecar_died_with_is_compiled_by_another_when_its_lease_has_run_out()
+    public async Task Version_of_a_dead_sidecar_is_compiled_by_another_after_its_lease_expires()
     {
         await using var database = await TestDatabase.CreateAsync();
         await DeployAsync(database, "f", 1);
-        var store = new Postgres.Registry.RegistryStore(database.Owner);
+        var store = new RegistryStore(database.Owner);
         Assert.Single((await store.ClaimPendingAsync(Guid.NewGuid(), 4, TimeSpan.FromHours(1), CancellationToken.None)).Claimed);
         await using var sidecar = await RegistrySidecar.StartAsync(database);
-        // Deployed later and ready: the one before it was left to its owner.
+        // Deployed later and ready: the previous version was left to its owner.
         await DeployAsync(database, "later", 1);
         await UntilVersionAsync(sidecar, "later", 1);
         // It is reported after it has been stored.
@@ -118,7 +120,7 @@ public sealed class RegistryWorkersTests
     }
 
     [Fact]
-    public async Task A_full_cache_drops_the_least_used_and_what_is_in_use_runs_on()
+    public async Task Full_cache_evicts_the_least_used_and_keeps_running_programs()
     {
         await using var database = await TestDatabase.CreateAsync();
         await using var sidecar = await RegistrySidecar.StartAsync(database, cacheBytes: 1);
@@ -143,7 +145,7 @@ public sealed class RegistryWorkersTests
     [InlineData("set snapshot = set_byte(snapshot, length(snapshot) / 2, get_byte(snapshot, length(snapshot) / 2) # 16)")]
     [InlineData("set snapshot = substring(snapshot for 100)")]
     [InlineData("set engine = repeat('0', 64)")]
-    public async Task What_is_stored_and_can_not_be_used_is_compiled_again_and_stored(string damage)
+    public async Task Unusable_stored_program_is_compiled_and_stored_again(string damage)
     {
         await using var database = await TestDatabase.CreateAsync();
         await using (var first = await RegistrySidecar.StartAsync(database))
@@ -157,18 +159,20 @@ public sealed class RegistryWorkersTests
             using var lease = await second.Programs.AcquireAsync("f", await database.VersionAsync("f"), CancellationToken.None);
             Assert.Equal(RunOutcome.Succeeded, await RunAsync(lease.Program));
         }
-        var stored = (await new Postgres.Registry.RegistryStore(database.Owner).LoadArtifactAsync(await database.VersionAsync("f"), CancellationToken.None))!;
+        var stored = (await new RegistryStore(database.Owner).LoadArtifactAsync(await database.VersionAsync("f"), CancellationToken.None))!;
         Assert.Equal(RegistrySidecar.Engine.EngineId, stored.Engine);
         RegistrySidecar.Engine.Read(RegistrySidecar.Seal.Open(stored, stored.Engine!, stored.Snapshot)).Dispose();
     }
 
     [Fact]
-    public async Task A_version_that_is_gone_is_a_404_not_a_failure()
+    public async Task Missing_version_gives_404_not_a_failure()
     {
         await using var database = await TestDatabase.CreateAsync();
         await using var sidecar = await RegistrySidecar.StartAsync(database);
-        var error = await Assert.ThrowsAsync<SidecarException>(async () => await sidecar.Programs.AcquireAsync("gone", Guid.NewGuid(), CancellationToken.None));
-        Assert.Equal(("PGFN2404", 404), (error.Code, error.Status));
+        var error = await Assert.ThrowsAsync<SidecarException>(async () =>
+            await sidecar.Programs.AcquireAsync("gone", Guid.NewGuid(), CancellationToken.None)
+        );
+        Assert.Equal(("FUNCTION_NOT_FOUND", 404), (error.Code, error.Status));
     }
 
     private static Task DeployAsync(TestDatabase database, string name, int version) =>
@@ -176,9 +180,10 @@ public sealed class RegistryWorkersTests
 
     private static async Task<RunOutcome> RunAsync(IProgram program)
     {
-        var envelope = """{"kind":"event","trigger":"test","path":"","query":{},"user_id":null,"request_id":"r","event":{},"env":{},"now":0}""";
-        var request = new RunRequest(Encoding.UTF8.GetBytes(envelope), default, GuestLimits.Default with { Timeout = Patience });
-        return (await program.RunAsync(request, new NoHost(), CancellationToken.None).WaitAsync(Patience)).Outcome;
+        var envelope =
+            """{"kind":"event","trigger":"test","path":"","query":{},"user_id":null,"request_id":"r","event":{},"env":{},"now":0}""";
+        var request = new RunRequest(Encoding.UTF8.GetBytes(envelope), default, GuestLimits.Default with { Timeout = WaitTimeout });
+        return (await program.RunAsync(request, new NoHost(), CancellationToken.None).WaitAsync(WaitTimeout)).Outcome;
     }
 
     private static Task UntilVersionAsync(RegistrySidecar sidecar, string name, int? version) =>
@@ -188,12 +193,8 @@ public sealed class RegistryWorkersTests
     {
         public void Start(GuestOperation operation) => operation.Fail("TypeError", "There is nothing here.");
 
-        public void Log(GuestLogLevel level, string message)
-        {
-        }
+        public void Log(GuestLogLevel level, string message) { }
 
-        public void Respond(ReadOnlyMemory<byte> head, ReadOnlyMemory<byte> body)
-        {
-        }
+        public void Respond(ReadOnlyMemory<byte> head, ReadOnlyMemory<byte> body, bool bodyFollows) { }
     }
 }

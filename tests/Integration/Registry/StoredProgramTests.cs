@@ -1,11 +1,10 @@
 using Functions.PgSidecar.Core.Registry;
-using Functions.PgSidecar.Postgres.Registry;
-using Functions.PgSidecar.Sandbox.JavaScript;
+using Functions.PgSidecar.Sandbox.Runs;
 using Functions.PgSidecar.Testing;
 
 namespace Functions.PgSidecar.Tests.Integration.Registry;
 
-/// <summary>Stored programs are code: what somebody else has written into the table is never loaded.</summary>
+/// <summary>Stored programs are code. Programs that another role has written into the table are never loaded.</summary>
 public sealed class StoredProgramTests
 {
     /// <summary>A command that does nothing, and one that traps.</summary>
@@ -28,7 +27,7 @@ public sealed class StoredProgramTests
     }
 
     [Fact]
-    public async Task A_program_of_another_function_is_not_loaded_in_place_of_its_own()
+    public async Task Program_of_another_function_is_not_loaded()
     {
         await using var database = await TestDatabase.CreateAsync();
         await DeployAsync(database, "f", Quiet);
@@ -38,12 +37,14 @@ public sealed class StoredProgramTests
             await ReadyAsync(database, "f");
             await ReadyAsync(database, "trap");
         }
-        await database.ExecuteAsync("update functions_private.versions set snapshot = (select snapshot from functions_private.versions where function = 'trap') where function = 'f'");
+        await database.ExecuteAsync(
+            "update functions_private.versions set snapshot = (select snapshot from functions_private.versions where function = 'trap') where function = 'f'"
+        );
         await AssertRunsItsOwnAsync(database);
     }
 
     [Fact]
-    public async Task A_program_that_an_attacker_has_made_is_not_loaded()
+    public async Task Forged_program_is_not_loaded()
     {
         await using var database = await TestDatabase.CreateAsync();
         await DeployAsync(database, "f", Quiet);
@@ -51,7 +52,9 @@ public sealed class StoredProgramTests
             await ReadyAsync(database, "f");
         var (program, forged, _) = await RegistrySidecar.Modules.CompileAsync("f", Trapping, GuestLimits.Default);
         program.Dispose();
-        await using (var forge = database.Owner.CreateCommand("update functions_private.versions set snapshot = substring(snapshot for 32) || $1"))
+        await using (
+            var forge = database.Owner.CreateCommand("update functions_private.versions set snapshot = substring(snapshot for 32) || $1")
+        )
         {
             forge.Parameters.AddWithValue(forged);
             await forge.ExecuteNonQueryAsync();
@@ -60,17 +63,34 @@ public sealed class StoredProgramTests
     }
 
     [Fact]
-    public async Task A_seal_holds_for_one_function_version_source_engine_and_key()
+    public async Task Seal_is_valid_for_one_function_version_source_engine_and_key_only()
     {
         await using var database = await TestDatabase.CreateAsync();
         await DeployAsync(database, "f", Quiet);
-        var version = (await new RegistryStore(database.Owner).LoadArtifactAsync(await database.VersionAsync("f"), CancellationToken.None))!;
+        var version = (
+            await new RegistryStore(database.Owner).LoadArtifactAsync(await database.VersionAsync("f"), CancellationToken.None)
+        )!;
         var seal = RegistrySidecar.Seal;
         var stored = seal.Seal(version, "engine", [1, 2, 3]);
         Assert.Equal([1, 2, 3], seal.Open(version, "engine", stored).ToArray());
         VersionArtifact[] others =
         [
-            version with { Function = "g" }, version with { Version = 2 }, version with { Language = "javascript" }, version with { SourceHash = new byte[32] },
+            version with
+            {
+                Function = "g",
+            },
+            version with
+            {
+                Version = 2,
+            },
+            version with
+            {
+                Language = "javascript",
+            },
+            version with
+            {
+                SourceHash = new byte[32],
+            },
         ];
         foreach (var other in others)
             Assert.Throws<InvalidDataException>(() => seal.Open(other, "engine", stored));
@@ -100,7 +120,7 @@ public sealed class StoredProgramTests
 
     private static Task ReadyAsync(TestDatabase database, string name) => database.ExecuteAsync($"call functions.wait_ready('{name}')");
 
-    /// <summary>The row's own version: any write changes it.</summary>
+    /// <summary>The version of the row, which any write changes.</summary>
     private static async Task<string> CompiledAsync(TestDatabase database, string name)
     {
         await using var command = database.Owner.CreateCommand("select xmin::text from functions_private.versions where function = $1");
@@ -111,27 +131,57 @@ public sealed class StoredProgramTests
     private static Task<RunResult> RunAsync(ProgramLease lease)
     {
         var envelope = """{"kind":"event","event":{},"env":{}}"""u8.ToArray();
-        return lease.Program.RunAsync(new RunRequest(envelope, default, GuestLimits.Default with { Timeout = TimeSpan.FromMinutes(1) }), new NoHost(), CancellationToken.None)
+        return lease
+            .Program.RunAsync(
+                new RunRequest(envelope, default, GuestLimits.Default with { Timeout = TimeSpan.FromMinutes(1) }),
+                new NoHost(),
+                CancellationToken.None
+            )
             .WaitAsync(TimeSpan.FromMinutes(2));
     }
 
-    /// <summary>A module that exports a function <c>_start</c> of this code.</summary>
+    /// <summary>A module that exports a function <c>_start</c> with this code.</summary>
     private static byte[] Command(params byte[] code) =>
-    [
-        0x00, 0x61, 0x73, 0x6D, 1, 0, 0, 0, 1, 4, 1, 0x60, 0, 0, 3, 2, 1, 0, 7, 10, 1, 6, .. "_start"u8, 0, 0,
-        10, (byte)(code.Length + 3), 1, (byte)(code.Length + 1), 0, .. code,
-    ];
+        [
+            0x00,
+            0x61,
+            0x73,
+            0x6D,
+            1,
+            0,
+            0,
+            0,
+            1,
+            4,
+            1,
+            0x60,
+            0,
+            0,
+            3,
+            2,
+            1,
+            0,
+            7,
+            10,
+            1,
+            6,
+            .. "_start"u8,
+            0,
+            0,
+            10,
+            (byte)(code.Length + 3),
+            1,
+            (byte)(code.Length + 1),
+            0,
+            .. code,
+        ];
 
     private sealed class NoHost : IGuestHost
     {
         public void Start(GuestOperation operation) => operation.Fail("TypeError", "There is nothing here.");
 
-        public void Log(GuestLogLevel level, string message)
-        {
-        }
+        public void Log(GuestLogLevel level, string message) { }
 
-        public void Respond(ReadOnlyMemory<byte> head, ReadOnlyMemory<byte> body)
-        {
-        }
+        public void Respond(ReadOnlyMemory<byte> head, ReadOnlyMemory<byte> body, bool bodyFollows) { }
     }
 }

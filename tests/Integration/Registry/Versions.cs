@@ -2,7 +2,7 @@ using Functions.PgSidecar.Testing;
 
 namespace Functions.PgSidecar.Tests.Integration.Registry;
 
-/// <summary>Versions by name and number, as people speak of them.</summary>
+/// <summary>Versions by name and number.</summary>
 internal static class Versions
 {
     /// <summary>The id of a version.</summary>

@@ -1,7 +1,7 @@
 using System.Text;
 using Functions.PgSidecar.Core;
+using Functions.PgSidecar.Core.Registry;
 using Functions.PgSidecar.Core.Secrets;
-using Functions.PgSidecar.Postgres.Registry;
 using Functions.PgSidecar.Testing;
 using Microsoft.Extensions.Logging.Abstractions;
 using Npgsql;
@@ -19,7 +19,7 @@ public sealed class SecretsTests
     [InlineData("s")]
     [InlineData("thirty-two bytes, to the byte....")]
     [InlineData("ünïcödé 🔑 '\\ \n\t and more than one block of the stream, which has thirty-two bytes in each of its blocks")]
-    public async Task What_PostgreSQL_seals_the_sidecar_opens(string value)
+    public async Task Sidecar_opens_values_sealed_by_PostgreSQL(string value)
     {
         await using var database = await CreateAsync();
         using var box = await LoadSharedAsync(database);
@@ -44,7 +44,7 @@ public sealed class SecretsTests
     }
 
     [Fact]
-    public async Task Many_secrets_in_a_row_all_open()
+    public async Task Many_secrets_set_in_a_row_all_open()
     {
         await using var database = await CreateAsync();
         using var box = await LoadSharedAsync(database);
@@ -60,23 +60,30 @@ public sealed class SecretsTests
         await using var database = await CreateAsync();
         using var box = await LoadSharedAsync(database);
         const string marker = "marker-0d1f6c2e-never-in-the-clear";
-        // The test's cluster is in no hurry to write its log, so this commit is told to be.
-        await database.ExecuteAsync($"begin; set local synchronous_commit = on; select functions.set_secret('f', 'KEY', '{marker}'); commit");
+        // The tests' cluster commits asynchronously, so this commit is set to wait.
+        await database.ExecuteAsync(
+            $"begin; set local synchronous_commit = on; select functions.set_secret('f', 'KEY', '{marker}'); commit"
+        );
 
         var stored = await SealedAsync(database, "KEY");
         Assert.Equal(-1, stored.AsSpan().IndexOf(Encoding.UTF8.GetBytes(marker)));
         Assert.False(await IsInLogAsync(Encoding.UTF8.GetBytes(marker)));
-        // The search can find what is there: the sealed value is, here or there, for a page of the log may end within one of the two.
+        // The search can find values: the sealed value is found at least once, since a page boundary of the WAL may split one of the two.
         Assert.True(await IsInLogAsync(stored[20..44]) || await IsInLogAsync(stored[200..224]));
 
-        Task<bool> IsInLogAsync(byte[] bytes) => database.ScalarAsync<bool>($"""
-            select coalesce(bool_or(position('\x{Convert.ToHexString(bytes)}'::bytea in pg_read_binary_file(s.setting || '/pg_wal/' || f.name, 0, 64 << 20, true)) > 0), false)
-            from pg_settings s, pg_ls_waldir() f where s.name = 'data_directory'
-            """);
+        Task<bool> IsInLogAsync(byte[] bytes) =>
+            database.ScalarAsync<bool>(
+                $"""
+                select coalesce(bool_or(position('\x{Convert.ToHexString(
+                    bytes
+                )}'::bytea in pg_read_binary_file(s.setting || '/pg_wal/' || f.name, 0, 64 << 20, true)) > 0), false)
+                from pg_settings s, pg_ls_waldir() f where s.name = 'data_directory'
+                """
+            );
     }
 
     [Fact]
-    public async Task A_sealed_value_that_is_copied_to_another_function_does_not_open()
+    public async Task Sealed_value_copied_to_another_function_does_not_open()
     {
         await using var database = await CreateAsync();
         using var box = await LoadSharedAsync(database);
@@ -87,7 +94,7 @@ public sealed class SecretsTests
     }
 
     [Fact]
-    public async Task Setting_a_secret_again_replaces_it_and_unsetting_takes_it_away()
+    public async Task Setting_a_secret_again_replaces_it_and_unsetting_removes_it()
     {
         await using var database = await CreateAsync();
         using var box = await LoadSharedAsync(database);
@@ -104,7 +111,7 @@ public sealed class SecretsTests
     [InlineData("select functions.set_secret('f', '1KEY', 'v')", "42602")]
     [InlineData("select functions.set_secret('f', null, 'v')", "42602")]
     [InlineData("select functions.set_secret('f', 'KEY', null)", "22004")]
-    public async Task What_is_no_secret_is_refused(string sql, string sqlState)
+    public async Task Invalid_secrets_are_refused(string sql, string sqlState)
     {
         await using var database = await CreateAsync();
         using var box = await LoadSharedAsync(database);
@@ -113,7 +120,7 @@ public sealed class SecretsTests
     }
 
     [Fact]
-    public async Task Before_the_first_sidecar_there_is_no_key_to_seal_with()
+    public async Task Sealing_fails_before_the_first_sidecar_has_created_the_key()
     {
         await using var database = await CreateAsync();
 
@@ -124,7 +131,7 @@ public sealed class SecretsTests
     }
 
     [Fact]
-    public async Task Sidecars_that_start_at_once_share_one_key_pair()
+    public async Task Sidecars_that_start_at_the_same_time_share_one_key_pair()
     {
         await using var database = await CreateAsync();
 
@@ -134,7 +141,7 @@ public sealed class SecretsTests
     }
 
     [Fact]
-    public async Task A_changed_key_is_refused_until_the_previous_one_is_given_once()
+    public async Task Changed_key_is_refused_until_the_previous_one_is_provided_once()
     {
         await using var database = await CreateAsync();
         using var first = await LoadSharedAsync(database);
@@ -159,10 +166,14 @@ public sealed class SecretsTests
         return database;
     }
 
-    /// <summary>Making a key pair takes a second; the tests that are not about making one share it.</summary>
+    /// <summary>Generating a key pair takes a second. Tests that are not about that share one.</summary>
     private static async Task<SecretBox> LoadSharedAsync(TestDatabase database)
     {
-        await new SettingsStore(database.Owner).SetAsync(SecretKeys.SettingName, await SharedKeyPair.Value, TestContext.Current.CancellationToken);
+        await new SettingsStore(database.Owner).SetAsync(
+            SecretKeys.SettingName,
+            await SharedKeyPair.Value,
+            TestContext.Current.CancellationToken
+        );
         return await LoadAsync(database, Options);
     }
 

@@ -5,13 +5,13 @@ namespace Functions.PgSidecar.Tests.Unit.Auth;
 
 public sealed class AuthenticatorTests
 {
-    private static readonly string Good = Forge.Hs256(Forge.GoodClaims);
-    private static readonly string Other = Forge.Hs256(Forge.GoodClaims.Replace("u1", "u2", StringComparison.Ordinal));
+    private static readonly string Good = TestTokens.Hs256(TestTokens.GoodClaims);
+    private static readonly string Other = TestTokens.Hs256(TestTokens.GoodClaims.Replace("u1", "u2", StringComparison.Ordinal));
 
-    private readonly Authenticator authenticator = new(Forge.WithSecret(), new AuthOptions());
+    private readonly Authenticator authenticator = new(TestTokens.WithSecret(), new AuthOptions());
 
     [Fact]
-    public async Task No_token_is_the_anonymous_role()
+    public async Task Request_without_token_has_the_anonymous_role()
     {
         var caller = (await Ask([], [])).Caller!;
 
@@ -24,7 +24,7 @@ public sealed class AuthenticatorTests
     [InlineData("Bearer {t}")]
     [InlineData("bearer {t}")]
     [InlineData("BEARER   {t} ")]
-    public async Task A_bearer_token_is_taken(string header) =>
+    public async Task Bearer_token_is_accepted(string header) =>
         Assert.Equal("u1", (await Ask([header.Replace("{t}", Good)], [])).Caller!.Subject);
 
     [Theory]
@@ -37,7 +37,7 @@ public sealed class AuthenticatorTests
     [InlineData("Bearer {t}, Bearer {t}")]
     [InlineData("Bearer {t} {t}")]
     [InlineData("Bearer,{t}")]
-    public async Task Any_other_authorization_is_malformed_and_never_anonymous(string header) =>
+    public async Task Other_authorization_schemes_are_malformed_and_never_anonymous(string header) =>
         Assert.Equal(AuthRefusal.MalformedHeader, (await Ask([header.Replace("{t}", Good)], [])).Refusal);
 
     [Fact]
@@ -48,7 +48,7 @@ public sealed class AuthenticatorTests
     }
 
     [Fact]
-    public async Task The_apikey_header_carries_a_token_where_there_is_no_authorization()
+    public async Task Apikey_header_carries_the_token_without_an_Authorization_header()
     {
         Assert.Equal("u1", (await Ask([], [Good])).Caller!.Subject);
         Assert.Equal(AuthRefusal.MalformedToken, (await Ask([], ["nonsense"])).Refusal);
@@ -56,11 +56,12 @@ public sealed class AuthenticatorTests
     }
 
     [Fact]
-    public async Task Authorization_decides_when_both_are_sent()
+    public async Task Authorization_header_takes_precedence_over_apikey()
     {
         Assert.Equal("u2", (await Ask([$"Bearer {Other}"], [Good])).Caller!.Subject);
         Assert.Equal(AuthRefusal.MalformedToken, (await Ask(["Bearer nonsense"], [Good])).Refusal);
     }
 
-    private ValueTask<AuthResult> Ask(string[] authorization, string[] apiKey) => authenticator.AuthenticateAsync(authorization, apiKey, default);
+    private ValueTask<AuthResult> Ask(string[] authorization, string[] apiKey) =>
+        authenticator.AuthenticateAsync(authorization, apiKey, default);
 }

@@ -8,84 +8,85 @@ namespace Functions.PgSidecar.Tests.Unit.Auth;
 
 public sealed class KeySetTests
 {
-    private static readonly string Token = Forge.Token("""{"alg":"RS256","kid":"k2"}""", Forge.GoodClaims,
-        data => Forge.Rsa.SignData(data, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1));
+    private static readonly string Token = TestTokens.Token("""{"alg":"RS256","kid":"k2"}""", TestTokens.GoodClaims, data =>
+        TestTokens.Rsa.SignData(data, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1)
+    );
 
-    private readonly ManualTime time = new(Forge.Now);
+    private readonly ManualTime time = new(TestTokens.Now);
     private Func<string> publish = () => throw new HttpRequestException("down");
     private int loads;
 
     [Fact]
-    public async Task Keys_are_loaded_when_first_needed_and_then_held()
+    public async Task Keys_are_loaded_on_first_use_and_cached()
     {
         publish = () => Set("k2");
         var verifier = Verifier();
 
-        Assert.Equal(AuthRefusal.None, await Forge.RefusalOf(verifier, Token));
-        Assert.Equal(AuthRefusal.None, await Forge.RefusalOf(verifier, Token + ""));
+        Assert.Equal(AuthRefusal.None, await TestTokens.RefusalOf(verifier, Token));
+        Assert.Equal(AuthRefusal.None, await TestTokens.RefusalOf(verifier, Token + ""));
 
         Assert.Equal(1, loads);
     }
 
     [Fact]
-    public async Task An_unknown_kid_loads_the_keys_again_but_no_faster_than_the_floor()
+    public async Task Unknown_kid_reloads_the_keys_within_the_rate_limit()
     {
         publish = () => Set("k1");
         var verifier = Verifier();
-        Assert.Equal(AuthRefusal.UnknownKey, await Forge.RefusalOf(verifier, Token));
+        Assert.Equal(AuthRefusal.UnknownKey, await TestTokens.RefusalOf(verifier, Token));
 
         publish = () => Set("k2");
         for (var i = 0; i < 100; i++)
-            Assert.Equal(AuthRefusal.UnknownKey, await Forge.RefusalOf(verifier, Token));
+            Assert.Equal(AuthRefusal.UnknownKey, await TestTokens.RefusalOf(verifier, Token));
         Assert.Equal(1, loads);
 
         time.Advance(KeySource.RefreshFloor);
-        Assert.Equal(AuthRefusal.None, await Forge.RefusalOf(verifier, Token));
+        Assert.Equal(AuthRefusal.None, await TestTokens.RefusalOf(verifier, Token));
         Assert.Equal(2, loads);
     }
 
     [Fact]
-    public async Task A_publisher_that_was_never_reached_is_our_fault_not_the_callers()
+    public async Task Unreachable_key_server_is_a_server_error_not_a_bad_token()
     {
-        var refusal = await Forge.RefusalOf(Verifier(), Token);
+        var refusal = await TestTokens.RefusalOf(Verifier(), Token);
 
         Assert.Equal(AuthRefusal.KeysUnavailable, refusal);
         Assert.Equal(503, refusal.Status());
     }
 
     [Fact]
-    public async Task The_last_keys_hold_while_the_publisher_is_down()
+    public async Task Cached_keys_stay_valid_while_the_key_server_is_down()
     {
         publish = () => Set("k2");
         var source = Source();
         var verifier = new TokenVerifier(new AuthOptions(), source, time);
-        Assert.Equal(AuthRefusal.None, await Forge.RefusalOf(verifier, Token));
+        Assert.Equal(AuthRefusal.None, await TestTokens.RefusalOf(verifier, Token));
 
         publish = () => throw new HttpRequestException("down");
         time.Advance(KeySource.RefreshFloor);
         await source.RefreshAsync();
 
         Assert.Equal(2, loads);
-        Assert.Equal(AuthRefusal.None, await Forge.RefusalOf(verifier, Token));
+        Assert.Equal(AuthRefusal.None, await TestTokens.RefusalOf(verifier, Token));
     }
 
     [Fact]
-    public async Task A_withdrawn_key_takes_its_remembered_tokens_with_it()
+    public async Task Withdrawn_key_invalidates_its_cached_tokens()
     {
         publish = () => Set("k2");
         var source = Source();
         var verifier = new TokenVerifier(new AuthOptions(), source, time);
-        Assert.Equal(AuthRefusal.None, await Forge.RefusalOf(verifier, Token));
+        Assert.Equal(AuthRefusal.None, await TestTokens.RefusalOf(verifier, Token));
 
         publish = () => Set("k3");
         time.Advance(KeySource.RefreshFloor);
         await source.RefreshAsync();
 
-        Assert.Equal(AuthRefusal.UnknownKey, await Forge.RefusalOf(verifier, Token));
+        Assert.Equal(AuthRefusal.UnknownKey, await TestTokens.RefusalOf(verifier, Token));
     }
 
     [Fact]
-    public async Task Keys_that_have_grown_old_are_loaded_again_without_anybody_waiting()
+    public async Task Stale_keys_are_reloaded_in_the_background()
     {
         publish = () => Set("k2");
         var source = Source();
@@ -99,11 +100,14 @@ public sealed class KeySetTests
     }
 
     [Fact]
-    public async Task The_shared_secret_works_while_the_publisher_is_down()
+    public async Task Shared_secret_works_while_the_key_server_is_down()
     {
-        var source = new KeySource([new HmacKey(Encoding.UTF8.GetBytes(Forge.Secret))], LoadAsync, time, NullLogger.Instance);
+        var source = new KeySource([new HmacKey(Encoding.UTF8.GetBytes(TestTokens.Secret))], LoadAsync, time, NullLogger.Instance);
 
-        Assert.Equal(AuthRefusal.None, await Forge.RefusalOf(new TokenVerifier(new AuthOptions(), source, time), Forge.Hs256(Forge.GoodClaims)));
+        Assert.Equal(
+            AuthRefusal.None,
+            await TestTokens.RefusalOf(new TokenVerifier(new AuthOptions(), source, time), TestTokens.Hs256(TestTokens.GoodClaims))
+        );
         Assert.Equal(0, loads);
     }
 
@@ -113,32 +117,34 @@ public sealed class KeySetTests
     [InlineData(""","key_ops":"verify" """)]
     [InlineData(""","alg":"RSA-OAEP" """)]
     [InlineData(""","alg":7 """)]
-    public void A_key_for_another_purpose_is_skipped(string extra) =>
-        Assert.Empty(Parse(Forge.Jwk(Forge.Rsa, extra)));
+    public void Key_for_another_use_is_skipped(string extra) => Assert.Empty(Parse(TestTokens.Jwk(TestTokens.Rsa, extra)));
 
     [Theory]
     [InlineData(""","use":"sig" """)]
     [InlineData(""","key_ops":["verify"] """)]
     [InlineData(""","x5t":"whatever","x5c":[] """)]
-    public void A_key_for_signatures_is_taken(string extra) =>
-        Assert.Single(Parse(Forge.Jwk(Forge.Rsa, extra)));
+    public void Key_for_signatures_is_accepted(string extra) => Assert.Single(Parse(TestTokens.Jwk(TestTokens.Rsa, extra)));
 
     [Fact]
-    public void A_shared_secret_in_a_published_set_is_no_secret_and_no_key()
+    public void Symmetric_key_in_a_published_set_is_ignored()
     {
-        var jwk = $$"""{"kty":"oct","k":"{{Forge.Encode(new byte[32])}}"}""";
+        var jwk = $$"""{"kty":"oct","k":"{{TestTokens.Encode(new byte[32])}}"}""";
 
         Assert.Empty(Parse(jwk));
         Assert.Single(Parse(jwk, allowSecrets: true));
     }
 
     [Fact]
-    public void Weak_broken_and_foreign_keys_are_skipped()
+    public void Weak_malformed_and_unsupported_keys_are_skipped()
     {
         using var weak = RSA.Create(1024);
 
-        Assert.Empty(Parse(Forge.Jwk(weak, "")));
-        Assert.Empty(Parse("""{"kty":"EC","crv":"P-256","x":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAE","y":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAE"}"""));
+        Assert.Empty(Parse(TestTokens.Jwk(weak, "")));
+        Assert.Empty(
+            Parse(
+                """{"kty":"EC","crv":"P-256","x":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAE","y":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAE"}"""
+            )
+        );
         Assert.Empty(Parse("""{"kty":"OKP","crv":"Ed25519","x":"AAAA"}"""));
         Assert.Empty(Parse("""{"kty":"OKP","crv":"X25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"""));
         Assert.Empty(Parse("""{"kty":"oct","k":"c2hvcnQ"}""", allowSecrets: true));
@@ -152,15 +158,15 @@ public sealed class KeySetTests
     [InlineData("{}")]
     [InlineData("""{"keys":{}}""")]
     [InlineData("""{"keys":[],"keys":[]}""")]
-    public void A_document_that_is_no_key_set_is_an_error(string document) =>
+    public void Document_that_is_not_a_key_set_is_an_error(string document) =>
         Assert.Throws<FormatException>(() => JsonWebKeySet.Parse(Encoding.UTF8.GetBytes(document), allowSecrets: false));
 
     [Fact]
-    public void A_set_of_too_many_keys_is_an_error() =>
+    public void Set_of_too_many_keys_is_an_error() =>
         Assert.Throws<FormatException>(() => Parse(string.Join(',', Enumerable.Repeat("{}", JsonWebKeySet.MaxKeys + 1))));
 
     [Fact]
-    public async Task A_file_is_read_and_a_missing_one_is_an_outage()
+    public async Task Missing_key_file_counts_as_an_unavailable_key_server()
     {
         var path = Path.GetTempFileName();
         try
@@ -187,7 +193,7 @@ public sealed class KeySetTests
         return JsonWebKeySet.Parse(Encoding.UTF8.GetBytes(publish()), allowSecrets: false);
     }
 
-    private static string Set(string kid) => $$"""{"keys":[{{Forge.Jwk(Forge.Rsa, $$""","kid":"{{kid}}" """)}}]}""";
+    private static string Set(string kid) => $$"""{"keys":[{{TestTokens.Jwk(TestTokens.Rsa, $$""","kid":"{{kid}}" """)}}]}""";
 
     private static IReadOnlyList<VerificationKey> Parse(string keys, bool allowSecrets = false) =>
         JsonWebKeySet.Parse(Encoding.UTF8.GetBytes($$"""{"keys":[{{keys}}]}"""), allowSecrets);

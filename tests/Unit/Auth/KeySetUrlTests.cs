@@ -3,10 +3,10 @@ using Functions.PgSidecar.Tests.Unit.Http;
 
 namespace Functions.PgSidecar.Tests.Unit.Auth;
 
-/// <summary>Key sets from a server that is real and not always good.</summary>
+/// <summary>Key sets from a real server, which also returns redirects, errors and endless responses.</summary>
 public sealed class KeySetUrlTests
 {
-    private static readonly string Set = $$"""{"keys":[{{Forge.Jwk(Forge.Rsa, "")}}]}""";
+    private static readonly string Set = $$"""{"keys":[{{TestTokens.Jwk(TestTokens.Rsa, "")}}]}""";
 
     [Fact]
     public async Task A_published_key_set_is_read()
@@ -27,20 +27,22 @@ public sealed class KeySetUrlTests
     }
 
     [Fact]
-    public async Task A_key_set_without_end_is_refused()
+    public async Task Endless_key_set_is_refused()
     {
-        await using var server = new LoopbackServer(async (_, stream) =>
-        {
-            await stream.WriteAsync("HTTP/1.1 200 OK\r\n\r\n"u8.ToArray());
-            while (true)
-                await stream.WriteAsync(new byte[4096]);
-        });
+        await using var server = new LoopbackServer(
+            async (_, stream) =>
+            {
+                await stream.WriteAsync("HTTP/1.1 200 OK\r\n\r\n"u8.ToArray());
+                while (true)
+                    await stream.WriteAsync(new byte[4096]);
+            }
+        );
 
         await Assert.ThrowsAsync<HttpRequestException>(() => LoadAsync(server));
     }
 
     [Fact]
-    public async Task An_error_page_is_no_key_set()
+    public async Task Error_page_is_not_a_key_set()
     {
         await using var failing = new LoopbackServer(_ => "HTTP/1.1 500 Oops\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
         await using var page = new LoopbackServer(_ => LoopbackServer.Ok("<html>Sign in</html>"));

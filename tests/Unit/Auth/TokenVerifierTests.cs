@@ -6,33 +6,39 @@ namespace Functions.PgSidecar.Tests.Unit.Auth;
 public sealed class TokenVerifierTests
 {
     [Fact]
-    public async Task A_good_token_yields_its_role_subject_claims_and_expiry()
+    public async Task Valid_token_yields_role_subject_claims_and_expiry()
     {
-        var result = await Forge.WithSecret().VerifyAsync(Forge.Hs256(Forge.GoodClaims), default);
+        var result = await TestTokens.WithSecret().VerifyAsync(TestTokens.Hs256(TestTokens.GoodClaims), default);
 
         var caller = Assert.IsType<Caller>(result.Caller);
         Assert.Equal("authenticated", caller.Role);
         Assert.Equal("u1", caller.Subject);
-        Assert.Equal(Forge.GoodClaims, Encoding.UTF8.GetString(caller.ClaimsJson.Span));
-        Assert.Equal(Forge.Now.AddSeconds(600), caller.ExpiresAt);
+        Assert.Equal(TestTokens.GoodClaims, Encoding.UTF8.GetString(caller.ClaimsJson.Span));
+        Assert.Equal(TestTokens.Now.AddSeconds(600), caller.ExpiresAt);
     }
 
     [Fact]
-    public async Task A_token_that_names_no_role_gets_the_least_one_and_keeps_its_subject()
+    public async Task Token_without_role_gets_the_least_privileged_role_and_keeps_its_subject()
     {
-        var result = await Forge.WithSecret().VerifyAsync(Forge.Hs256(Claims("""{"sub":"u1","exp":+600}""")), default);
+        var result = await TestTokens.WithSecret().VerifyAsync(TestTokens.Hs256(Claims("""{"sub":"u1","exp":+600}""")), default);
 
         Assert.Equal("anon", result.Caller!.Role);
         Assert.Equal("u1", result.Caller.Subject);
     }
 
     [Fact]
-    public async Task The_role_claim_can_have_another_name()
+    public async Task Role_claim_name_is_configurable()
     {
-        var verifier = Forge.WithSecret(new AuthOptions { RoleClaim = "pg_role", DefaultRole = "guest" });
+        var verifier = TestTokens.WithSecret(new AuthOptions { RoleClaim = "pg_role", DefaultRole = "guest" });
 
-        Assert.Equal("editor", (await verifier.VerifyAsync(Forge.Hs256(Claims("""{"pg_role":"editor","exp":+600}""")), default)).Caller!.Role);
-        Assert.Equal("guest", (await verifier.VerifyAsync(Forge.Hs256(Claims("""{"role":"service_role","exp":+600}""")), default)).Caller!.Role);
+        Assert.Equal(
+            "editor",
+            (await verifier.VerifyAsync(TestTokens.Hs256(Claims("""{"pg_role":"editor","exp":+600}""")), default)).Caller!.Role
+        );
+        Assert.Equal(
+            "guest",
+            (await verifier.VerifyAsync(TestTokens.Hs256(Claims("""{"role":"service_role","exp":+600}""")), default)).Caller!.Role
+        );
     }
 
     [Theory]
@@ -45,9 +51,9 @@ public sealed class TokenVerifierTests
     [InlineData("https://shop.example/role", """{"https://shop.example/role":"editor","exp":+600}""", "editor")]
     public async Task The_role_claim_can_be_a_path_or_a_name_with_dots(string setting, string claims, string role)
     {
-        var verifier = Forge.WithSecret(new AuthOptions { RoleClaim = setting });
+        var verifier = TestTokens.WithSecret(new AuthOptions { RoleClaim = setting });
 
-        Assert.Equal(role, (await verifier.VerifyAsync(Forge.Hs256(Claims(claims)), default)).Caller!.Role);
+        Assert.Equal(role, (await verifier.VerifyAsync(TestTokens.Hs256(Claims(claims)), default)).Caller!.Role);
     }
 
     [Theory]
@@ -59,21 +65,26 @@ public sealed class TokenVerifierTests
     [InlineData("""[1,{"editor":true},null]""", null)]
     [InlineData("\"service_role\"", null)]
     [InlineData("""{"editor":true}""", null)]
-    public async Task Of_a_list_of_roles_the_first_that_the_setting_names_counts(string roles, string? expected)
+    public async Task First_role_of_the_list_that_the_setting_names_is_used(string roles, string? expected)
     {
-        var verifier = Forge.WithSecret(new AuthOptions { RoleClaim = "realm_access.roles", TokenRoles = ["editor", "viewer"] });
-        var token = Forge.Hs256(Claims($$"""{"realm_access":{"roles":{{roles}}},"exp":+600}"""));
+        var verifier = TestTokens.WithSecret(new AuthOptions { RoleClaim = "realm_access.roles", TokenRoles = ["editor", "viewer"] });
+        var token = TestTokens.Hs256(Claims($$"""{"realm_access":{"roles":{{roles}}},"exp":+600}"""));
 
         var result = await verifier.VerifyAsync(token, default);
 
         Assert.Equal(expected, result.Caller?.Role);
-        Assert.Equal(expected is null ? AuthRefusal.InvalidRole : AuthRefusal.None, await Forge.RefusalOf(verifier, token));
+        Assert.Equal(expected is null ? AuthRefusal.InvalidRole : AuthRefusal.None, await TestTokens.RefusalOf(verifier, token));
     }
 
     [Fact]
-    public async Task A_list_of_roles_is_refused_where_no_setting_says_which_count() =>
-        Assert.Equal(AuthRefusal.InvalidRole, await Forge.RefusalOf(
-            Forge.WithSecret(new AuthOptions { RoleClaim = "roles" }), Forge.Hs256(Claims("""{"roles":["editor"],"exp":+600}"""))));
+    public async Task List_of_roles_is_refused_without_the_roles_setting() =>
+        Assert.Equal(
+            AuthRefusal.InvalidRole,
+            await TestTokens.RefusalOf(
+                TestTokens.WithSecret(new AuthOptions { RoleClaim = "roles" }),
+                TestTokens.Hs256(Claims("""{"roles":["editor"],"exp":+600}"""))
+            )
+        );
 
     [Theory]
     [InlineData("""{"exp":-61}""", AuthRefusal.Expired)]
@@ -104,8 +115,8 @@ public sealed class TokenVerifierTests
     [InlineData("""{"exp":+600} {}""", AuthRefusal.MalformedToken)]
     [InlineData("""["exp"]""", AuthRefusal.MalformedToken)]
     [InlineData("""null""", AuthRefusal.MalformedToken)]
-    public async Task Claims_are_checked_after_a_good_signature(string claims, AuthRefusal expected) =>
-        Assert.Equal(expected, await Forge.RefusalOf(Forge.WithSecret(), Forge.Hs256(Claims(claims))));
+    public async Task Claims_are_checked_only_after_the_signature_is_verified(string claims, AuthRefusal expected) =>
+        Assert.Equal(expected, await TestTokens.RefusalOf(TestTokens.WithSecret(), TestTokens.Hs256(Claims(claims))));
 
     [Theory]
     [InlineData("authenticated; reset role")]
@@ -115,12 +126,18 @@ public sealed class TokenVerifierTests
     [InlineData("röle")]
     [InlineData("pg role")]
     [InlineData("a234567890123456789012345678901234567890123456789012345678901234")]
-    public async Task A_role_that_is_no_plain_identifier_is_refused(string role) =>
-        Assert.Equal(AuthRefusal.InvalidRole, await Forge.RefusalOf(Forge.WithSecret(), Forge.Hs256(Claims($$"""{"role":"{{role}}","exp":+600}"""))));
+    public async Task Role_that_is_not_a_plain_identifier_is_refused(string role) =>
+        Assert.Equal(
+            AuthRefusal.InvalidRole,
+            await TestTokens.RefusalOf(TestTokens.WithSecret(), TestTokens.Hs256(Claims($$"""{"role":"{{role}}","exp":+600}""")))
+        );
 
     [Fact]
-    public async Task A_role_that_is_no_text_is_refused_and_not_replaced_by_the_default() =>
-        Assert.Equal(AuthRefusal.InvalidRole, await Forge.RefusalOf(Forge.WithSecret(), Forge.Hs256(Claims("""{"role":null,"exp":+600}"""))));
+    public async Task Role_that_is_not_a_string_is_refused_not_replaced_by_the_default() =>
+        Assert.Equal(
+            AuthRefusal.InvalidRole,
+            await TestTokens.RefusalOf(TestTokens.WithSecret(), TestTokens.Hs256(Claims("""{"role":null,"exp":+600}""")))
+        );
 
     [Theory]
     [InlineData("""{"exp":+600,"aud":"app"}""", AuthRefusal.None)]
@@ -129,45 +146,54 @@ public sealed class TokenVerifierTests
     [InlineData("""{"exp":+600,"aud":"App"}""", AuthRefusal.WrongAudience)]
     [InlineData("""{"exp":+600,"aud":[]}""", AuthRefusal.WrongAudience)]
     [InlineData("""{"exp":+600}""", AuthRefusal.WrongAudience)]
-    public async Task The_audience_must_match_where_one_is_set(string claims, AuthRefusal expected) =>
-        Assert.Equal(expected, await Forge.RefusalOf(Forge.WithSecret(new AuthOptions { Audience = "app" }), Forge.Hs256(Claims(claims))));
+    public async Task Audience_must_match_when_configured(string claims, AuthRefusal expected) =>
+        Assert.Equal(
+            expected,
+            await TestTokens.RefusalOf(TestTokens.WithSecret(new AuthOptions { Audience = "app" }), TestTokens.Hs256(Claims(claims)))
+        );
 
     [Theory]
     [InlineData("""{"exp":+600,"iss":"https://id.example"}""", AuthRefusal.None)]
     [InlineData("""{"exp":+600,"iss":"https://id.example/"}""", AuthRefusal.WrongIssuer)]
     [InlineData("""{"exp":+600}""", AuthRefusal.WrongIssuer)]
-    public async Task The_issuer_must_match_where_one_is_set(string claims, AuthRefusal expected) =>
-        Assert.Equal(expected, await Forge.RefusalOf(Forge.WithSecret(new AuthOptions { Issuer = "https://id.example" }), Forge.Hs256(Claims(claims))));
+    public async Task Issuer_must_match_when_configured(string claims, AuthRefusal expected) =>
+        Assert.Equal(
+            expected,
+            await TestTokens.RefusalOf(
+                TestTokens.WithSecret(new AuthOptions { Issuer = "https://id.example" }),
+                TestTokens.Hs256(Claims(claims))
+            )
+        );
 
     [Fact]
-    public async Task A_token_without_expiry_passes_only_where_the_operator_says_so()
+    public async Task Token_without_expiry_is_accepted_only_when_configured()
     {
-        var verifier = Forge.WithSecret(new AuthOptions { RequireExpiry = false });
+        var verifier = TestTokens.WithSecret(new AuthOptions { RequireExpiry = false });
 
-        var result = await verifier.VerifyAsync(Forge.Hs256("""{"role":"authenticated"}"""), default);
+        var result = await verifier.VerifyAsync(TestTokens.Hs256("""{"role":"authenticated"}"""), default);
 
         Assert.Null(result.Caller!.ExpiresAt);
     }
 
     [Fact]
-    public async Task A_remembered_token_expires_like_any_other()
+    public async Task Cached_token_expires()
     {
-        var time = new ManualTime(Forge.Now);
-        var verifier = Forge.WithSecret(time: time);
-        var token = Forge.Hs256(Forge.GoodClaims);
-        Assert.Equal(AuthRefusal.None, await Forge.RefusalOf(verifier, token));
+        var time = new ManualTime(TestTokens.Now);
+        var verifier = TestTokens.WithSecret(time: time);
+        var token = TestTokens.Hs256(TestTokens.GoodClaims);
+        Assert.Equal(AuthRefusal.None, await TestTokens.RefusalOf(verifier, token));
 
         time.Advance(TimeSpan.FromSeconds(659));
-        Assert.Equal(AuthRefusal.None, await Forge.RefusalOf(verifier, token));
+        Assert.Equal(AuthRefusal.None, await TestTokens.RefusalOf(verifier, token));
         time.Advance(TimeSpan.FromSeconds(1));
-        Assert.Equal(AuthRefusal.Expired, await Forge.RefusalOf(verifier, token));
+        Assert.Equal(AuthRefusal.Expired, await TestTokens.RefusalOf(verifier, token));
     }
 
     [Fact]
-    public async Task A_remembered_token_allocates_nothing()
+    public async Task Verifying_a_cached_token_allocates_nothing()
     {
-        var verifier = Forge.WithSecret();
-        var token = Forge.Hs256(Forge.GoodClaims);
+        var verifier = TestTokens.WithSecret();
+        var token = TestTokens.Hs256(TestTokens.GoodClaims);
         var first = (await verifier.VerifyAsync(token, default)).Caller;
 
         const int calls = 1000;
@@ -178,23 +204,27 @@ public sealed class TokenVerifierTests
                 Assert.Fail("A remembered token was verified again.");
         }
 
-        // What the runtime allocates once when it first runs a method is not the calls'.
+        // The first calls are not measured: the runtime allocates when it first runs a method.
         Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, calls);
     }
 
     [Fact]
-    public async Task A_verifier_without_keys_says_which_settings_give_it_some()
+    public async Task Error_without_keys_names_the_settings_to_use()
     {
-        var verifier = TokenVerifier.Create(new AuthOptions(), new ManualTime(Forge.Now), Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance);
+        var verifier = TokenVerifier.Create(
+            new AuthOptions(),
+            new ManualTime(TestTokens.Now),
+            Microsoft.Extensions.Logging.Abstractions.NullLogger.Instance
+        );
 
-        var refusal = await Forge.RefusalOf(verifier, Forge.Hs256(Forge.GoodClaims));
+        var refusal = await TestTokens.RefusalOf(verifier, TestTokens.Hs256(TestTokens.GoodClaims));
 
         Assert.Equal(AuthRefusal.NoKeyConfigured, refusal);
         Assert.Contains("PGFN_JWT_SECRET", refusal.Message(), StringComparison.Ordinal);
     }
 
     [Fact]
-    public void Every_refusal_has_a_code_of_its_own_and_a_message()
+    public void Every_refusal_has_its_own_code_and_message()
     {
         var refusals = Enum.GetValues<AuthRefusal>().Where(r => r != AuthRefusal.None).ToList();
 
@@ -204,18 +234,20 @@ public sealed class TokenVerifierTests
     }
 
     [Fact]
-    public async Task The_signer_makes_tokens_that_the_verifier_takes()
+    public async Task Verifier_accepts_tokens_of_the_signer()
     {
-        var time = new ManualTime(Forge.Now);
-        var token = new TokenSigner(Forge.Secret, time).Sign("authenticated", "user \"1\"", TimeSpan.FromHours(1));
+        var time = new ManualTime(TestTokens.Now);
+        var token = new TokenSigner(TestTokens.Secret, time).Sign("authenticated", "user \"1\"", TimeSpan.FromHours(1));
 
-        var caller = (await Forge.WithSecret(time: time).VerifyAsync(token, default)).Caller!;
+        var caller = (await TestTokens.WithSecret(time: time).VerifyAsync(token, default)).Caller!;
 
         Assert.Equal("user \"1\"", caller.Subject);
-        Assert.Equal(Forge.Now.AddHours(1), caller.ExpiresAt);
+        Assert.Equal(TestTokens.Now.AddHours(1), caller.ExpiresAt);
     }
 
     /// <summary>Writes <c>+n</c> and <c>-n</c> as seconds from now.</summary>
     private static string Claims(string template) =>
-        System.Text.RegularExpressions.Regex.Replace(template, @":([+-]\d+)", m => ":" + (Forge.Now.ToUnixTimeSeconds() + int.Parse(m.Groups[1].Value)));
+        System.Text.RegularExpressions.Regex.Replace(template, @":([+-]\d+)", m =>
+            ":" + (TestTokens.Now.ToUnixTimeSeconds() + int.Parse(m.Groups[1].Value))
+        );
 }

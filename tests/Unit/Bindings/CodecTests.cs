@@ -1,16 +1,16 @@
 using System.IO.Compression;
-using Functions.PgSidecar.Core.Bindings.Compression;
-using Functions.PgSidecar.Sandbox.Programs;
+using Functions.PgSidecar.Core.Compression;
+using Functions.PgSidecar.Sandbox.Runs;
 
 namespace Functions.PgSidecar.Tests.Unit.Bindings;
 
-/// <summary>A compression stream whose two ends are worked from different threads.</summary>
+/// <summary>Compression streams that are written and read by different threads.</summary>
 public sealed class CodecTests
 {
     private static Task<ReadOnlyMemory<byte>?> Compute(Func<HostBudget?, ReadOnlyMemory<byte>?> work) => Task.FromResult(work(null));
 
     [Fact]
-    public async Task The_end_may_come_at_any_moment_of_a_read()
+    public async Task Stream_may_end_at_any_point_of_a_read()
     {
         for (var i = 0; i < 5_000; i++)
         {
@@ -23,7 +23,7 @@ public sealed class CodecTests
     }
 
     [Fact]
-    public async Task A_chunk_longer_than_a_step_is_compressed_whole()
+    public async Task Chunk_longer_than_one_step_is_compressed_completely()
     {
         var data = new byte[3_000_017];
         new Random(1).NextBytes(data);

@@ -1,7 +1,7 @@
 using System.Buffers;
-using Functions.PgSidecar.Core.Bindings.Db;
-using Functions.PgSidecar.Postgres.Data;
-using Functions.PgSidecar.Sandbox.Programs;
+using Functions.PgSidecar.Core.Database;
+using Functions.PgSidecar.Postgres.Errors;
+using Functions.PgSidecar.Sandbox.Runs;
 
 namespace Functions.PgSidecar.Tests.Unit.Bindings;
 
@@ -10,17 +10,18 @@ public sealed class ResultBufferTests
     private const int MiB = 1024 * 1024;
 
     [Fact]
-    public void What_is_written_piece_by_piece_is_there_in_order()
+    public void Pieces_are_kept_in_the_order_of_writing()
     {
         var data = new byte[3 * MiB];
         new Random(7).NextBytes(data);
         using var buffer = new ResultBuffer(new ResultBudget(MemoryBudget.Unlimited));
-        for (var i = 0; i < data.Length; i += 1000) buffer.Write(data.AsSpan(i, Math.Min(1000, data.Length - i)));
+        for (var i = 0; i < data.Length; i += 1000)
+            buffer.Write(data.AsSpan(i, Math.Min(1000, data.Length - i)));
         Assert.True(buffer.Written.Span.SequenceEqual(data));
     }
 
     [Fact]
-    public void A_result_at_its_limit_fits_and_many_at_once_do_not()
+    public void Result_at_the_limit_fits_and_many_at_once_do_not()
     {
         var budget = new ResultBudget(MemoryBudget.Unlimited);
         using (var alone = Fill(budget, 33 * MiB))
@@ -31,7 +32,7 @@ public sealed class ResultBufferTests
             Assert.Equal(SqlErrorCodes.ResultTooLarge, refused.Code);
         }
 
-        // All of it came back, also what was given up half-way.
+        // All memory was returned, including that of abandoned results.
         for (var i = 0; i < 10; i++)
         {
             using var next = Fill(budget, 33 * MiB);
@@ -44,7 +45,8 @@ public sealed class ResultBufferTests
         try
         {
             var piece = new byte[64 * 1024];
-            for (var left = bytes; left > 0; left -= piece.Length) buffer.Write(piece);
+            for (var left = bytes; left > 0; left -= piece.Length)
+                buffer.Write(piece);
             return buffer;
         }
         catch

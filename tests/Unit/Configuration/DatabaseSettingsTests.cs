@@ -47,7 +47,7 @@ public sealed class DatabaseSettingsTests
     }
 
     [Fact]
-    public void Encryption_by_GSS_is_not_attempted_unless_it_is_asked_for()
+    public void GSS_encryption_is_attempted_only_when_configured()
     {
         Assert.Equal(GssEncryptionMode.Disable, Read(new Settings { ["DATABASE_URL"] = "postgresql://u@db/app" }).GssEncryptionMode);
         Assert.Equal(GssEncryptionMode.Disable, Read(new Settings { ["DATABASE_URL"] = "Host=db;Username=u" }).GssEncryptionMode);
@@ -55,21 +55,43 @@ public sealed class DatabaseSettingsTests
     }
 
     [Fact]
-    public void The_libpq_variables_serve_where_there_is_no_url()
+    public void Libpq_variables_are_used_without_a_url()
     {
-        var read = Read(new Settings
-        {
-            ["PGHOST"] = "db", ["PGPORT"] = "6000", ["PGUSER"] = "u", ["PGPASSWORD"] = " p ", ["PGDATABASE"] = "app", ["PGPASSFILE"] = "/pass",
-            ["PGCONNECT_TIMEOUT"] = "3", ["PGOPTIONS"] = "-c a=b", ["PGAPPNAME"] = "mine",
-        });
+        var read = Read(
+            new Settings
+            {
+                ["PGHOST"] = "db",
+                ["PGPORT"] = "6000",
+                ["PGUSER"] = "u",
+                ["PGPASSWORD"] = " p ",
+                ["PGDATABASE"] = "app",
+                ["PGPASSFILE"] = "/pass",
+                ["PGCONNECT_TIMEOUT"] = "3",
+                ["PGOPTIONS"] = "-c a=b",
+                ["PGAPPNAME"] = "mine",
+            }
+        );
 
-        Assert.Equal(("db", 6000, "u", " p ", "app", "/pass"), (read.Host, read.Port, read.Username, read.Password, read.Database, read.Passfile));
+        Assert.Equal(
+            ("db", 6000, "u", " p ", "app", "/pass"),
+            (read.Host, read.Port, read.Username, read.Password, read.Database, read.Passfile)
+        );
         Assert.Equal((3, "-c a=b", "mine"), (read.Timeout, read.Options, read.ApplicationName));
     }
 
     [Fact]
-    public void The_url_wins_over_the_libpq_variables() =>
-        Assert.Equal("url", Read(new Settings { ["DATABASE_URL"] = "postgresql://u@url/app", ["PGHOST"] = "variable", ["PGPASSWORD"] = "p" }).Host);
+    public void Url_takes_precedence_over_the_libpq_variables() =>
+        Assert.Equal(
+            "url",
+            Read(
+                new Settings
+                {
+                    ["DATABASE_URL"] = "postgresql://u@url/app",
+                    ["PGHOST"] = "variable",
+                    ["PGPASSWORD"] = "p",
+                }
+            ).Host
+        );
 
     [Theory]
     [InlineData("mysql://u@db/app")]
@@ -83,7 +105,7 @@ public sealed class DatabaseSettingsTests
     [InlineData("db")]
     [InlineData("host=db dbname=app")]
     [InlineData("Host=db;Port=x")]
-    public void An_unusable_url_is_one_error(string url)
+    public void Invalid_url_is_one_error(string url)
     {
         Assert.Null(SidecarOptions.TryLoad(new Settings { ["DATABASE_URL"] = url }, out var errors));
 
@@ -93,7 +115,17 @@ public sealed class DatabaseSettingsTests
     [Fact]
     public void An_error_in_a_libpq_variable_names_the_variable()
     {
-        Assert.Null(SidecarOptions.TryLoad(new Settings { ["PGHOST"] = "db", ["PGPORT"] = "x", ["PGSSLMODE"] = "y" }, out var errors));
+        Assert.Null(
+            SidecarOptions.TryLoad(
+                new Settings
+                {
+                    ["PGHOST"] = "db",
+                    ["PGPORT"] = "x",
+                    ["PGSSLMODE"] = "y",
+                },
+                out var errors
+            )
+        );
 
         Assert.Equal(["PGPORT: 'x' is no port.", "PGSSLMODE: 'y' is no sslmode."], errors);
     }

@@ -4,7 +4,9 @@ using Microsoft.Extensions.Primitives;
 
 namespace Functions.PgSidecar.Tests.Unit.Configuration;
 
-/// <summary>Settings from a list, with the case-insensitive names of .NET configuration: <c>new Settings { ["PGHOST"] = "db" }</c>.</summary>
+/// <summary>
+/// Settings from a list, with the case-insensitive names of .NET configuration: <c>new Settings { ["PGHOST"] = "db" }</c>.
+/// </summary>
 internal sealed class Settings : IConfiguration, IEnumerable<KeyValuePair<string, string?>>
 {
     private readonly Dictionary<string, string?> values = new(StringComparer.OrdinalIgnoreCase);

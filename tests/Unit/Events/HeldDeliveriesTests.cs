@@ -1,12 +1,12 @@
 using Functions.PgSidecar.Core.Events;
-using Functions.PgSidecar.Postgres.Events;
+using Functions.PgSidecar.Core.Invocations;
 
 namespace Functions.PgSidecar.Tests.Unit.Events;
 
 public sealed class HeldDeliveriesTests
 {
     [Fact]
-    public void Functions_take_turns_however_much_of_one_waits()
+    public void Functions_take_turns_regardless_of_the_backlog_of_one()
     {
         var held = new HeldDeliveries(maxRunning: 4);
         Put(held, "slow", 10);
@@ -22,7 +22,7 @@ public sealed class HeldDeliveriesTests
     }
 
     [Fact]
-    public void Two_functions_that_fill_every_place_let_a_third_have_its_turn()
+    public void Third_function_gets_a_turn_while_two_fill_every_slot()
     {
         var held = new HeldDeliveries(maxRunning: 2);
         Put(held, "slow", 10);
@@ -43,7 +43,7 @@ public sealed class HeldDeliveriesTests
     }
 
     [Fact]
-    public void A_function_at_its_limit_has_no_turn_until_one_of_its_invocations_ends()
+    public void Function_at_its_limit_gets_no_turn_until_one_of_its_invocations_ends()
     {
         var held = new HeldDeliveries(maxRunning: 10);
         Put(held, "f", 1);
@@ -58,7 +58,7 @@ public sealed class HeldDeliveriesTests
     }
 
     [Fact]
-    public void However_many_functions_have_a_backlog_there_is_a_place_for_the_next_one()
+    public void Another_function_always_has_a_slot_regardless_of_the_number_of_backlogs()
     {
         var held = new HeldDeliveries(maxRunning: 1);
         foreach (var function in Enumerable.Range(0, 8).Select(i => $"f{i}"))
@@ -78,9 +78,7 @@ public sealed class HeldDeliveriesTests
     public void A_backlog_of_large_events_leaves_memory_for_the_next_function()
     {
         var held = new HeldDeliveries(maxRunning: 1);
-        while (held.TryReserve("large", 1 << 20))
-        {
-        }
+        while (held.TryReserve("large", 1 << 20)) { }
 
         Assert.Empty(held.Room(["large"]));
         Assert.True(held.TryReserve("next", 1 << 20));
@@ -88,12 +86,10 @@ public sealed class HeldDeliveriesTests
     }
 
     [Fact]
-    public void Places_given_back_can_be_taken_again()
+    public void Released_slots_can_be_used_again()
     {
         var held = new HeldDeliveries(maxRunning: 1);
-        while (held.TryReserve("f", 0))
-        {
-        }
+        while (held.TryReserve("f", 0)) { }
         held.Release("f", 0);
 
         Assert.True(held.TryReserve("f", 0));
@@ -101,7 +97,7 @@ public sealed class HeldDeliveriesTests
     }
 
     [Fact]
-    public void While_the_database_is_away_one_delivery_at_a_time_finds_out_whether_it_is_back()
+    public void One_delivery_at_a_time_probes_an_unavailable_database()
     {
         var held = new HeldDeliveries(maxRunning: 10);
         Put(held, "f", 20);
@@ -113,7 +109,7 @@ public sealed class HeldDeliveriesTests
         Assert.Empty(held.Room(["f"]));
         Assert.True(held.TryReserve("other", 0));
 
-        // One that ran all the while and succeeded.
+        // A delivery that ran during all of this and succeeded.
         held.End(running[1], new DeliveryEnd(100));
         Assert.True(held.TryReserve("f", 0));
     }
@@ -125,7 +121,16 @@ public sealed class HeldDeliveriesTests
         for (var i = 0; i < count; i++)
         {
             Assert.True(held.TryReserve(function, 0));
-            held.Enqueue(new Delivery { EventId = Guid.NewGuid(), Token = 1, Function = function, Kind = "invoke", Payload = default });
+            held.Enqueue(
+                new Delivery
+                {
+                    EventId = Guid.NewGuid(),
+                    Token = 1,
+                    Function = function,
+                    Kind = TriggerKind.Invoke,
+                    Payload = default,
+                }
+            );
         }
     }
 }

@@ -1,5 +1,5 @@
 using System.Net;
-using Functions.PgSidecar.Core.Bindings.Http;
+using Functions.PgSidecar.Core.Fetch;
 
 namespace Functions.PgSidecar.Tests.Unit.Http;
 
@@ -42,7 +42,7 @@ public sealed class AddressPolicyTests
     [InlineData("fe80::1")]
     [InlineData("fec0::1")]
     [InlineData("ff02::1")]
-    public void An_address_that_is_not_public_is_not_reached_by_name(string address)
+    public void Name_that_resolves_to_a_non_public_address_is_refused(string address)
     {
         Assert.False(AddressPolicy.IsPublic(IPAddress.Parse(address)));
         Assert.False(new AddressPolicy([]).Permits("rebind.example.com", IPAddress.Parse(address)));
@@ -56,11 +56,11 @@ public sealed class AddressPolicyTests
     [InlineData("223.255.255.255")]
     [InlineData("2606:4700:4700::1111")]
     [InlineData("2001:4860:4860::8888")]
-    public void A_public_address_is(string address) =>
+    public void Public_address_is_allowed(string address) =>
         Assert.True(new AddressPolicy([]).Permits("api.example.com", IPAddress.Parse(address)));
 
     [Fact]
-    public void The_operator_can_open_a_network()
+    public void Operator_can_allow_a_network()
     {
         var policy = new AddressPolicy([IPNetwork.Parse("10.0.0.0/8"), IPNetwork.Parse("fd12::/16")]);
 
@@ -72,7 +72,7 @@ public sealed class AddressPolicyTests
     }
 
     [Fact]
-    public void Localhost_is_loopback_and_nothing_else()
+    public void Localhost_resolves_to_loopback_only()
     {
         Assert.True(new AddressPolicy([]).Permits("localhost", IPAddress.IPv6Loopback));
         Assert.False(new AddressPolicy([]).Permits("localhost", IPAddress.Parse("10.0.0.1")));

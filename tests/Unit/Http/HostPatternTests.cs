@@ -1,5 +1,5 @@
 using Functions.PgSidecar.Core;
-using Functions.PgSidecar.Core.Bindings.Http;
+using Functions.PgSidecar.Core.Fetch;
 
 namespace Functions.PgSidecar.Tests.Unit.Http;
 
@@ -21,8 +21,7 @@ public sealed class HostPatternTests
     [InlineData("127.0.0.1:3000", "http://127.0.0.1:3000/")]
     [InlineData("127.0.0.1", "http://127.1/")]
     [InlineData("[::1]:3000", "http://[0:0:0:0:0:0:0:1]:3000/")]
-    public void A_pattern_allows_what_it_says(string pattern, string url) =>
-        Assert.True(HostAllowList.Create([pattern]).Allows(new Uri(url)));
+    public void Pattern_allows_its_matches(string pattern, string url) => Assert.True(HostAllowList.Create([pattern]).Allows(new Uri(url)));
 
     [Theory]
     [InlineData("api.example.com", "http://api.example.com/")]
@@ -47,12 +46,11 @@ public sealed class HostPatternTests
     [InlineData("127.0.0.1", "http://[::ffff:127.0.0.1]/")]
     [InlineData("localhost", "http://127.0.0.1/")]
     [InlineData("localhost:3000", "http://localhost:3001/")]
-    public void A_pattern_allows_nothing_more(string pattern, string url) =>
+    public void Pattern_refuses_everything_else(string pattern, string url) =>
         Assert.False(HostAllowList.Create([pattern]).Allows(new Uri(url)));
 
     [Fact]
-    public void Without_patterns_nothing_is_allowed() =>
-        Assert.False(HostAllowList.None.Allows(new Uri("https://api.example.com/")));
+    public void Without_patterns_nothing_is_allowed() => Assert.False(HostAllowList.None.Allows(new Uri("https://api.example.com/")));
 
     [Theory]
     [InlineData("")]
@@ -73,6 +71,6 @@ public sealed class HostPatternTests
     [InlineData("example.com#x")]
     [InlineData("[::1")]
     [InlineData("xn--1\ufdd0.example")]
-    public void What_is_no_pattern_is_refused(string pattern) =>
+    public void Invalid_patterns_are_refused(string pattern) =>
         Assert.Equal("PGFN5210", Assert.Throws<SidecarException>(() => HostPattern.Parse(pattern)).Code);
 }

@@ -15,7 +15,7 @@ internal sealed record WireRequest(string Line, IReadOnlyList<string> Headers, b
         Headers.FirstOrDefault(h => h.StartsWith(name + ":", StringComparison.OrdinalIgnoreCase))?[(name.Length + 1)..].Trim();
 }
 
-/// <summary>An HTTP server on a port of 127.0.0.1 that answers whatever bytes a test wants, one request a connection.</summary>
+/// <summary>An HTTP server on a port of 127.0.0.1 that sends any bytes a test wants, one request per connection.</summary>
 internal sealed class LoopbackServer : IAsyncDisposable
 {
     private readonly TcpListener listener = new(IPAddress.Loopback, 0);
@@ -32,9 +32,7 @@ internal sealed class LoopbackServer : IAsyncDisposable
     }
 
     public LoopbackServer(Func<WireRequest, string> answer)
-        : this((request, stream) => stream.WriteAsync(Encoding.Latin1.GetBytes(answer(request))).AsTask())
-    {
-    }
+        : this((request, stream) => stream.WriteAsync(Encoding.Latin1.GetBytes(answer(request))).AsTask()) { }
 
     public int Port => ((IPEndPoint)listener.LocalEndpoint).Port;
 
@@ -47,7 +45,7 @@ internal sealed class LoopbackServer : IAsyncDisposable
         }
     }
 
-    /// <summary>Ends when the server does: what an answer that never comes waits for.</summary>
+    /// <summary>Cancelled when the server ends. Responses that never come wait for it.</summary>
     public CancellationToken Stopped => stop.Token;
 
     public static string Ok(string body = "", string headers = "") =>
@@ -75,7 +73,8 @@ internal sealed class LoopbackServer : IAsyncDisposable
             while (true)
                 serving.Add(ServeAsync(await listener.AcceptTcpClientAsync(stop.Token)));
         }
-        catch (Exception e) when (e is OperationCanceledException or SocketException or ObjectDisposedException or InvalidOperationException)
+        catch (Exception e)
+            when (e is OperationCanceledException or SocketException or ObjectDisposedException or InvalidOperationException)
         {
             await Task.WhenAll(serving);
         }
@@ -96,7 +95,7 @@ internal sealed class LoopbackServer : IAsyncDisposable
             }
             catch (Exception e) when (e is IOException or OperationCanceledException)
             {
-                // The client had enough, as some tests want it to.
+                // The client closed the connection, as some tests want.
             }
         }
     }

@@ -2,14 +2,14 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using Functions.PgSidecar.Core;
-using Functions.PgSidecar.Core.Bindings.Http;
+using Functions.PgSidecar.Core.Fetch;
 using Functions.PgSidecar.Core.Invocations;
 
 namespace Functions.PgSidecar.Tests.Unit.Http;
 
 /// <summary>
-/// The real client over real sockets. Names under <c>.test</c> that a test sets resolve to what it says; the operator has opened 127.0.0.0/8,
-/// so that names can lead to the loopback servers.
+/// The real client over real sockets. A test sets the addresses of names under <c>.test</c>. The operator allows 127.0.0.0/8,
+/// so that names can resolve to the loopback servers.
 /// </summary>
 public abstract class OutboundFixture : IDisposable
 {
@@ -47,7 +47,11 @@ public abstract class OutboundFixture : IDisposable
         new() { Url = url, Headers = [.. headers.Select(h => new KeyValuePair<string, string>(h.Name, h.Value))] };
 
     private protected static OutboundRequest Post(string url, string body, params (string Name, string Value)[] headers) =>
-        Get(url, headers) with { Method = "POST", Body = Encoding.UTF8.GetBytes(body) };
+        Get(url, headers) with
+        {
+            Method = "POST",
+            Body = Encoding.UTF8.GetBytes(body),
+        };
 
     private protected static async Task<SidecarException> Refused(string code, Task<OutboundResponse> sending)
     {

@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using System.IO.Compression;
 using System.Text;
-using Functions.PgSidecar.Core.Bindings.Http;
+using Functions.PgSidecar.Core.Fetch;
 using Functions.PgSidecar.Core.Invocations;
 
 namespace Functions.PgSidecar.Tests.Unit.Http;
@@ -9,38 +9,70 @@ namespace Functions.PgSidecar.Tests.Unit.Http;
 public sealed class OutboundHttpTests : OutboundFixture
 {
     [Fact]
-    public async Task A_request_goes_out_and_its_response_comes_back_whole()
+    public async Task Request_is_sent_and_its_response_returned_completely()
     {
-        await using var server = new LoopbackServer(_ => LoopbackServer.Ok("hello", "X-A: 1\r\nX-A: 2\r\nSet-Cookie: a=1; Expires=Wed, 01 Jan 2031 00:00:00 GMT\r\nSet-Cookie: b=2\r\nX-Latin: \u00e9\r\n"));
+        await using var server = new LoopbackServer(_ =>
+            LoopbackServer.Ok(
+                "hello",
+                "X-A: 1\r\nX-A: 2\r\nSet-Cookie: a=1; Expires=Wed, 01 Jan 2031 00:00:00 GMT\r\nSet-Cookie: b=2\r\nX-Latin: \u00e9\r\n"
+            )
+        );
         var url = $"http://127.0.0.1:{server.Port}/path?q=a%20b";
 
-        using var response = await Send(Client(), Post(url + "#fragment", "body", ("Content-Type", "text/plain"), ("X-Mine", "1"), ("X-Mine", "2")), $"127.0.0.1:{server.Port}");
+        using var response = await Send(
+            Client(),
+            Post(url + "#fragment", "body", ("Content-Type", "text/plain"), ("X-Mine", "1"), ("X-Mine", "2")),
+            $"127.0.0.1:{server.Port}"
+        );
 
-        Assert.Equal((200, "OK", url, false, "hello"), (response.Head.Status, response.Head.StatusText, response.Head.Url, response.Head.Redirected, Text(response)));
+        Assert.Equal(
+            (200, "OK", url, false, "hello"),
+            (response.Head.Status, response.Head.StatusText, response.Head.Url, response.Head.Redirected, Text(response))
+        );
         Assert.Equal(["1", "2"], Values(response, "X-A"));
         Assert.Equal(["a=1; Expires=Wed, 01 Jan 2031 00:00:00 GMT", "b=2"], Values(response, "Set-Cookie"));
         Assert.Equal(["\u00e9"], Values(response, "X-Latin"));
         var request = Assert.Single(server.Requests);
         Assert.Equal(("POST", "/path?q=a%20b", "body"), (request.Method, request.Path, Encoding.UTF8.GetString(request.Body)));
-        Assert.Equal(("text/plain", "1, 2", "4"), (request.Header("Content-Type"), request.Header("X-Mine"), request.Header("Content-Length")));
+        Assert.Equal(
+            ("text/plain", "1, 2", "4"),
+            (request.Header("Content-Type"), request.Header("X-Mine"), request.Header("Content-Length"))
+        );
     }
 
     [Fact]
-    public async Task What_belongs_to_the_connection_is_not_the_functions_to_set()
+    public async Task Function_cannot_set_connection_headers()
     {
         await using var server = new LoopbackServer(_ => LoopbackServer.Ok());
-        // Nor do the sidecar's own traces go along.
+        // The trace headers of the sidecar are not sent either.
         using var trace = new Activity("invocation").SetIdFormat(ActivityIdFormat.W3C).Start();
 
-        using var _ = await Send(Client(), Post($"http://127.0.0.1:{server.Port}/", "body",
-            ("Host", "metadata.google.internal"), ("Connection", "upgrade"), ("Content-Length", "0"), ("Transfer-Encoding", "chunked"), ("TE", "trailers"), ("Expect", "100-continue"),
-            ("Upgrade", "h2c"), ("Proxy-Authorization", "Basic x"), ("Accept-Encoding", "identity")), $"127.0.0.1:{server.Port}");
+        using var _ = await Send(
+            Client(),
+            Post(
+                $"http://127.0.0.1:{server.Port}/",
+                "body",
+                ("Host", "metadata.google.internal"),
+                ("Connection", "upgrade"),
+                ("Content-Length", "0"),
+                ("Transfer-Encoding", "chunked"),
+                ("TE", "trailers"),
+                ("Expect", "100-continue"),
+                ("Upgrade", "h2c"),
+                ("Proxy-Authorization", "Basic x"),
+                ("Accept-Encoding", "identity")
+            ),
+            $"127.0.0.1:{server.Port}"
+        );
 
         var request = Assert.Single(server.Requests);
         Assert.Equal($"127.0.0.1:{server.Port}", request.Header("Host"));
         Assert.Equal("4", request.Header("Content-Length"));
         Assert.Contains("gzip", request.Header("Accept-Encoding"), StringComparison.Ordinal);
-        Assert.All(new[] { "Connection", "Transfer-Encoding", "TE", "Expect", "Upgrade", "Proxy-Authorization", "traceparent", "Cookie" }, name => Assert.Null(request.Header(name)));
+        Assert.All(
+            new[] { "Connection", "Transfer-Encoding", "TE", "Expect", "Upgrade", "Proxy-Authorization", "traceparent", "Cookie" },
+            name => Assert.Null(request.Header(name))
+        );
     }
 
     [Theory]
@@ -52,7 +84,7 @@ public sealed class OutboundHttpTests : OutboundFixture
     [InlineData("X-A:", "1")]
     [InlineData("X\r\nY", "1")]
     [InlineData("", "1")]
-    public async Task A_header_cannot_smuggle_another(string name, string value) =>
+    public async Task Header_value_cannot_inject_another_header(string name, string value) =>
         await Refused("PGFN5201", Send(Client(), Get("http://127.0.0.1:1/", (name, value)), "127.0.0.1:1"));
 
     [Theory]
@@ -75,19 +107,38 @@ public sealed class OutboundHttpTests : OutboundFixture
     [Fact]
     public async Task A_host_that_is_not_on_the_list_is_refused_and_the_error_says_how_to_allow_it()
     {
-        Assert.Contains("functions.allow_host(function, 'api.example.com')",
-            (await Refused("PGFN5202", Send(Client(), Get("https://api.example.com/secret-path")))).Message, StringComparison.Ordinal);
-        Assert.Contains("'http://api.example.com:81'", (await Refused("PGFN5202", Send(Client(), Get("http://api.example.com:81/"), "api.example.com"))).Message, StringComparison.Ordinal);
-        Assert.DoesNotContain("secret-path", (await Refused("PGFN5202", Send(Client(), Get("https://api.example.com/secret-path")))).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "functions.allow_host(function, 'api.example.com')",
+            (await Refused("PGFN5202", Send(Client(), Get("https://api.example.com/secret-path")))).Message,
+            StringComparison.Ordinal
+        );
+        Assert.Contains(
+            "'http://api.example.com:81'",
+            (await Refused("PGFN5202", Send(Client(), Get("http://api.example.com:81/"), "api.example.com"))).Message,
+            StringComparison.Ordinal
+        );
+        Assert.DoesNotContain(
+            "secret-path",
+            (await Refused("PGFN5202", Send(Client(), Get("https://api.example.com/secret-path")))).Message,
+            StringComparison.Ordinal
+        );
     }
 
     [Fact]
-    public async Task An_empty_post_says_its_length_and_type_and_a_get_has_neither()
+    public async Task Empty_POST_has_length_and_type_and_GET_has_neither()
     {
         await using var server = new LoopbackServer(_ => LoopbackServer.Ok());
 
-        using var a = await Send(Client(), Post($"http://127.0.0.1:{server.Port}/", "", ("Content-Type", "text/plain")), $"127.0.0.1:{server.Port}");
-        using var b = await Send(Client(), Get($"http://127.0.0.1:{server.Port}/", ("Content-Type", "text/plain")), $"127.0.0.1:{server.Port}");
+        using var a = await Send(
+            Client(),
+            Post($"http://127.0.0.1:{server.Port}/", "", ("Content-Type", "text/plain")),
+            $"127.0.0.1:{server.Port}"
+        );
+        using var b = await Send(
+            Client(),
+            Get($"http://127.0.0.1:{server.Port}/", ("Content-Type", "text/plain")),
+            $"127.0.0.1:{server.Port}"
+        );
 
         Assert.Equal(("0", "text/plain"), (server.Requests[0].Header("Content-Length"), server.Requests[0].Header("Content-Type")));
         Assert.Equal((null, null), (server.Requests[1].Header("Content-Length"), server.Requests[1].Header("Content-Type")));
@@ -105,11 +156,14 @@ public sealed class OutboundHttpTests : OutboundFixture
     }
 
     [Fact]
-    public async Task A_compression_bomb_goes_off_at_the_limit()
+    public async Task Decompression_stops_at_the_response_limit()
     {
         await using var server = new LoopbackServer((_, stream) => Gzip(stream, new byte[8 << 20]));
 
-        await Refused("PGFN5207", Send(Client(new() { MaxResponseBytes = 1 << 20 }), Get($"http://127.0.0.1:{server.Port}/"), $"127.0.0.1:{server.Port}"));
+        await Refused(
+            "PGFN5207",
+            Send(Client(new() { MaxResponseBytes = 1 << 20 }), Get($"http://127.0.0.1:{server.Port}/"), $"127.0.0.1:{server.Port}")
+        );
     }
 
     [Theory]
@@ -127,16 +181,21 @@ public sealed class OutboundHttpTests : OutboundFixture
     }
 
     [Fact]
-    public async Task A_response_that_never_ends_is_cut_at_the_limit()
+    public async Task Endless_response_ends_at_the_limit()
     {
-        await using var server = new LoopbackServer(async (_, stream) =>
-        {
-            await stream.WriteAsync("HTTP/1.1 200 OK\r\n\r\n"u8.ToArray());
-            while (true)
-                await stream.WriteAsync(new byte[4096]);
-        });
+        await using var server = new LoopbackServer(
+            async (_, stream) =>
+            {
+                await stream.WriteAsync("HTTP/1.1 200 OK\r\n\r\n"u8.ToArray());
+                while (true)
+                    await stream.WriteAsync(new byte[4096]);
+            }
+        );
 
-        await Refused("PGFN5207", Send(Client(new() { MaxResponseBytes = 1 << 20 }), Get($"http://127.0.0.1:{server.Port}/"), $"127.0.0.1:{server.Port}"));
+        await Refused(
+            "PGFN5207",
+            Send(Client(new() { MaxResponseBytes = 1 << 20 }), Get($"http://127.0.0.1:{server.Port}/"), $"127.0.0.1:{server.Port}")
+        );
     }
 
     [Fact]
@@ -149,31 +208,48 @@ public sealed class OutboundHttpTests : OutboundFixture
         LoopbackServer? server = null;
         await using var owned = server = new LoopbackServer((_, _) => Task.Delay(Timeout.Infinite, server!.Stopped));
 
-        await Refused("PGFN5206", Send(Client(new() { Timeout = TimeSpan.FromMilliseconds(50) }), Get($"http://127.0.0.1:{server.Port}/"), $"127.0.0.1:{server.Port}"));
+        await Refused(
+            "PGFN5206",
+            Send(
+                Client(new() { Timeout = TimeSpan.FromMilliseconds(50) }),
+                Get($"http://127.0.0.1:{server.Port}/"),
+                $"127.0.0.1:{server.Port}"
+            )
+        );
     }
 
     [Fact]
-    public async Task The_invocations_end_ends_its_requests()
+    public async Task End_of_the_invocation_cancels_its_requests()
     {
         using var invocation = new CancellationTokenSource();
         LoopbackServer? server = null;
-        await using var owned = server = new LoopbackServer(async (_, _) =>
-        {
-            await invocation.CancelAsync();
-            await Task.Delay(Timeout.Infinite, server!.Stopped);
-        });
+        await using var owned = server = new LoopbackServer(
+            async (_, _) =>
+            {
+                await invocation.CancelAsync();
+                await Task.Delay(Timeout.Infinite, server!.Stopped);
+            }
+        );
 
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => Client().SendAsync(
-            Get($"http://127.0.0.1:{server.Port}/"), HostAllowList.Create([$"127.0.0.1:{server.Port}"]), new RateLimit(TimeProvider.System), invocation.Token));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() =>
+            Client()
+                .SendAsync(
+                    Get($"http://127.0.0.1:{server.Port}/"),
+                    HostAllowList.Create([$"127.0.0.1:{server.Port}"]),
+                    new RateLimit(TimeProvider.System),
+                    invocation.Token
+                )
+        );
     }
 
     [Fact]
-    public async Task A_function_that_asks_too_often_is_told_so()
+    public async Task Function_that_exceeds_its_rate_gets_an_error()
     {
         await using var server = new LoopbackServer(_ => LoopbackServer.Ok());
         var client = Client(new() { RequestsPerSecond = 2 });
         var rate = new RateLimit(new ManualTime(DateTimeOffset.UnixEpoch));
-        Task<OutboundResponse> Ask() => client.SendAsync(Get($"http://127.0.0.1:{server.Port}/"), HostAllowList.Create([$"127.0.0.1:{server.Port}"]), rate, default);
+        Task<OutboundResponse> Ask() =>
+            client.SendAsync(Get($"http://127.0.0.1:{server.Port}/"), HostAllowList.Create([$"127.0.0.1:{server.Port}"]), rate, default);
 
         using (await Ask())
         using (await Ask())
@@ -190,26 +266,41 @@ public sealed class OutboundHttpTests : OutboundFixture
     {
         await using var server = new LoopbackServer(_ => answer);
 
-        Assert.Equal(502, (await Refused("PGFN5204", Send(Client(), Get($"http://127.0.0.1:{server.Port}/"), $"127.0.0.1:{server.Port}"))).Status);
+        Assert.Equal(
+            502,
+            (await Refused("PGFN5204", Send(Client(), Get($"http://127.0.0.1:{server.Port}/"), $"127.0.0.1:{server.Port}"))).Status
+        );
     }
 
     [Fact]
-    public async Task Response_headers_without_end_are_refused()
+    public async Task Endless_response_headers_are_refused()
     {
         await using var server = new LoopbackServer(_ => $"HTTP/1.1 200 OK\r\nX: {new string('x', 128 * 1024)}\r\n\r\n");
 
-        Assert.Contains("headers", (await Refused("PGFN5204", Send(Client(), Get($"http://127.0.0.1:{server.Port}/"), $"127.0.0.1:{server.Port}"))).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "headers",
+            (await Refused("PGFN5204", Send(Client(), Get($"http://127.0.0.1:{server.Port}/"), $"127.0.0.1:{server.Port}"))).Message,
+            StringComparison.Ordinal
+        );
     }
 
     [Fact]
-    public async Task A_refused_connection_and_an_unknown_name_say_what_they_are()
+    public async Task Refused_connection_and_unknown_name_have_distinct_errors()
     {
         await using var server = new LoopbackServer(_ => "");
         var port = server.Port;
         await server.DisposeAsync();
 
-        Assert.Contains("refused", (await Refused("PGFN5204", Send(Client(), Get($"http://127.0.0.1:{port}/"), $"127.0.0.1:{port}"))).Message, StringComparison.Ordinal);
-        Assert.Contains("resolved", (await Refused("PGFN5204", Send(Client(), Get("http://missing.test/"), "http://missing.test"))).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "refused",
+            (await Refused("PGFN5204", Send(Client(), Get($"http://127.0.0.1:{port}/"), $"127.0.0.1:{port}"))).Message,
+            StringComparison.Ordinal
+        );
+        Assert.Contains(
+            "resolved",
+            (await Refused("PGFN5204", Send(Client(), Get("http://missing.test/"), "http://missing.test"))).Message,
+            StringComparison.Ordinal
+        );
     }
 
     private static string[] Values(OutboundResponse response, string name) =>
@@ -220,7 +311,11 @@ public sealed class OutboundHttpTests : OutboundFixture
         using var compressed = new MemoryStream();
         await using (var gzip = new GZipStream(compressed, CompressionLevel.Optimal, leaveOpen: true))
             await gzip.WriteAsync(body);
-        await stream.WriteAsync(Encoding.ASCII.GetBytes($"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {compressed.Length}\r\nConnection: close\r\n\r\n"));
+        await stream.WriteAsync(
+            Encoding.ASCII.GetBytes(
+                $"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {compressed.Length}\r\nConnection: close\r\n\r\n"
+            )
+        );
         await stream.WriteAsync(compressed.ToArray());
     }
 }

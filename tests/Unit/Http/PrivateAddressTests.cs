@@ -1,6 +1,6 @@
 namespace Functions.PgSidecar.Tests.Unit.Http;
 
-/// <summary>Attempts to reach what only the sidecar's machine can reach.</summary>
+/// <summary>Attempts to reach addresses that only the sidecar's machine can reach.</summary>
 public sealed class PrivateAddressTests : OutboundFixture
 {
     [Theory]
@@ -13,12 +13,18 @@ public sealed class PrivateAddressTests : OutboundFixture
         await using var server = new LoopbackServer(_ => LoopbackServer.Ok("internal"));
         Name("inside.test", address);
 
-        var refused = await Refused("PGFN5204", Send(Client(loopbackIsOpen: false), Get($"http://inside.test:{server.Port}/"), $"http://inside.test:{server.Port}"));
+        var refused = await Refused(
+            "PGFN5204",
+            Send(Client(loopbackIsOpen: false), Get($"http://inside.test:{server.Port}/"), $"http://inside.test:{server.Port}")
+        );
 
         Assert.Equal(502, refused.Status);
         Assert.Empty(server.Requests);
-        // Word for word what is said of a name that does not exist.
-        var missing = await Refused("PGFN5204", Send(Client(loopbackIsOpen: false), Get($"http://missin.test:{server.Port}/"), $"http://missin.test:{server.Port}"));
+        // The same message as for a name that does not exist.
+        var missing = await Refused(
+            "PGFN5204",
+            Send(Client(loopbackIsOpen: false), Get($"http://missin.test:{server.Port}/"), $"http://missin.test:{server.Port}")
+        );
         Assert.Equal(missing.Message.Replace("missin.test", "inside.test", StringComparison.Ordinal), refused.Message);
         Assert.Equal(missing.Status, refused.Status);
     }
@@ -27,7 +33,7 @@ public sealed class PrivateAddressTests : OutboundFixture
     public async Task A_name_that_resolves_differently_the_second_time_is_checked_the_second_time()
     {
         await using var server = new LoopbackServer(_ => LoopbackServer.Ok("internal"));
-        // Public at first, where nobody listens on this port for long; then what the attacker is after.
+        // A public address first, then the private address that the attacker wants to reach.
         Name("rebind.test", "127.0.0.2", "10.255.255.1");
         var client = Client();
         var url = $"http://rebind.test:{server.Port}/";
@@ -39,7 +45,7 @@ public sealed class PrivateAddressTests : OutboundFixture
     }
 
     [Fact]
-    public async Task Of_several_addresses_only_the_permitted_ones_are_connected()
+    public async Task Only_the_permitted_of_several_addresses_is_connected()
     {
         await using var server = new LoopbackServer(_ => LoopbackServer.Ok("public"));
         Name("mixed.test", "10.0.0.1 ::1 127.0.0.1");
@@ -62,19 +68,22 @@ public sealed class PrivateAddressTests : OutboundFixture
     [InlineData("http://localhost.:{0}/")]
     [InlineData("http://app.localhost:{0}/")]
     [InlineData("http://127。0。0。1:{0}/")]
-    public async Task A_wildcard_reaches_no_address_however_it_is_spelt(string url)
+    public async Task Wildcard_matches_no_IP_address_in_any_notation(string url)
     {
         await using var server = new LoopbackServer(_ => LoopbackServer.Ok("internal"));
         Name("localhost", "127.0.0.1");
         Name("app.localhost", "127.0.0.1");
 
-        await Refused("PGFN5202", Send(Client(), Get(url.Replace("{0}", server.Port.ToString())), "*", $"http://*:{server.Port}", $"https://*:{server.Port}"));
+        await Refused(
+            "PGFN5202",
+            Send(Client(), Get(url.Replace("{0}", server.Port.ToString())), "*", $"http://*:{server.Port}", $"https://*:{server.Port}")
+        );
 
         Assert.Empty(server.Requests);
     }
 
     [Fact]
-    public async Task An_address_and_localhost_are_reached_when_spelt_out()
+    public async Task Address_and_localhost_are_allowed_when_listed_literally()
     {
         await using var server = new LoopbackServer(_ => LoopbackServer.Ok("mine"));
         Name("localhost", "127.0.0.1");

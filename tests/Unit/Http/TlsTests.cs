@@ -10,7 +10,7 @@ namespace Functions.PgSidecar.Tests.Unit.Http;
 public sealed class TlsTests : OutboundFixture
 {
     [Fact]
-    public async Task A_certificate_that_nobody_vouches_for_is_refused_before_anything_is_sent()
+    public async Task Untrusted_certificate_is_refused_before_anything_is_sent()
     {
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         var request = new CertificateRequest("CN=api.test", key, HashAlgorithmName.SHA256);
@@ -21,13 +21,16 @@ public sealed class TlsTests : OutboundFixture
         var port = ((IPEndPoint)listener.LocalEndpoint).Port;
         Name("api.test", "127.0.0.1");
 
-        var refused = await Refused("PGFN5204", Send(Client(), Get($"https://api.test:{port}/", ("Authorization", "secret")), $"api.test:{port}"));
+        var refused = await Refused(
+            "PGFN5204",
+            Send(Client(), Get($"https://api.test:{port}/", ("Authorization", "secret")), $"api.test:{port}")
+        );
 
         Assert.Contains("TLS", refused.Message, StringComparison.Ordinal);
         Assert.Equal(0, await received);
     }
 
-    /// <summary>How many bytes of a request came through; none when the client turns away.</summary>
+    /// <summary>The number of request bytes received; 0 when the client rejects the certificate.</summary>
     private static async Task<int> AnswerAsync(TcpListener listener, X509Certificate2 certificate)
     {
         using var client = await listener.AcceptTcpClientAsync(TestContext.Current.CancellationToken);

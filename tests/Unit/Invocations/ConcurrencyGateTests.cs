@@ -7,7 +7,7 @@ public sealed class ConcurrencyGateTests
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
 
     [Fact]
-    public async Task As_many_enter_as_there_are_places_and_the_next_one_waits_its_turn()
+    public async Task Invocations_enter_up_to_the_limit_and_the_next_one_waits()
     {
         var gate = new ConcurrencyGate(2, 10);
         Assert.True(await gate.EnterAsync(Patience, default));
@@ -37,7 +37,7 @@ public sealed class ConcurrencyGateTests
     }
 
     [Fact]
-    public async Task Who_gives_up_waiting_takes_no_place()
+    public async Task Cancelled_waiter_takes_no_slot()
     {
         var gate = new ConcurrencyGate(1, 10);
         Assert.True(await gate.EnterAsync(Patience, default));
@@ -54,7 +54,7 @@ public sealed class ConcurrencyGateTests
     }
 
     [Fact]
-    public async Task A_wait_that_takes_too_long_is_refused()
+    public async Task Wait_beyond_the_timeout_is_refused()
     {
         var gate = new ConcurrencyGate(1, 10);
         Assert.True(await gate.EnterAsync(Patience, default));
@@ -63,7 +63,7 @@ public sealed class ConcurrencyGateTests
     }
 
     [Fact]
-    public async Task More_places_let_those_in_who_wait_and_fewer_take_effect_as_places_fall_free()
+    public async Task Raised_limit_admits_waiters_and_lowered_limit_applies_as_slots_are_released()
     {
         var gate = new ConcurrencyGate(1, 10);
         Assert.True(await gate.EnterAsync(Patience, default));
@@ -80,7 +80,7 @@ public sealed class ConcurrencyGateTests
     }
 
     [Fact]
-    public async Task Under_contention_never_more_run_than_there_are_places()
+    public async Task Limit_holds_under_contention()
     {
         var gate = new ConcurrencyGate(4, 10_000);
         var (running, most) = (0, 0);
@@ -100,8 +100,6 @@ public sealed class ConcurrencyGateTests
     private static void InterlockedMax(ref int target, int value)
     {
         int seen;
-        while (value > (seen = Volatile.Read(ref target)) && Interlocked.CompareExchange(ref target, value, seen) != seen)
-        {
-        }
+        while (value > (seen = Volatile.Read(ref target)) && Interlocked.CompareExchange(ref target, value, seen) != seen) { }
     }
 }

@@ -5,7 +5,7 @@ namespace Functions.PgSidecar.Tests.Unit.Invocations;
 public sealed class InFlightTests
 {
     [Fact]
-    public async Task A_shutdown_waits_for_the_last_one_and_lets_no_more_in()
+    public async Task Shutdown_waits_for_the_last_invocation_and_admits_no_more()
     {
         using var inFlight = new InFlight();
         Assert.True(inFlight.TryEnter());
@@ -19,7 +19,7 @@ public sealed class InFlightTests
     }
 
     [Fact]
-    public async Task With_nothing_under_way_a_shutdown_does_not_wait()
+    public async Task Shutdown_without_invocations_does_not_wait()
     {
         using var inFlight = new InFlight();
         Assert.True(inFlight.TryEnter());

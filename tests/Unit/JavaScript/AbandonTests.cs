@@ -1,14 +1,14 @@
-using Functions.PgSidecar.Sandbox.JavaScript;
+using Functions.PgSidecar.Sandbox.Runs;
 
 namespace Functions.PgSidecar.Tests.Unit.JavaScript;
 
-/// <summary>Callers who go away: before, while and after their run does anything.</summary>
+/// <summary>Callers that disconnect before, during and after their run.</summary>
 public sealed class AbandonTests(EngineFixture fixture)
 {
     private static readonly GuestLimits Long = GuestLimits.Default with { Timeout = TimeSpan.FromMinutes(5) };
 
     [Fact]
-    public async Task A_run_that_nobody_wants_from_the_beginning_never_starts()
+    public async Task Run_cancelled_before_its_start_never_starts()
     {
         using var program = await fixture.HandlerAsync("() => { db.query('x') }");
         var host = new GuestHost { OnStart = _ => Assert.Fail("The guest ran.") };
@@ -21,7 +21,7 @@ public sealed class AbandonTests(EngineFixture fixture)
     [InlineData("async () => { db.query('x'); for (;;) await null; }")]
     [InlineData("async () => { await db.query('x') }")]
     [InlineData("async () => { db.query('x'); await new Promise(resolve => setTimeout(resolve, 1e6)) }")]
-    public async Task A_run_that_computes_or_waits_is_stopped(string handler)
+    public async Task Cancellation_stops_a_run_that_computes_or_waits(string handler)
     {
         using var program = await fixture.HandlerAsync(handler);
         using var abandon = new CancellationTokenSource();
@@ -34,7 +34,7 @@ public sealed class AbandonTests(EngineFixture fixture)
     }
 
     [Fact]
-    public async Task A_run_abandoned_while_it_asks_something_of_its_host_does_not_wait_for_its_deadline()
+    public async Task Run_cancelled_during_a_host_call_does_not_wait_for_its_deadline()
     {
         using var program = await fixture.HandlerAsync("() => db.query('x')");
         using var abandon = new CancellationTokenSource();
@@ -44,14 +44,17 @@ public sealed class AbandonTests(EngineFixture fixture)
     }
 
     [Fact]
-    public async Task Work_that_goes_on_after_the_answer_is_not_the_callers_to_stop()
+    public async Task Caller_cannot_cancel_work_that_continues_after_the_response()
     {
-        using var program = await fixture.CompileAsync("""
+        using var program = await fixture.CompileAsync(
+            """
             export default { fetch(request, env, ctx) { ctx.waitUntil(env.DB.prepare('x').run()); return new Response('early') } };
-            """);
+            """
+        );
         using var abandon = new CancellationTokenSource();
         var host = new GuestHost { OnRespond = abandon.Cancel };
-        var envelope = """{"kind":"http","trigger":"http","request":{"method":"GET","url":"http://x/","headers":[]},"path":"/","query":{},"user_id":null,"request_id":"r","env":{},"now":0}"""u8;
+        var envelope =
+            """{"kind":"http","trigger":"http","request":{"method":"GET","url":"http://x/","headers":[]},"path":"/","query":{},"user_id":null,"request_id":"r","env":{},"now":0}"""u8;
         var run = program.RunAsync(new RunRequest(envelope.ToArray(), default, Long), host, abandon.Token);
         GuestHost.Succeed(await host.NextAsync(), "done");
         Assert.Equal(RunOutcome.Succeeded, (await run.WaitAsync(EngineFixture.Patience)).Outcome);

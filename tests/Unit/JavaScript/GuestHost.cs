@@ -2,16 +2,16 @@ using System.Collections.Concurrent;
 using System.Text;
 using System.Text.Json;
 using System.Threading.Channels;
-using Functions.PgSidecar.Sandbox.JavaScript;
+using Functions.PgSidecar.Sandbox.Runs;
 
 namespace Functions.PgSidecar.Tests.Unit.JavaScript;
 
-/// <summary>The outside of a run: what the guest asked for waits in a channel until the test ends it.</summary>
+/// <summary>The host of a run. Operations of the guest wait in a channel until the test completes them.</summary>
 internal sealed class GuestHost : IGuestHost
 {
     private readonly Channel<GuestOperation> started = Channel.CreateUnbounded<GuestOperation>();
 
-    /// <summary>Takes an operation at once, on the guest's thread, instead of leaving it in the channel.</summary>
+    /// <summary>Handles an operation at once, on the guest's thread, instead of putting it into the channel.</summary>
     public Action<GuestOperation>? OnStart { get; init; }
 
     public Action? OnLog { get; init; }
@@ -41,7 +41,7 @@ internal sealed class GuestHost : IGuestHost
         Lines.Enqueue($"{level}: {message}");
     }
 
-    public void Respond(ReadOnlyMemory<byte> head, ReadOnlyMemory<byte> body)
+    public void Respond(ReadOnlyMemory<byte> head, ReadOnlyMemory<byte> body, bool bodyFollows)
     {
         OnRespond?.Invoke();
         Answers++;
@@ -55,7 +55,11 @@ internal sealed class GuestHost : IGuestHost
         return arguments.RootElement.GetProperty("sql").GetString()!;
     }
 
-    /// <summary>Answers a <c>db.query</c> with one row whose column <c>v</c> is the text.</summary>
-    public static void Succeed(GuestOperation operation, string text) => operation.Succeed(Encoding.UTF8.GetBytes(
-        $$"""{"command":"SELECT","rowCount":1,"fields":[{"name":"v","type":"text"}],"rows":[[{{JsonSerializer.Serialize(text)}}]],"duration":1}"""));
+    /// <summary>Completes a <c>db.query</c> with one row whose column <c>v</c> is the text.</summary>
+    public static void Succeed(GuestOperation operation, string text) =>
+        operation.Succeed(
+            Encoding.UTF8.GetBytes(
+                $$"""{"command":"SELECT","rowCount":1,"fields":[{"name":"v","type":"text"}],"rows":[[{{JsonSerializer.Serialize(text)}}]],"duration":1}"""
+            )
+        );
 }

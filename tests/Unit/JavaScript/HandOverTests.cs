@@ -1,11 +1,12 @@
 using System.Collections.Concurrent;
 using Functions.PgSidecar.Sandbox.JavaScript;
+using Functions.PgSidecar.Sandbox.Runs;
 
 namespace Functions.PgSidecar.Tests.Unit.JavaScript;
 
 /// <summary>
-/// The hand-over of runs between threads, under everything at once: ends of operations from several threads, deadlines and callers who go away,
-/// all at random moments. Whatever happens, each run ends once, with an outcome that its own story explains, in memory that is its alone.
+/// The hand-over of runs between threads under concurrent completions from several threads, deadlines and cancellations by callers,
+/// all at random times. Each run ends exactly once, with an outcome that fits its events, in memory of its own.
 /// </summary>
 public sealed class HandOverTests(EngineFixture fixture)
 {
@@ -25,30 +26,37 @@ public sealed class HandOverTests(EngineFixture fixture)
         }
         """;
 
+    [Trait("Speed", "Slow")]
     [Fact]
-    public async Task Thousands_of_runs_that_are_completed_stopped_and_abandoned_at_random_never_meet()
+    public async Task Thousands_of_runs_completed_stopped_and_cancelled_at_random_stay_separate()
     {
         using var program = await fixture.HandlerAsync(Handler);
         var outcomes = new ConcurrentDictionary<RunOutcome, int>();
         var next = -1;
-        await Task.WhenAll(Enumerable.Range(0, AtOnce).Select(_ => Task.Run(async () =>
-        {
-            for (var n = Interlocked.Increment(ref next); n < Runs; n = Interlocked.Increment(ref next))
-            {
-                var outcome = await RunOneAsync(program, n);
-                outcomes.AddOrUpdate(outcome, 1, static (_, count) => count + 1);
-            }
-        })));
+        await Task.WhenAll(
+            Enumerable
+                .Range(0, AtOnce)
+                .Select(_ =>
+                    Task.Run(async () =>
+                    {
+                        for (var n = Interlocked.Increment(ref next); n < Runs; n = Interlocked.Increment(ref next))
+                        {
+                            var outcome = await RunOneAsync(program, n);
+                            outcomes.AddOrUpdate(outcome, 1, static (_, count) => count + 1);
+                        }
+                    })
+                )
+        );
         Assert.Equal(Runs, outcomes.Values.Sum());
         Assert.Equal(0, program.Live);
-        // Each kind of ending has been met, or the test proves less than it says.
+        // Every kind of outcome must occur, or the test would not cover it.
         foreach (var outcome in new[] { RunOutcome.Succeeded, RunOutcome.TimedOut, RunOutcome.Cancelled })
             Assert.True(outcomes.GetValueOrDefault(outcome) > 0, string.Join(", ", outcomes));
     }
 
     private async Task<RunOutcome> RunOneAsync(JavaScriptProgram program, int n)
     {
-        // 0: left alone; 1: a deadline that may come at any moment, or never; 2: a caller who goes away during one of the operations.
+        // 0: undisturbed; 1: a deadline at a random time, or never; 2: a caller that cancels during one of the operations.
         var fate = n % 3;
         var random = new Random(n);
         using var abandon = new CancellationTokenSource();
@@ -61,7 +69,7 @@ public sealed class HandOverTests(EngineFixture fixture)
                 var leaves = ++asked == fatal && fate == 2;
                 if (leaves)
                     _ = Task.Run(abandon.Cancel);
-                // A deadline needs a moment of waiting to strike in; the others are ended at once, on two threads.
+                // A deadline needs some waiting time to expire in. The other operations are completed at once, on two threads.
                 if (fate == 1 && asked == fatal)
                     return;
                 if (random.Next(3) == 0)
@@ -70,7 +78,10 @@ public sealed class HandOverTests(EngineFixture fixture)
                     _ = Task.Run(() => GuestHost.Succeed(operation, GuestHost.Sql(operation)));
             },
         };
-        var limits = GuestLimits.Default with { Timeout = fate == 1 ? TimeSpan.FromMilliseconds(random.Next(1, 40)) : TimeSpan.FromMinutes(5) };
+        var limits = GuestLimits.Default with
+        {
+            Timeout = fate == 1 ? TimeSpan.FromMilliseconds(random.Next(1, 40)) : TimeSpan.FromMinutes(5),
+        };
         var result = await fixture.RunAsync(program, host, $$"""{"n":{{n}}}""", limits, abandon.Token);
         Assert.True(
             result.Outcome switch
@@ -80,7 +91,8 @@ public sealed class HandOverTests(EngineFixture fixture)
                 RunOutcome.Cancelled => fate == 2,
                 _ => false,
             },
-            $"Run {n}, fate {fate}: {result}");
+            $"Run {n}, fate {fate}: {result}"
+        );
         return result.Outcome;
     }
 }

@@ -1,9 +1,9 @@
 using System.Text.Json;
-using Functions.PgSidecar.Sandbox.JavaScript;
+using Functions.PgSidecar.Sandbox.Runs;
 
 namespace Functions.PgSidecar.Tests.Unit.JavaScript;
 
-/// <summary>Operations that guests ask of their host: they end in any order, on any thread, and some never do.</summary>
+/// <summary>Operations that guests start on their host. They complete in any order, on any thread, and some never complete.</summary>
 public sealed class OperationTests(EngineFixture fixture)
 {
     private const string AskThree = """
@@ -19,7 +19,7 @@ public sealed class OperationTests(EngineFixture fixture)
 
     [Theory]
     [MemberData(nameof(Orders))]
-    public async Task They_end_in_the_order_the_host_ends_them_well_or_badly(string order)
+    public async Task Operations_settle_in_the_order_the_host_completes_them(string order)
     {
         using var program = await fixture.HandlerAsync(AskThree);
         var host = new GuestHost();
@@ -43,7 +43,7 @@ public sealed class OperationTests(EngineFixture fixture)
     }
 
     [Fact]
-    public async Task Only_the_first_end_of_an_operation_counts()
+    public async Task Only_the_first_completion_of_an_operation_counts()
     {
         var host = new GuestHost
         {
@@ -60,15 +60,17 @@ public sealed class OperationTests(EngineFixture fixture)
     }
 
     [Fact]
-    public async Task Hundreds_that_several_threads_end_at_the_same_moment_all_arrive()
+    public async Task Hundreds_of_concurrent_completions_all_arrive()
     {
         const int Count = 600;
-        using var program = await fixture.HandlerAsync($$"""
+        using var program = await fixture.HandlerAsync(
+            $$"""
             async () => {
               const rows = await Promise.all(Array.from({ length: {{Count}} }, (_, i) => db.query(String(i))));
               return rows.every(([row], i) => row.v === 'answer ' + i);
             }
-            """);
+            """
+        );
         var operations = new List<GuestOperation>();
         var all = new TaskCompletionSource();
         var host = new GuestHost
@@ -82,19 +84,26 @@ public sealed class OperationTests(EngineFixture fixture)
         };
         var run = fixture.Begin(program, host);
         await all.Task.WaitAsync(EngineFixture.Patience);
-        await Task.WhenAll(operations.Chunk(Count / 6).Select(part => Task.Run(() =>
-        {
-            foreach (var operation in part)
-                GuestHost.Succeed(operation, "answer " + GuestHost.Sql(operation));
-        })));
+        await Task.WhenAll(
+            operations
+                .Chunk(Count / 6)
+                .Select(part =>
+                    Task.Run(() =>
+                    {
+                        foreach (var operation in part)
+                            GuestHost.Succeed(operation, "answer " + GuestHost.Sql(operation));
+                    })
+                )
+        );
         Assert.Equal(RunOutcome.Succeeded, (await run.WaitAsync(EngineFixture.Patience)).Outcome);
         Assert.Equal("true", host.Answer);
     }
 
     [Fact]
-    public async Task More_than_a_thousand_at_once_are_refused_to_the_guest_not_to_its_neighbours()
+    public async Task Limit_of_a_thousand_operations_applies_to_each_run_alone()
     {
-        var (result, host) = await fixture.TryAsync("""
+        var (result, host) = await fixture.TryAsync(
+            """
             async () => {
               const kept = [], refused = [];
               for (let i = 0; i < 1010; i++) kept.push(new Promise(resolve => db.query('x').catch(error => { refused.push(error.code); resolve() })));
@@ -102,13 +111,14 @@ public sealed class OperationTests(EngineFixture fixture)
               await null;
               return refused;
             }
-            """);
+            """
+        );
         Assert.Equal(RunOutcome.Succeeded, result.Outcome);
         Assert.Contains("PGFN4429", JsonSerializer.Deserialize<string[]>(host.Answer!)!);
     }
 
     [Fact]
-    public async Task When_the_run_ends_what_is_under_way_is_cancelled_and_what_comes_too_late_is_dropped()
+    public async Task End_of_the_run_cancels_pending_operations_and_drops_late_completions()
     {
         using var program = await fixture.HandlerAsync("() => { db.query('left behind'); return 1; }");
         var host = new GuestHost();
@@ -124,7 +134,7 @@ public sealed class OperationTests(EngineFixture fixture)
     }
 
     [Fact]
-    public async Task A_token_that_is_asked_for_after_the_end_is_cancelled_already()
+    public async Task Token_requested_after_the_end_is_already_cancelled()
     {
         using var program = await fixture.HandlerAsync("() => { db.query('left behind'); throw new Error('over'); }");
         var host = new GuestHost();
@@ -135,7 +145,8 @@ public sealed class OperationTests(EngineFixture fixture)
     [Fact]
     public async Task Timers_fire_in_the_order_of_their_time_and_cleared_ones_never()
     {
-        var (result, host) = await fixture.TryAsync("""
+        var (result, host) = await fixture.TryAsync(
+            """
             async () => {
               const order = [];
               const wait = (ms, name) => new Promise(resolve => setTimeout(() => { order.push(name); resolve() }, ms));
@@ -147,17 +158,20 @@ public sealed class OperationTests(EngineFixture fixture)
               await Promise.all([wait(60, 'late'), wait(0, 'soon'), wait(30, 'middle'), ticked]);
               return [...order, ticks];
             }
-            """);
+            """
+        );
         Assert.Equal(RunOutcome.Succeeded, result.Outcome);
         Assert.Equal("""["soon","middle","late",3]""", host.Answer);
     }
 
     [Fact]
-    public async Task Timers_that_are_late_together_fire_in_the_order_of_their_time_and_of_one_time_in_that_of_their_setting()
+    public async Task Overdue_timers_fire_by_due_time_then_by_creation()
     {
-        // A timer's time counts from when it is set, and a busy machine may stop the function between two settings. So each pair of timers whose order is
+        // A timer's time counts from when it is set, and a busy machine may stop the function between two settings. So each pair of timers
+        // whose order is
         // certain from what the function's own clock said is compared, not one order for all.
-        var (result, host) = await fixture.TryAsync("""
+        var (result, host) = await fixture.TryAsync(
+            """
             async () => {
               const timers = [], order = [], fired = [];
               const wait = ms => {
@@ -183,7 +197,8 @@ public sealed class OperationTests(EngineFixture fixture)
               }
               return { fired: order.length, wrong, isReordered: pairs > 0 };
             }
-            """);
+            """
+        );
         Assert.Equal(RunOutcome.Succeeded, result.Outcome);
         Assert.Equal("""{"fired":26,"wrong":[],"isReordered":true}""", host.Answer);
     }
@@ -191,7 +206,8 @@ public sealed class OperationTests(EngineFixture fixture)
     [Fact]
     public async Task A_timer_does_not_fire_before_its_time()
     {
-        var (result, host) = await fixture.TryAsync("""
+        var (result, host) = await fixture.TryAsync(
+            """
             async () => {
               const early = [];
               for (let ms = 1; ms < 30; ms++) {
@@ -203,7 +219,8 @@ public sealed class OperationTests(EngineFixture fixture)
               }
               return early;
             }
-            """);
+            """
+        );
         Assert.Equal(RunOutcome.Succeeded, result.Outcome);
         Assert.Equal("[]", host.Answer);
     }

@@ -2,7 +2,7 @@ using System.Text.Json.Nodes;
 
 namespace Functions.PgSidecar.Tests.Unit.JavaScript;
 
-/// <summary>The web platform in the sandbox is the one that Node.js has: the same scripts come to the same results.</summary>
+/// <summary>The web platform in the sandbox behaves as that of Node.js: the same scripts give the same results.</summary>
 public sealed class ParityTests(EngineFixture fixture)
 {
     [Theory]
@@ -13,7 +13,7 @@ public sealed class ParityTests(EngineFixture fixture)
     [InlineData("packages.mjs")]
     [InlineData("applications.mjs")]
     [InlineData("web.mjs")]
-    public async Task A_script_comes_to_the_results_that_Node_comes_to(string script)
+    public async Task Script_gives_the_same_results_as_in_Node(string script)
     {
         var (node, sandbox) = await Parity.RunAsync(fixture, script);
         Assert.True(node.Count > 5, $"{script} has only {node.Count} results");
@@ -21,8 +21,9 @@ public sealed class ParityTests(EngineFixture fixture)
         Assert.True(differences.Count == 0, string.Join('\n', differences));
     }
 
+    [Trait("Speed", "Slow")]
     [Fact]
-    public async Task Keys_made_on_one_side_sign_encrypt_and_agree_on_the_other()
+    public async Task Keys_generated_on_one_side_work_on_the_other()
     {
         var node = JsonNode.Parse(await Parity.NodeAsync("exchange-run.mjs", "produce"))!;
         var bundle = (string)node["bundle"]!;
@@ -31,17 +32,24 @@ public sealed class ParityTests(EngineFixture fixture)
         var readThere = (JsonObject)JsonNode.Parse(await Parity.NodeAsync("exchange-run.mjs", "check", madeHere.ToJsonString()))!;
         var differences = Parity.Differences(readThere, readHere);
         Assert.True(differences.Count == 0, string.Join('\n', differences));
-        // Each list begins with what must hold; a forged message and a signature cut short come fifth and sixth.
-        Assert.All(readHere, entry => Assert.StartsWith(entry.Value!.AsArray().Count == 7 ? "[true,true,true,true,false,false" : "[true,", entry.Value.ToJsonString(), StringComparison.Ordinal));
+        // Each list begins with the checks that must succeed. A forged message and a truncated signature are the fifth and sixth.
+        Assert.All(readHere, entry =>
+            Assert.StartsWith(
+                entry.Value!.AsArray().Count == 7 ? "[true,true,true,true,false,false" : "[true,",
+                entry.Value.ToJsonString(),
+                StringComparison.Ordinal
+            )
+        );
     }
 
     [Theory]
     [InlineData("RSA-PSS")]
     [InlineData("RSASSA-PKCS1-v1_5")]
-    public async Task An_RSA_signature_without_its_leading_zero_is_none(string algorithm)
+    public async Task RSA_signature_without_its_leading_zero_is_invalid(string algorithm)
     {
-        // One in some two hundred begins with a zero: the number is the same without it, the signature is not.
-        using var program = await fixture.CompileAsync($$"""
+        // About one signature in 200 begins with a zero byte. Without it the number is the same, but the signature is invalid.
+        using var program = await fixture.CompileAsync(
+            $$"""
             const { subtle } = crypto;
             const algorithm = { name: '{{algorithm}}', hash: 'SHA-256', modulusLength: 1024, publicExponent: new Uint8Array([1, 0, 1]), saltLength: 32 };
             export const handler = async () => {
@@ -53,7 +61,8 @@ public sealed class ParityTests(EngineFixture fixture)
                   return [await subtle.verify(algorithm, publicKey, signature, message), await subtle.verify(algorithm, publicKey, signature.slice(1), message)];
               }
             };
-            """);
+            """
+        );
         var host = new GuestHost();
         await fixture.RunAsync(program, host);
         Assert.Equal("[true,false]", host.Answer);
@@ -62,7 +71,8 @@ public sealed class ParityTests(EngineFixture fixture)
     [Fact]
     public async Task An_RSA_ciphertext_without_its_leading_zero_is_not_decrypted()
     {
-        using var program = await fixture.CompileAsync("""
+        using var program = await fixture.CompileAsync(
+            """
             const { subtle } = crypto;
             const algorithm = { name: 'RSA-OAEP', hash: 'SHA-256', modulusLength: 1024, publicExponent: new Uint8Array([1, 0, 1]) };
             export const handler = async () => {
@@ -75,16 +85,18 @@ public sealed class ParityTests(EngineFixture fixture)
                 }
               }
             };
-            """);
+            """
+        );
         var host = new GuestHost();
         await fixture.RunAsync(program, host);
         Assert.Equal("""[7,"OperationError"]""", host.Answer);
     }
 
     [Fact]
-    public async Task While_the_module_loads_light_cryptography_works_and_keys_are_read_for_later()
+    public async Task Cheap_cryptography_works_and_keys_can_be_imported_while_the_module_loads()
     {
-        using var program = await fixture.CompileAsync("""
+        using var program = await fixture.CompileAsync(
+            """
             const { subtle } = crypto;
             const digest = new Uint8Array(await subtle.digest('SHA-256', new TextEncoder().encode('abc'))).toHex();
             const algorithm = { name: 'ECDSA', namedCurve: 'P-256' };
@@ -97,11 +109,13 @@ public sealed class ParityTests(EngineFixture fixture)
               const signature = await subtle.sign({ name: 'ECDSA', hash: 'SHA-256' }, key, new Uint8Array(3));
               return [digest, open.x === jwk.x && d === jwk.d, await subtle.verify({ name: 'ECDSA', hash: 'SHA-256' }, verifier, signature, new Uint8Array(3)), refused];
             };
-            """);
+            """
+        );
         var host = new GuestHost();
         await fixture.RunAsync(program, host);
         Assert.Equal(
             """["ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",true,true,"crypto.subtle with key pairs, PBKDF2 or many bytes is not available while the module loads; use it inside the handler."]""",
-            host.Answer);
+            host.Answer
+        );
     }
 }

@@ -1,12 +1,13 @@
 using System.Security.Cryptography;
 using Functions.PgSidecar.Sandbox.JavaScript;
+using Functions.PgSidecar.Sandbox.Runs;
 
 namespace Functions.PgSidecar.Tests.Unit.JavaScript;
 
-/// <summary>Programs: pristine at each run, the same when stored and read back, refused when damaged.</summary>
+/// <summary>Programs start every run with pristine memory, survive storing, and are refused when damaged.</summary>
 public sealed class ProgramTests(EngineFixture fixture)
 {
-    /// <summary>Leaves traces wherever it can, then ends as the event says.</summary>
+    /// <summary>Changes as much state as possible, then ends as the event says.</summary>
     private const string Vandal = """
         let calls = 0;
         const kept = [];
@@ -37,7 +38,7 @@ public sealed class ProgramTests(EngineFixture fixture)
     [InlineData("recursion")]
     [InlineData("wait")]
     [InlineData("never")]
-    public async Task Every_run_begins_in_the_same_memory_however_the_last_one_ended(string how)
+    public async Task Every_run_begins_with_the_same_memory_regardless_of_how_the_last_one_ended(string how)
     {
         using var program = await fixture.CompileAsync(Vandal);
         var patient = EngineFixture.Limits with { MemoryBytes = 16L << 20 };
@@ -53,7 +54,7 @@ public sealed class ProgramTests(EngineFixture fixture)
     }
 
     [Fact]
-    public async Task Chance_differs_from_run_to_run_though_the_memory_does_not()
+    public async Task Random_numbers_differ_in_each_run()
     {
         using var program = await fixture.HandlerAsync("() => [Math.random(), crypto.randomUUID()].join()");
         var seen = new HashSet<string>();
@@ -67,9 +68,11 @@ public sealed class ProgramTests(EngineFixture fixture)
     }
 
     [Fact]
-    public async Task A_program_written_and_read_back_runs_the_same_also_in_another_engine()
+    public async Task Stored_program_runs_the_same_in_another_engine()
     {
-        using var program = await fixture.CompileAsync("let n = 41; const made = new Map([['x', [1, 2]]]); export const handler = event => [++n, made.get('x'), event.a];");
+        using var program = await fixture.CompileAsync(
+            "let n = 41; const made = new Map([['x', [1, 2]]]); export const handler = event => [++n, made.get('x'), event.a];"
+        );
         var bytes = fixture.Engine.Write(program);
         using var other = JavaScriptEngine.Load(JavaScriptEngine.DefaultDirectory);
         foreach (var engine in new[] { fixture.Engine, other })
@@ -77,8 +80,13 @@ public sealed class ProgramTests(EngineFixture fixture)
             using var read = engine.Read(bytes);
             Assert.Equal(program.Info.ToArray(), read.Info.ToArray());
             var host = new GuestHost();
-            var envelope = """{"kind":"event","trigger":"test","path":"","query":{},"user_id":null,"request_id":"r","event":{"a":7},"env":{},"now":0}"""u8;
-            var result = await read.RunAsync(new RunRequest(envelope.ToArray(), default, EngineFixture.Limits), host, CancellationToken.None)
+            var envelope =
+                """{"kind":"event","trigger":"test","path":"","query":{},"user_id":null,"request_id":"r","event":{"a":7},"env":{},"now":0}"""u8;
+            var result = await read.RunAsync(
+                    new RunRequest(envelope.ToArray(), default, EngineFixture.Limits),
+                    host,
+                    CancellationToken.None
+                )
                 .WaitAsync(EngineFixture.Patience);
             Assert.Equal(RunOutcome.Succeeded, result.Outcome);
             Assert.Equal("[42,[1,2],7]", host.Answer);
@@ -103,11 +111,15 @@ public sealed class ProgramTests(EngineFixture fixture)
         // The id of the engine stands behind the magic and the version.
         var foreign = (byte[])bytes.Clone();
         foreign[5] = (byte)(foreign[5] == '0' ? '1' : '0');
-        Assert.Contains("another engine", Assert.Throws<InvalidDataException>(() => fixture.Engine.Read(foreign)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "another engine",
+            Assert.Throws<InvalidDataException>(() => fixture.Engine.Read(foreign)).Message,
+            StringComparison.Ordinal
+        );
     }
 
     [Fact]
-    public async Task A_program_disposed_of_with_runs_under_way_lets_them_finish_and_no_others_begin()
+    public async Task Disposed_program_lets_its_runs_finish_and_starts_no_others()
     {
         var program = await fixture.HandlerAsync("async () => (await db.query('x'))[0].v");
         var hosts = Enumerable.Range(0, 20).Select(_ => new GuestHost()).ToList();
@@ -118,13 +130,15 @@ public sealed class ProgramTests(EngineFixture fixture)
         program.Dispose();
         Assert.Equal(RunOutcome.HostError, (await fixture.RunAsync(program, new GuestHost())).Outcome);
         operations.ForEach(operation => GuestHost.Succeed(operation, "finished"));
-        Assert.All(await Task.WhenAll(runs).WaitAsync(EngineFixture.Patience), result => Assert.Equal(RunOutcome.Succeeded, result.Outcome));
+        Assert.All(await Task.WhenAll(runs).WaitAsync(EngineFixture.Patience), result =>
+            Assert.Equal(RunOutcome.Succeeded, result.Outcome)
+        );
         Assert.All(hosts, host => Assert.Equal("\"finished\"", host.Answer));
         program.Dispose();
     }
 
     [Fact]
-    public async Task A_program_may_be_disposed_of_by_whoever_hears_first_that_its_last_run_is_over()
+    public async Task Program_can_be_disposed_from_the_completion_of_its_last_run()
     {
         using var compiled = await fixture.HandlerAsync("() => new Array(50000).fill(1).length");
         var bytes = fixture.Engine.Write(compiled);
@@ -139,17 +153,18 @@ public sealed class ProgramTests(EngineFixture fixture)
     }
 
     [Fact]
-    public async Task A_run_begun_after_the_engines_end_is_cancelled()
+    public async Task Run_started_after_the_engine_is_disposed_is_cancelled()
     {
         var engine = JavaScriptEngine.Load(JavaScriptEngine.DefaultDirectory);
         using var program = await engine.CompileAsync("test.js", "export const handler = () => 1", EngineFixture.Limits);
         engine.Dispose();
-        var result = await program.RunAsync(new RunRequest("{}"u8.ToArray(), default, EngineFixture.Limits), new GuestHost(), CancellationToken.None)
+        var result = await program
+            .RunAsync(new RunRequest("{}"u8.ToArray(), default, EngineFixture.Limits), new GuestHost(), CancellationToken.None)
             .WaitAsync(EngineFixture.Patience);
         Assert.Equal(RunOutcome.Cancelled, result.Outcome);
     }
 
-    /// <summary>The hash of the memory that an instance begins with, or ought to begin with.</summary>
+    /// <summary>The hash of the memory that an instance begins with.</summary>
     private static unsafe string Hash(JavaScriptProgram program, long memoryBytes, bool fresh)
     {
         var image = program.Snapshot.Memory;

@@ -1,25 +1,34 @@
 using System.Text;
 using Functions.PgSidecar.Sandbox.JavaScript;
+using Functions.PgSidecar.Sandbox.Runs;
 
 namespace Functions.PgSidecar.Tests.Unit.JavaScript;
 
-/// <summary>Errors of bundled functions name the author's own files, lines and columns.</summary>
+/// <summary>Errors of bundled functions name the source files, lines and columns.</summary>
 public sealed class SourceMapTests(EngineFixture fixture)
 {
-    /// <summary>Three lines of a bundle: from a.ts line 11 column 3, from nowhere, and from lib/b.ts line 1 with columns as they are.</summary>
-    private const string Map = """{"version":3,"sources":["../src/a.ts","lib/b.ts"],"sourcesContent":["secret text",""],"mappings":"AAUE;A;ACVF,IAAI"}""";
+    /// <summary>
+    /// Three lines of a bundle: from a.ts line 11 column 3, without a source, and from lib/b.ts line 1 with unchanged columns.
+    /// </summary>
+    private const string Map =
+        """{"version":3,"sources":["../src/a.ts","lib/b.ts"],"sourcesContent":["secret text",""],"mappings":"AAUE;A;ACVF,IAAI"}""";
 
     [Fact]
-    public async Task A_stack_in_the_log_and_in_the_failure_names_the_authors_place()
+    public async Task Stack_in_log_and_error_names_the_line_of_the_source_file()
     {
-        var (result, host) = await RunAsync("export const handler = () => { console.error(new Error('logged')); throw new Error('thrown') };\n0;\n0;\n", Map);
+        var (result, host) = await RunAsync(
+            "export const handler = () => { console.error(new Error('logged')); throw new Error('thrown') };\n0;\n0;\n",
+            Map
+        );
         Assert.Contains("src/a.ts:11:3", result.Error!.Stack, StringComparison.Ordinal);
         Assert.DoesNotContain("test.js", result.Error.Stack, StringComparison.Ordinal);
-        Assert.Contains(host.Lines, line => line.StartsWith("Error: Error: logged", StringComparison.Ordinal) && line.Contains("src/a.ts:11:3", StringComparison.Ordinal));
+        Assert.Contains(host.Lines, line =>
+            line.StartsWith("Error: Error: logged", StringComparison.Ordinal) && line.Contains("src/a.ts:11:3", StringComparison.Ordinal)
+        );
     }
 
     [Fact]
-    public async Task Code_that_the_bundler_made_keeps_its_place_in_the_bundle()
+    public async Task Code_generated_by_the_bundler_keeps_its_position_in_the_bundle()
     {
         var (result, _) = await RunAsync("0;\nexport const handler = () => { throw new Error('x') };\n0;\n", Map);
         Assert.Contains("test.js:2:", result.Error!.Stack, StringComparison.Ordinal);
@@ -33,7 +42,7 @@ public sealed class SourceMapTests(EngineFixture fixture)
     }
 
     [Fact]
-    public async Task A_program_keeps_its_map_when_it_is_stored()
+    public async Task Stored_program_keeps_its_source_map()
     {
         using var compiled = await fixture.CompileAsync(Bundle("export const handler = () => { throw new Error('x') };\n", Map));
         var stored = fixture.Engine.Write(compiled);
@@ -43,9 +52,11 @@ public sealed class SourceMapTests(EngineFixture fixture)
     }
 
     [Fact]
-    public async Task A_top_level_that_throws_is_placed_in_the_authors_file()
+    public async Task Error_at_the_top_level_names_the_source_file()
     {
-        var error = await Assert.ThrowsAsync<JavaScriptCompileException>(() => fixture.CompileAsync(Bundle("throw new Error('top');\n", Map)));
+        var error = await Assert.ThrowsAsync<JavaScriptCompileException>(() =>
+            fixture.CompileAsync(Bundle("throw new Error('top');\n", Map))
+        );
         Assert.Equal(("src/a.ts", 11, 3), (error.File, error.Line, error.Column));
     }
 
@@ -58,7 +69,7 @@ public sealed class SourceMapTests(EngineFixture fixture)
     [InlineData("""{"sources":["a"],"mappings":"AAAADDDDDDD,////////D"}""")]
     [InlineData("""{"sources":[null],"mappings":5}""")]
     [InlineData("""{"sections":[]}""")]
-    public async Task A_map_that_is_none_harms_nothing(string map)
+    public async Task Invalid_source_map_is_ignored(string map)
     {
         var (result, _) = await RunAsync("export const handler = () => { throw new Error('x') };\n", map);
         Assert.Equal((RunOutcome.Threw, "x"), (result.Outcome, result.Error!.Message));
@@ -66,9 +77,10 @@ public sealed class SourceMapTests(EngineFixture fixture)
     }
 
     [Fact]
-    public async Task A_comment_inside_a_text_is_no_map()
+    public async Task Source_map_comment_inside_a_string_is_ignored()
     {
-        var text = $"export const handler = () => '//# sourceMappingURL=data:application/json;base64,{Convert.ToBase64String(Encoding.UTF8.GetBytes(Map))}'.length;\n";
+        var text =
+            $"export const handler = () => '//# sourceMappingURL=data:application/json;base64,{Convert.ToBase64String(Encoding.UTF8.GetBytes(Map))}'.length;\n";
         using var program = await fixture.CompileAsync(text);
         var host = new GuestHost();
         Assert.Equal(RunOutcome.Succeeded, (await fixture.RunAsync(program, host)).Outcome);

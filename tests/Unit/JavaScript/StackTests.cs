@@ -1,8 +1,9 @@
 using Functions.PgSidecar.Sandbox.JavaScript;
+using Functions.PgSidecar.Sandbox.Runs;
 
 namespace Functions.PgSidecar.Tests.Unit.JavaScript;
 
-/// <summary>A function that calls itself without end gets a RangeError, which it can catch, whatever kind of call it is.</summary>
+/// <summary>Endless recursion through any kind of call throws a RangeError, which the function can catch.</summary>
 public sealed class StackTests(EngineFixture fixture)
 {
     [Theory]
@@ -30,7 +31,9 @@ public sealed class StackTests(EngineFixture fixture)
     [InlineData("const f = () => queueMicrotask(f()) ;")]
     public async Task Endless_recursion_can_be_caught(string recursion)
     {
-        var (result, host) = await fixture.TryAsync($$"""async () => { {{recursion}} try { await f(); return 'returned'; } catch (e) { return e.name; } }""");
+        var (result, host) = await fixture.TryAsync(
+            $$"""async () => { {{recursion}} try { await f(); return 'returned'; } catch (e) { return e.name; } }"""
+        );
         Assert.Equal((RunOutcome.Succeeded, null), (result.Outcome, result.Error?.Message));
         Assert.Equal("\"RangeError\"", host.Answer);
     }
@@ -50,7 +53,7 @@ public sealed class StackTests(EngineFixture fixture)
         Assert.Contains("describing it throws", message, StringComparison.Ordinal);
     }
 
-    /// <summary>The same while the module loads, where the host itself describes what is thrown.</summary>
+    /// <summary>The same while the module loads, where the host formats the error.</summary>
     private async Task<(bool IsCompiled, string? Message)> CompileAsync(string body)
     {
         try

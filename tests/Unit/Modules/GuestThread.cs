@@ -21,7 +21,8 @@ internal static class GuestThread
                     failure = ExceptionDispatchInfo.Capture(exception);
                 }
             },
-            SandboxThread.StackBytes);
+            SandboxThread.StackBytes
+        );
         thread.Start();
         thread.Join();
         failure?.Throw();

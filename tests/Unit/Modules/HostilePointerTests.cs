@@ -1,26 +1,47 @@
 using System.Reflection;
 using System.Runtime.ExceptionServices;
-using Functions.PgSidecar.Sandbox.JavaScript;
-using Functions.PgSidecar.Sandbox.Runtime;
-using Functions.PgSidecar.Sandbox.Wasi;
+using Functions.PgSidecar.Sandbox.Modules;
+using Functions.PgSidecar.Sandbox.Modules.Wasi;
+using Functions.PgSidecar.Sandbox.Runs;
 using Functions.PgSidecar.Sandbox.Wasmtime;
 
 namespace Functions.PgSidecar.Tests.Unit.Modules;
 
-/// <summary>Every import of a module, called with whatever a hostile one could pass: it answers with a code, and never throws.</summary>
+/// <summary>Calls every import with hostile arguments. Each call returns a code and never throws.</summary>
 public sealed class HostilePointerTests
 {
     private const int PageBytes = 65_536;
 
     /// <summary>Edges of a memory of one page, of 32 bits, and of signs.</summary>
     private static readonly int[] Edges =
-        [0, 1, 2, 3, 8, 16, 64, 1024, 1025, PageBytes - 8, PageBytes - 4, PageBytes - 1, PageBytes, PageBytes + 1, int.MaxValue, int.MinValue, -1, -4, -8];
+    [
+        0,
+        1,
+        2,
+        3,
+        8,
+        16,
+        64,
+        1024,
+        1025,
+        PageBytes - 8,
+        PageBytes - 4,
+        PageBytes - 1,
+        PageBytes,
+        PageBytes + 1,
+        int.MaxValue,
+        int.MinValue,
+        -1,
+        -4,
+        -8,
+    ];
 
-    public static TheoryData<string> Imports() => new(Methods().Select(method => method.Name + ":" + method.GetParameters().Length).Order());
+    public static TheoryData<string> Imports() =>
+        new(Methods().Select(method => method.Name + ":" + method.GetParameters().Length).Order());
 
     [Theory]
     [MemberData(nameof(Imports))]
-    public void An_import_answers_with_a_code_whatever_it_is_passed(string import)
+    public void Import_returns_an_error_code_for_any_arguments(string import)
     {
         var method = Methods().Single(candidate => candidate.Name + ":" + candidate.GetParameters().Length == import);
         var random = new Random(import.Length);
@@ -34,14 +55,14 @@ public sealed class HostilePointerTests
                     random.NextBytes(instance.Slice(0, PageBytes));
                 var arguments = method.GetParameters().Select(parameter => Choose(parameter, random, instance)).ToArray();
                 var result = (int)Invoke(method, arguments)!;
-                if (method.DeclaringType != typeof(AerodbCalls))
+                if (method.DeclaringType != typeof(AerodbCalls) && method.DeclaringType != typeof(BindingCalls))
                     Assert.InRange(result, 0, (int)Errno.NotCapable);
             }
         });
     }
 
     [Fact]
-    public void A_vector_that_wraps_around_or_reaches_past_the_end_is_a_fault_and_nothing_is_written()
+    public void Vector_that_wraps_around_or_exceeds_memory_faults_and_writes_nothing()
     {
         GuestThread.Run(() =>
         {
@@ -56,7 +77,7 @@ public sealed class HostilePointerTests
     }
 
     [Fact]
-    public void A_buffer_that_lies_over_its_own_vectors_reads_no_further_than_memory()
+    public void Buffer_that_overlaps_its_own_vectors_reads_no_further_than_memory()
     {
         GuestThread.Run(() =>
         {
@@ -70,7 +91,7 @@ public sealed class HostilePointerTests
     }
 
     [Fact]
-    public void Arguments_do_not_go_past_the_end_of_memory()
+    public void Arguments_stay_within_memory()
     {
         GuestThread.Run(() =>
         {
@@ -82,24 +103,24 @@ public sealed class HostilePointerTests
     }
 
     [Fact]
-    public void A_result_is_copied_as_far_as_there_is_room_and_from_any_offset()
+    public void Result_is_copied_up_to_the_buffers_size_from_any_offset()
     {
         GuestThread.Run(() =>
         {
             using var instance = NewInstance();
             Process(instance).Result = new byte[] { 1, 2, 3 };
-            Assert.Equal(3, AerodbCalls.ResultLength(instance));
-            Assert.Equal(2, AerodbCalls.ResultRead(1, PageBytes - 8, 8, instance));
+            Assert.Equal(3, BindingCalls.ResultLength(instance));
+            Assert.Equal(2, BindingCalls.ResultRead(1, PageBytes - 8, 8, instance));
             Assert.Equal([2, 3, 0], instance.Slice(PageBytes - 8, 3).ToArray());
-            Assert.Equal(1, AerodbCalls.ResultRead(0, PageBytes - 1, 1, instance));
-            Assert.Equal(0, AerodbCalls.ResultRead(-1, 0, 8, instance));
-            Assert.Equal(-1, AerodbCalls.ResultRead(0, PageBytes - 1, 2, instance));
-            Assert.Equal(-1, AerodbCalls.ResultRead(0, 8, -1, instance));
+            Assert.Equal(1, BindingCalls.ResultRead(0, PageBytes - 1, 1, instance));
+            Assert.Equal(0, BindingCalls.ResultRead(-1, 0, 8, instance));
+            Assert.Equal(-1, BindingCalls.ResultRead(0, PageBytes - 1, 2, instance));
+            Assert.Equal(-1, BindingCalls.ResultRead(0, 8, -1, instance));
         });
     }
 
     [Fact]
-    public void An_answer_that_is_too_long_ends_the_module()
+    public void Response_that_is_too_long_ends_the_module()
     {
         GuestThread.Run(() =>
         {
@@ -114,7 +135,7 @@ public sealed class HostilePointerTests
     }
 
     [Fact]
-    public void A_line_that_never_ends_takes_no_more_than_its_share()
+    public void Endless_log_line_is_limited()
     {
         var lines = new List<string>();
         var writer = new LineWriter(lines.Add);
@@ -125,15 +146,17 @@ public sealed class HostilePointerTests
         Assert.Equal([LineWriter.MaxBytes, 4, 4], lines.Select(line => line.Length));
     }
 
-    /// <summary>All but the one that is there to end the module.</summary>
-    private static IEnumerable<MethodInfo> Methods() => WasmEngine.Imports
-        .SelectMany(type => type.GetMethods(BindingFlags.Static | BindingFlags.Public))
-        .Where(method => method.GetCustomAttributes<HostFunctionAttribute>().Any() && method.Name != nameof(WasiCalls.ProcExit));
+    /// <summary>All imports except the one that ends the module.</summary>
+    private static IEnumerable<MethodInfo> Methods() =>
+        WasmEngine
+            .Imports.SelectMany(type => type.GetMethods(BindingFlags.Static | BindingFlags.Public))
+            .Where(method => method.GetCustomAttributes<HostFunctionAttribute>().Any() && method.Name != nameof(WasiCalls.ProcExit));
 
     private static object Choose(ParameterInfo parameter, Random random, Instance instance) =>
         parameter.ParameterType == typeof(Instance) ? (object)instance
         : parameter.ParameterType == typeof(long) ? (object)random.NextInt64(long.MinValue, long.MaxValue)
-        : random.Next(3) == 0 ? random.Next(PageBytes) : Edges[random.Next(Edges.Length)];
+        : random.Next(3) == 0 ? random.Next(PageBytes)
+        : Edges[random.Next(Edges.Length)];
 
     private static object? Invoke(MethodInfo method, object[] arguments)
     {
@@ -143,7 +166,7 @@ public sealed class HostilePointerTests
         }
         catch (TargetInvocationException e) when (e.InnerException is GuestException)
         {
-            // The answer's limit: ends the guest, which may write as often as it likes.
+            // The response limit ends the guest, which may write any number of times.
             Begin((Instance)arguments[^1]);
             return 0;
         }
@@ -183,15 +206,16 @@ public sealed class HostilePointerTests
 
     private sealed class NoHost : IModuleHost
     {
-        public void Log(GuestLogLevel level, string line)
-        {
-        }
+        public void Log(GuestLogLevel level, string line) { }
 
         public OperationEnd Call(string name, ReadOnlyMemory<byte> arguments, ReadOnlyMemory<byte> payload) =>
-            new(1, true, """{"command":"","rowCount":0,"fields":[],"rows":[],"status":200,"statusText":"","url":"","redirected":false,"headers":[],"tx":1}"""u8.ToArray(), default);
+            new(
+                1,
+                true,
+                """{"command":"","rowCount":0,"fields":[],"rows":[],"status":200,"statusText":"","url":"","redirected":false,"headers":[],"tx":1}"""u8.ToArray(),
+                default
+            );
 
-        public void Sleep(TimeSpan time)
-        {
-        }
+        public void Sleep(TimeSpan time) { }
     }
 }

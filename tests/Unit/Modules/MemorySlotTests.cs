@@ -2,7 +2,7 @@ using Functions.PgSidecar.Sandbox.Wasmtime;
 
 namespace Functions.PgSidecar.Tests.Unit.Modules;
 
-/// <summary>Memories that have been used are put back, byte for byte.</summary>
+/// <summary>Used memories are restored byte for byte.</summary>
 public sealed unsafe class MemorySlotTests
 {
     private const int Pages = 64;
@@ -39,7 +39,7 @@ public sealed unsafe class MemorySlotTests
     }
 
     [Fact]
-    public void A_use_that_changes_more_than_is_copied_maps_the_image_anew()
+    public void Use_that_changes_more_than_the_copy_limit_remaps_the_image()
     {
         const int Bytes = 16 << 20;
         using var slots = new MemorySlots(MemoryImage.Create(Bytes, static pages => pages.At(5, 1)[0] = 9));
@@ -50,6 +50,70 @@ public sealed unsafe class MemorySlotTests
         Assert.Equal(9, again.Address[5]);
         Assert.Equal(0, again.Address[Bytes - 1]);
         slots.Return(again);
+    }
+
+    /// <summary>Different writers of pages that were unwritten before. The thread's page fault count must reveal each of them.</summary>
+    [Theory]
+    [InlineData("its own thread")]
+    [InlineData("another thread")]
+    [InlineData("the kernel")]
+    [InlineData("another thread, which returns it")]
+    public void Newly_written_pages_are_restored_regardless_of_the_writer(string writer)
+    {
+        using var slots = new MemorySlots(MemoryImage.Create(Pages * PageBytes, static pages => pages.At(0, Pages * PageBytes).Fill(7)));
+        using var zeros = File.OpenHandle("/dev/zero");
+        for (var use = 0; use < Pages; use++)
+        {
+            var slot = slots.Take(Capacity);
+            Assert.False(new ReadOnlySpan<byte>(slot.Address, Pages * PageBytes).ContainsAnyExcept((byte)7), $"after {use} uses");
+            // The pages of earlier uses, and one more.
+            var written = (nint)slot.Address;
+            var length = (use + 1) * PageBytes;
+            switch (writer)
+            {
+                case "its own thread":
+                    new Span<byte>(slot.Address, length).Fill(1);
+                    slots.Return(slot);
+                    break;
+                case "another thread":
+                    slot.ChangeThread();
+                    GuestThread.Run(() => new Span<byte>((byte*)written, length).Fill(1));
+                    slots.Return(slot);
+                    break;
+                case "the kernel":
+                    Assert.Equal(length, RandomAccess.Read(zeros, new Span<byte>(slot.Address, length), 0));
+                    slots.Return(slot);
+                    break;
+                default:
+                    GuestThread.Run(() =>
+                    {
+                        new Span<byte>((byte*)written, length).Fill(1);
+                        slots.Return(slot);
+                    });
+                    break;
+            }
+        }
+    }
+
+    [Fact]
+    public void First_write_to_a_page_causes_a_page_fault_and_later_ones_do_not()
+    {
+        var slot = MemorySlot.Reserve(Capacity);
+        Assert.True(slot.TryGrow(Pages * PageBytes));
+        var before = PageFaults.Count();
+        new Span<byte>(slot.Address, Pages * PageBytes).Fill(1);
+        var after = PageFaults.Count();
+        Assert.True(after >= before + 1, $"{before}, {after}");
+        // Other pages of this thread, such as its stack, may cause some faults, but not in all of 100 rounds.
+        var quiet = 0;
+        for (var again = 0; again < 100; again++)
+        {
+            before = PageFaults.Count();
+            new Span<byte>(slot.Address, Pages * PageBytes).Fill(1);
+            quiet += PageFaults.Count() == before ? 1 : 0;
+        }
+        Assert.True(quiet > 0);
+        slot.Free();
     }
 
     [Fact]

@@ -5,7 +5,9 @@ namespace Functions.PgSidecar.Tests.Unit.Modules;
 /// <summary>Builds small WebAssembly modules in the binary format, so that these tests need no tools.</summary>
 internal sealed class ModuleAssembler
 {
-    public const byte I32 = 0x7F, I64 = 0x7E, FuncRef = 0x70;
+    public const byte I32 = 0x7F,
+        I64 = 0x7E,
+        FuncRef = 0x70;
 
     private readonly List<byte[]> types = [];
     private readonly List<byte[]> imports = [];
@@ -105,19 +107,48 @@ internal sealed class ModuleAssembler
     }
 
     public void Elements(int offset, params int[] functions) =>
-        elements.Add([0, .. Constant(offset), 0x0B, .. Unsigned(functions.Length), .. functions.SelectMany(function => Unsigned(function))]);
+        elements.Add([
+            0,
+            .. Constant(offset),
+            0x0B,
+            .. Unsigned(functions.Length),
+            .. functions.SelectMany(function => Unsigned(function)),
+        ]);
+
+    /// <summary>Functions for <c>table.init</c>.</summary>
+    public void PassiveElements(int count, int function) =>
+        elements.Add([
+            1,
+            0,
+            .. Unsigned(count),
+            .. Enumerable.Repeat(Unsigned(function).ToArray(), count).SelectMany(static index => index),
+        ]);
 
     public void Data(int offset, params byte[] bytes) => data.Add([0, .. Constant(offset), 0x0B, .. Vector(bytes)]);
 
     public byte[] Build() =>
-    [
-        0x00, 0x61, 0x73, 0x6D, 1, 0, 0, 0,
-        .. Section(1, types), .. Section(2, imports),
-        .. Section(3, [.. functionTypes.Select(type => Unsigned(type).ToArray())]),
-        .. Section(4, table is null ? [] : [table]), .. Section(5, memory is null ? otherMemories : [memory, .. otherMemories]),
-        .. Section(6, globals), .. Section(7, exports), .. StartSection(), .. Section(9, elements),
-        .. DataCountSection(), .. Section(10, bodies), .. Section(11, data),
-    ];
+        [
+            0x00,
+            0x61,
+            0x73,
+            0x6D,
+            1,
+            0,
+            0,
+            0,
+            .. Section(1, types),
+            .. Section(2, imports),
+            .. Section(3, [.. functionTypes.Select(type => Unsigned(type).ToArray())]),
+            .. Section(4, table is null ? [] : [table]),
+            .. Section(5, memory is null ? otherMemories : [memory, .. otherMemories]),
+            .. Section(6, globals),
+            .. Section(7, exports),
+            .. StartSection(),
+            .. Section(9, elements),
+            .. DataCountSection(),
+            .. Section(10, bodies),
+            .. Section(11, data),
+        ];
 
     private byte[] DataCountSection() => data.Count > 0 ? [12, (byte)Unsigned(data.Count).Count(), .. Unsigned(data.Count)] : [];
 

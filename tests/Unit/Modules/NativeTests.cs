@@ -5,12 +5,15 @@ using Functions.PgSidecar.Sandbox.Wasmtime;
 
 namespace Functions.PgSidecar.Tests.Unit.Modules;
 
-/// <summary>The C API is called by structures that were written down for one version.</summary>
+/// <summary>The structures for the C API match one version of it.</summary>
 public sealed class NativeTests
 {
-    /// <summary>When this fails, compare NativeTypes.cs with the headers of the new version (extern.h, val.h, config.h, memory.h, trap.h), then change <see cref="Native.Version"/>.</summary>
+    /// <summary>
+    /// When this fails, compare NativeTypes.cs with the headers of the new version (extern.h, val.h, config.h, memory.h, trap.h), then
+    /// change <see cref="Native.Version"/>.
+    /// </summary>
     [Fact]
-    public void The_package_is_of_the_version_that_the_structures_were_written_for()
+    public void Package_version_matches_the_native_structures()
     {
         var file = Path.Combine(AppContext.BaseDirectory, Assembly.GetExecutingAssembly().GetName().Name + ".deps.json");
         using var dependencies = JsonDocument.Parse(File.ReadAllBytes(file));
@@ -19,7 +22,7 @@ public sealed class NativeTests
     }
 
     [Fact]
-    public void Structures_have_the_sizes_of_the_headers()
+    public void Native_structures_have_the_sizes_of_the_C_headers()
     {
         Assert.Equal(16, Unsafe.SizeOf<RawValue>());
         Assert.Equal(16, Unsafe.SizeOf<FunctionHandle>());
@@ -34,7 +37,7 @@ public sealed class NativeTests
     }
 
     [Fact]
-    public void Engines_of_the_same_settings_have_the_same_id_and_others_have_another()
+    public void Engines_have_the_same_id_only_with_the_same_settings()
     {
         Assert.Equal(Engines.Of(countFuel: false).Id, new Engine(EngineKind.Modules).Id);
         Assert.NotEqual(Engines.Of(countFuel: false).Id, Engines.Of(countFuel: true).Id);

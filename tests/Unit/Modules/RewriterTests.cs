@@ -1,4 +1,4 @@
-using Functions.PgSidecar.Sandbox.Modules;
+using Functions.PgSidecar.Sandbox.Modules.Compilation;
 using Functions.PgSidecar.Sandbox.Wasmtime;
 
 namespace Functions.PgSidecar.Tests.Unit.Modules;
@@ -6,11 +6,11 @@ namespace Functions.PgSidecar.Tests.Unit.Modules;
 /// <summary>The rewriter has to find the end of every instruction.</summary>
 public sealed class RewriterTests
 {
-    /// <summary>A module of 600 KB that clang made.</summary>
+    /// <summary>A module of 600 KB that clang compiled.</summary>
     [Fact]
-    public void A_large_module_is_valid_when_it_is_rewritten_and_differs_only_where_it_has_to()
+    public void Rewritten_large_module_is_valid_and_differs_only_where_needed()
     {
-        var file = Path.Combine(Repository(), "src/Functions.PgSidecar.Sandbox/Guest/node_modules/quickjs-wasi/quickjs.wasm");
+        var file = Path.Combine(Repository(), "src/guest/node_modules/quickjs-wasi/quickjs.wasm");
         var module = File.ReadAllBytes(file);
         var parsed = ParsedModule.Read(module);
         var rewritten = new ModuleRewriter(module, parsed).Write();
@@ -22,9 +22,11 @@ public sealed class RewriterTests
         Assert.Superset(parsed.Exports.Keys.ToHashSet(), again.Exports.Keys.ToHashSet());
     }
 
-    /// <summary>Damaged modules: what Wasmtime takes, the rewriter reads, and what it writes Wasmtime takes again.</summary>
+    /// <summary>
+    /// Damaged modules: the rewriter reads every module that Wasmtime accepts, and Wasmtime accepts the rewritten module.
+    /// </summary>
     [Fact]
-    public void What_is_valid_stays_valid()
+    public void Rewriting_keeps_valid_modules_valid()
     {
         var module = TestModule.Answering(static assembler => assembler.Table(3), [0x41, 1], [0x3F, 0]);
         var random = new Random(17);
@@ -48,9 +50,10 @@ public sealed class RewriterTests
             {
                 engine.Validate(new ModuleRewriter(damaged, ParsedModule.Read(damaged)).Write());
             }
-            catch (ModuleException e) when (e.Message.Contains("imports", StringComparison.Ordinal) || e.Message.Contains("duplicate", StringComparison.Ordinal))
+            catch (ModuleException e)
+                when (e.Message.Contains("imports", StringComparison.Ordinal) || e.Message.Contains("duplicate", StringComparison.Ordinal))
             {
-                // Refused for what it is.
+                // The module is invalid.
             }
         }
         Assert.True(valid > 100, $"Only {valid} were valid.");
@@ -59,7 +62,7 @@ public sealed class RewriterTests
     private static string Repository()
     {
         var folder = new DirectoryInfo(AppContext.BaseDirectory);
-        while (!File.Exists(Path.Combine(folder.FullName, "Functions.PgSidecar.slnx")))
+        while (!File.Exists(Path.Combine(folder.FullName, "Functions.PgSidecar.sln")))
             folder = folder.Parent!;
         return folder.FullName;
     }

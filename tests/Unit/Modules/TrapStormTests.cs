@@ -2,7 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Runtime.CompilerServices;
 using Functions.PgSidecar.Sandbox.Modules;
-using Functions.PgSidecar.Sandbox.Runtime;
+using Functions.PgSidecar.Sandbox.Modules.Compilation;
 using Functions.PgSidecar.Sandbox.Threads;
 using Functions.PgSidecar.Sandbox.Wasmtime;
 using static Functions.PgSidecar.Tests.Unit.Modules.ModuleAssembler;
@@ -10,8 +10,9 @@ using static Functions.PgSidecar.Tests.Unit.Modules.ModuleAssembler;
 namespace Functions.PgSidecar.Tests.Unit.Modules;
 
 /// <summary>
-/// Wasmtime and .NET both handle SIGSEGV: faults of guests, null references of the host on a guest's stack, exhausted stacks and collections, all at once on
-/// several threads, must each come to the right one. For seconds; <c>make fuzz</c> takes longer (PGFN_STORM_SECONDS).
+/// Wasmtime and .NET both handle SIGSEGV. Faults of guests, null references of the host on a guest's stack, exhausted stacks and
+/// collections, all at once on
+/// several threads, must each reach the right handler. Runs for seconds; <c>make fuzz</c> runs longer (PGFN_STORM_SECONDS).
 /// </summary>
 public sealed class TrapStormTests
 {
@@ -22,7 +23,7 @@ public sealed class TrapStormTests
     private static long nullReferences;
 
     [Fact]
-    public void Faults_null_references_exhausted_stacks_and_collections_do_not_meet()
+    public void Concurrent_faults_null_references_stack_exhaustion_and_collections_are_handled()
     {
         var seconds = double.Parse(Environment.GetEnvironmentVariable("PGFN_STORM_SECONDS") ?? "2", CultureInfo.InvariantCulture);
         var compiled = ModuleCompilation.Compile(StormModule(), null, countFuel: false, Functions);
@@ -31,24 +32,28 @@ public sealed class TrapStormTests
         var problems = new List<string>();
         var clock = Stopwatch.StartNew();
         var rounds = 0;
-        var threads = Enumerable.Range(0, Threads).Select(_ => new Thread(
-            () =>
-            {
-                try
+        var threads = Enumerable
+            .Range(0, Threads)
+            .Select(_ => new Thread(
+                () =>
                 {
-                    while (clock.Elapsed.TotalSeconds < seconds)
+                    try
                     {
-                        Round(module, state, compiled.Plan);
-                        Interlocked.Increment(ref rounds);
+                        while (clock.Elapsed.TotalSeconds < seconds)
+                        {
+                            Round(module, state, compiled.Plan);
+                            Interlocked.Increment(ref rounds);
+                        }
                     }
-                }
-                catch (Exception e)
-                {
-                    lock (problems)
-                        problems.Add(e.ToString());
-                }
-            },
-            SandboxThread.StackBytes)).ToList();
+                    catch (Exception e)
+                    {
+                        lock (problems)
+                            problems.Add(e.ToString());
+                    }
+                },
+                SandboxThread.StackBytes
+            ))
+            .ToList();
         threads.ForEach(static thread => thread.Start());
         while (clock.Elapsed.TotalSeconds < seconds)
             GC.Collect(1);
@@ -70,7 +75,7 @@ public sealed class TrapStormTests
             Assert.Throws<NullReferenceException>(() => Dereference(null));
         }
         Assert.Equal(TrapKind.StackOverflow, Trap(instance, "recurse"));
-        // At the deepest point there is room for the host.
+        // The host has enough stack at the deepest point.
         Assert.Equal(TrapKind.StackOverflow, Trap(instance, "recurseAndCall"));
     }
 

@@ -1,17 +1,16 @@
 using System.Text;
 using Functions.PgSidecar.Core.Auth;
-using Functions.PgSidecar.Core.Bindings.Http;
 using Functions.PgSidecar.Core.Configuration;
+using Functions.PgSidecar.Core.Fetch;
 using Functions.PgSidecar.Core.Invocations;
-using Functions.PgSidecar.Core.Observability;
+using Functions.PgSidecar.Core.Logs;
 using Functions.PgSidecar.Core.Registry;
 using Functions.PgSidecar.Core.Secrets;
-using Functions.PgSidecar.Postgres.Registry;
-using Functions.PgSidecar.Sandbox.JavaScript;
+using Functions.PgSidecar.Sandbox.Runs;
 
 namespace Functions.PgSidecar.Tests.Unit.Observability;
 
-/// <summary>What invocations and functions may log.</summary>
+/// <summary>The log limits of invocations and functions.</summary>
 public sealed class LogLimitTests : IDisposable
 {
     private readonly ManualTime time = new(DateTimeOffset.UnixEpoch.AddYears(56));
@@ -39,7 +38,7 @@ public sealed class LogLimitTests : IDisposable
     public void Dispose() => log.Dispose();
 
     [Fact]
-    public void An_invocation_that_logs_too_many_bytes_is_cut_with_a_line_that_says_so()
+    public void Log_of_an_invocation_is_truncated_with_a_marker_line()
     {
         Flood(Writer(), lines: 50, bytes: 1_000);
         var lines = Take();
@@ -50,7 +49,7 @@ public sealed class LogLimitTests : IDisposable
     }
 
     [Fact]
-    public void Bytes_count_not_characters()
+    public void Log_limit_counts_bytes_not_characters()
     {
         var writer = Writer();
         for (var i = 0; i < 10; i++)
@@ -59,7 +58,7 @@ public sealed class LogLimitTests : IDisposable
     }
 
     [Fact]
-    public void A_failure_is_logged_also_where_the_log_is_full()
+    public void Failure_is_logged_even_when_the_log_is_full()
     {
         var writer = Writer();
         Flood(writer, lines: 50, bytes: 1_000);
@@ -68,7 +67,7 @@ public sealed class LogLimitTests : IDisposable
     }
 
     [Fact]
-    public void A_function_that_logs_too_much_in_time_is_cut_whatever_each_invocation_logs()
+    public void Log_rate_of_a_function_is_limited_across_invocations()
     {
         for (var i = 0; i < 40; i++)
             Flood(Writer(), lines: 5, bytes: 1_000);
@@ -79,7 +78,7 @@ public sealed class LogLimitTests : IDisposable
     }
 
     [Fact]
-    public void The_allowance_comes_back_with_time()
+    public void Log_allowance_refills_over_time()
     {
         for (var i = 0; i < 40; i++)
             Flood(Writer(), lines: 5, bytes: 1_000);
@@ -87,7 +86,7 @@ public sealed class LogLimitTests : IDisposable
         time.Advance(TimeSpan.FromSeconds(5));
         for (var i = 0; i < 40; i++)
             Flood(Writer(), lines: 5, bytes: 1_000);
-        // 5 s are worth 5,000 bytes; the line that says what was dropped came less than 10 s ago.
+        // 5 s allow 5,000 bytes. The line that reports dropped lines was written less than 10 s ago.
         Assert.Equal(5, Take().Count);
         time.Advance(TimeSpan.FromMinutes(5));
         for (var i = 0; i < 40; i++)
@@ -96,7 +95,7 @@ public sealed class LogLimitTests : IDisposable
     }
 
     [Fact]
-    public void Lines_are_limited_too()
+    public void Number_of_log_lines_is_limited()
     {
         Flood(Writer(), lines: 1_500, bytes: 1);
         var lines = Take();
@@ -104,18 +103,20 @@ public sealed class LogLimitTests : IDisposable
         Assert.Equal(LogLine.TooMany, lines[^1]);
     }
 
-    private InvocationLogWriter Writer() => new(
-        new Invocation
-        {
-            Id = Guid.CreateVersion7(),
-            Function = function,
-            Trigger = TriggerKind.Http,
-            Caller = new Caller("anon", null, Encoding.UTF8.GetBytes("{}"), null),
-            RequestId = "r",
-            Envelope = default,
-        },
-        log,
-        limits);
+    private InvocationLogWriter Writer() =>
+        new(
+            new Invocation
+            {
+                Id = Guid.CreateVersion7(),
+                Function = function,
+                Trigger = TriggerKind.Http,
+                Caller = new Caller("anon", null, Encoding.UTF8.GetBytes("{}"), null),
+                RequestId = "r",
+                Envelope = default,
+            },
+            log,
+            limits
+        );
 
     private static void Flood(InvocationLogWriter writer, int lines, int bytes)
     {

@@ -1,15 +1,15 @@
-using Functions.PgSidecar.Sandbox.Programs;
+using Functions.PgSidecar.Sandbox.Runs;
 
 namespace Functions.PgSidecar.Tests.Unit.Programs;
 
-/// <summary>How the host's computations are shared out between functions.</summary>
+/// <summary>How functions share the host's computations.</summary>
 public sealed class FairSlotsTests
 {
     private readonly object greedy = new();
     private readonly object modest = new();
 
     [Fact]
-    public async Task One_function_can_not_hold_all_slots()
+    public async Task One_function_cannot_hold_all_slots()
     {
         var slots = new FairSlots(total: 2, perOwner: 1);
         await slots.EnterAsync(greedy, CancellationToken.None);
@@ -21,7 +21,7 @@ public sealed class FairSlotsTests
     }
 
     [Fact]
-    public async Task Functions_that_wait_take_turns_however_much_each_asks_for()
+    public async Task Waiting_functions_take_turns_regardless_of_their_demand()
     {
         var slots = new FairSlots(total: 1, perOwner: 1);
         await slots.EnterAsync(greedy, CancellationToken.None);
@@ -35,7 +35,7 @@ public sealed class FairSlotsTests
     }
 
     [Fact]
-    public async Task A_function_at_its_own_limit_does_not_hold_up_the_next_one()
+    public async Task Function_at_its_own_limit_does_not_block_the_next_one()
     {
         var slots = new FairSlots(total: 3, perOwner: 1);
         await slots.EnterAsync(greedy, CancellationToken.None);
@@ -48,7 +48,7 @@ public sealed class FairSlotsTests
     }
 
     [Fact]
-    public async Task What_is_cancelled_while_it_waits_never_gets_a_slot()
+    public async Task Cancelled_waiter_never_gets_a_slot()
     {
         var slots = new FairSlots(total: 1, perOwner: 1);
         using var cancellation = new CancellationTokenSource();
@@ -62,7 +62,7 @@ public sealed class FairSlotsTests
     }
 
     [Fact]
-    public async Task Cancelling_and_leaving_at_the_same_moment_loses_no_slot()
+    public async Task Concurrent_cancellation_and_release_lose_no_slot()
     {
         var slots = new FairSlots(total: 1, perOwner: 1);
         for (var i = 0; i < 500; i++)
@@ -78,7 +78,7 @@ public sealed class FairSlotsTests
             }
             catch (OperationCanceledException)
             {
-                // Given up in time.
+                // Cancelled in time.
             }
             Assert.Equal(0, slots.Running);
         }

@@ -1,4 +1,4 @@
-using Functions.PgSidecar.Sandbox.Programs;
+using Functions.PgSidecar.Sandbox.Runs;
 using Functions.PgSidecar.Tests.Unit.JavaScript;
 
 namespace Functions.PgSidecar.Tests.Unit.Programs;
@@ -25,9 +25,7 @@ public sealed class MemoryBudgetTests
     public void Large_instances_leave_a_quarter_to_small_ones()
     {
         var large = new MemoryShare(budget);
-        while (large.TryGrow(Mega))
-        {
-        }
+        while (large.TryGrow(Mega)) { }
         Assert.True(large.WasRefused);
         Assert.InRange(budget.Used, 70 * Mega, 76 * Mega);
         var small = new MemoryShare(budget);
@@ -50,7 +48,7 @@ public sealed class MemoryBudgetTests
     public async Task Admission_waits_while_memory_is_short_and_goes_on_when_some_is_given_back()
     {
         budget.Take(99 * Mega);
-        var waits = budget.WaitForRoomAsync(EngineFixture.Patience, CancellationToken.None).AsTask();
+        var waits = budget.WaitForMemoryAsync(EngineFixture.Patience, CancellationToken.None).AsTask();
         Assert.False(waits.IsCompleted);
         budget.Return(50 * Mega);
         Assert.True(await waits.WaitAsync(EngineFixture.Patience));
@@ -60,7 +58,7 @@ public sealed class MemoryBudgetTests
     public async Task Admission_gives_up_when_its_patience_ends()
     {
         budget.Take(99 * Mega);
-        Assert.False(await budget.WaitForRoomAsync(TimeSpan.FromMilliseconds(1), CancellationToken.None));
+        Assert.False(await budget.WaitForMemoryAsync(TimeSpan.FromMilliseconds(1), CancellationToken.None));
     }
 
     [Fact]
@@ -68,7 +66,7 @@ public sealed class MemoryBudgetTests
     {
         budget.Take(99 * Mega);
         using var abandon = new CancellationTokenSource();
-        var waits = budget.WaitForRoomAsync(EngineFixture.Patience, abandon.Token).AsTask();
+        var waits = budget.WaitForMemoryAsync(EngineFixture.Patience, abandon.Token).AsTask();
         await abandon.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => waits);
     }

@@ -1,9 +1,9 @@
 using System.Text;
-using Functions.PgSidecar.Postgres.Replication;
+using Functions.PgSidecar.Core.Events;
 
 namespace Functions.PgSidecar.Tests.Unit.Replication;
 
-/// <summary>Small transactions share a chunk; a large one that begins behind them must not hold them up.</summary>
+/// <summary>Small transactions share a chunk. A large one that begins after them must not delay them.</summary>
 public sealed class InboxChunkTests
 {
     [Fact]
@@ -31,7 +31,7 @@ public sealed class InboxChunkTests
         Assert.Equal("old row", Text(open, open.Events[1].Texts!.Value.Old));
         Assert.Equal("new row", Text(open, open.Events[1].Texts!.Value.New));
 
-        // It goes on as if it had been alone from the beginning.
+        // It continues as if it had been alone from the beginning.
         Add(open, "fifth");
         open.EndTransaction(0x30);
         Assert.Equal(["third", "fourth", "fifth"], Payloads(open));
@@ -39,7 +39,7 @@ public sealed class InboxChunkTests
     }
 
     [Fact]
-    public void A_transaction_of_which_nothing_has_come_yet_leaves_an_empty_chunk()
+    public void Transaction_without_changes_so_far_leaves_an_empty_chunk()
     {
         using var chunk = new InboxChunk();
         Add(chunk, "first");
@@ -55,10 +55,12 @@ public sealed class InboxChunkTests
     private static void Add(InboxChunk chunk, string payload, (string Old, string New)? texts = null)
     {
         var range = Write(chunk, payload);
-        chunk.Events.Add(new InboxEvent(Guid.CreateVersion7(), DateTime.UtcNow, 1, "t", "f", null, 0, range, "{}", 0)
-        {
-            Texts = texts is { } rows ? (Write(chunk, rows.Old), Write(chunk, rows.New)) : null,
-        });
+        chunk.Events.Add(
+            new InboxEvent(Guid.CreateVersion7(), DateTime.UtcNow, 1, "t", "f", null, 0, range, "{}", 0)
+            {
+                Texts = texts is { } rows ? (Write(chunk, rows.Old), Write(chunk, rows.New)) : null,
+            }
+        );
     }
 
     private static Range Write(InboxChunk chunk, string text)

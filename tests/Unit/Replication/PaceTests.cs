@@ -1,8 +1,8 @@
-using Functions.PgSidecar.Postgres;
+using Functions.PgSidecar.Core.RowChanges.Reading;
 
 namespace Functions.PgSidecar.Tests.Unit.Replication;
 
-/// <summary>How far apart the passes of a loop are.</summary>
+/// <summary>The pauses between the iterations of a loop.</summary>
 public sealed class PaceTests
 {
     private readonly ManualTime time = new(DateTimeOffset.UnixEpoch);

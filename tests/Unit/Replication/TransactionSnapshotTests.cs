@@ -1,8 +1,8 @@
-using Functions.PgSidecar.Postgres.Replication;
+using Functions.PgSidecar.Core.Events;
 
 namespace Functions.PgSidecar.Tests.Unit.Replication;
 
-/// <summary>Who sees which transactions.</summary>
+/// <summary>Which transactions a snapshot sees.</summary>
 public sealed class TransactionSnapshotTests
 {
     [Theory]

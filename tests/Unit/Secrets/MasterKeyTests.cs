@@ -14,7 +14,7 @@ public sealed class MasterKeyTests : IDisposable
     }
 
     [Fact]
-    public void What_is_wrapped_unwraps_with_the_same_key_only()
+    public void Wrapped_value_unwraps_only_with_the_same_key()
     {
         var key = MasterKey.TryParse(new string('a', 32), out _)!;
         var wrapped = key.Wrap([1, 2, 3]);
@@ -32,7 +32,7 @@ public sealed class MasterKeyTests : IDisposable
     }
 
     [Fact]
-    public void A_key_is_made_once_and_only_its_owner_can_read_it()
+    public void Key_is_generated_once_and_only_its_owner_can_read_it()
     {
         var options = new SecretsOptions { StateDirectory = directory };
 
@@ -47,21 +47,29 @@ public sealed class MasterKeyTests : IDisposable
             Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(options.KeyFile));
     }
 
+    [Trait("Speed", "Slow")]
     [Fact]
-    public async Task Processes_that_start_at_once_end_up_with_one_key()
+    public async Task Processes_that_start_at_the_same_time_use_one_key()
     {
         const int processes = 4;
 
-        // The first who look for the file must meet, all finding none: one round may miss that, hundreds don't.
+        // The race is between processes that all find no file. One round may miss it, hundreds do not.
         for (var round = 0; round < 300; round++)
         {
             var options = new SecretsOptions { StateDirectory = Path.Combine(directory, $"{round}") };
             using var start = new Barrier(processes);
-            var loads = Enumerable.Range(0, processes).Select(_ => Task.Factory.StartNew(() =>
-            {
-                start.SignalAndWait();
-                return (Key: MasterKey.Load(options, out var created), Created: created);
-            }, TaskCreationOptions.LongRunning));
+            var loads = Enumerable
+                .Range(0, processes)
+                .Select(_ =>
+                    Task.Factory.StartNew(
+                        () =>
+                        {
+                            start.SignalAndWait();
+                            return (Key: MasterKey.Load(options, out var created), Created: created);
+                        },
+                        TaskCreationOptions.LongRunning
+                    )
+                );
 
             var loaded = await Task.WhenAll(loads);
 
@@ -74,9 +82,17 @@ public sealed class MasterKeyTests : IDisposable
     }
 
     [Fact]
-    public void A_key_that_is_too_short_or_a_directory_that_is_missing_says_what_to_do()
+    public void Errors_for_a_short_key_or_a_missing_directory_name_the_remedy()
     {
-        Assert.Contains("PGFN_SECRET_KEY", Assert.Throws<SidecarException>(() => MasterKey.Load(new() { Key = "short" }, out _)).Message, StringComparison.Ordinal);
-        Assert.Contains("PGFN_STATE_DIR", Assert.Throws<SidecarException>(() => MasterKey.Load(new() { StateDirectory = "/proc/none" }, out _)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "PGFN_SECRET_KEY",
+            Assert.Throws<SidecarException>(() => MasterKey.Load(new() { Key = "short" }, out _)).Message,
+            StringComparison.Ordinal
+        );
+        Assert.Contains(
+            "PGFN_STATE_DIR",
+            Assert.Throws<SidecarException>(() => MasterKey.Load(new() { StateDirectory = "/proc/none" }, out _)).Message,
+            StringComparison.Ordinal
+        );
     }
 }

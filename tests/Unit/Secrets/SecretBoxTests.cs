@@ -13,11 +13,10 @@ public sealed class SecretBoxTests
     [InlineData("s")]
     [InlineData("exactly thirty-two bytes of it..")]
     [InlineData("ünïcödé 🔑\n\tand more than one block of the stream, for there are thirty-two bytes in each")]
-    public void What_is_sealed_opens_in_its_place(string value) =>
-        Assert.Equal(value, Box.Open("f", "KEY", Box.Seal("f", "KEY", value)));
+    public void Sealed_value_opens_in_its_place(string value) => Assert.Equal(value, Box.Open("f", "KEY", Box.Seal("f", "KEY", value)));
 
     [Fact]
-    public void The_same_value_never_looks_the_same() =>
+    public void Sealing_the_same_value_twice_gives_different_bytes() =>
         Assert.NotEqual(Box.Seal("f", "KEY", "value"), Box.Seal("f", "KEY", "value"));
 
     [Theory]
@@ -25,11 +24,11 @@ public sealed class SecretBoxTests
     [InlineData("f", "OTHER")]
     [InlineData("fK", "EY")]
     [InlineData("", "fKEY")]
-    public void A_sealed_value_is_no_good_anywhere_else(string function, string key) =>
+    public void Sealed_value_does_not_open_in_another_place(string function, string key) =>
         Assert.Equal("PGFN5302", Assert.Throws<SidecarException>(() => Box.Open(function, key, Box.Seal("f", "KEY", "value"))).Code);
 
     [Fact]
-    public void Any_changed_byte_is_noticed()
+    public void Changing_any_byte_of_a_sealed_value_is_detected()
     {
         var good = Box.Seal("f", "KEY", "value");
         // Each part, its first and last byte: version, key id, content key, text, MAC.
@@ -37,7 +36,11 @@ public sealed class SecretBoxTests
         {
             var changed = (byte[])good.Clone();
             changed[at] ^= 1;
-            Assert.StartsWith("PGFN530", Assert.Throws<SidecarException>(() => Box.Open("f", "KEY", changed)).Code, StringComparison.Ordinal);
+            Assert.StartsWith(
+                "PGFN530",
+                Assert.Throws<SidecarException>(() => Box.Open("f", "KEY", changed)).Code,
+                StringComparison.Ordinal
+            );
         }
 
         foreach (var length in new[] { 0, 1, 9, 9 + 384, good.Length - 1 })
@@ -46,7 +49,7 @@ public sealed class SecretBoxTests
     }
 
     [Fact]
-    public void Another_databases_secret_is_called_what_it_is()
+    public void Secret_of_another_database_has_its_own_error()
     {
         using var other = new SecretBox(RSA.Create(3072));
 
@@ -54,6 +57,10 @@ public sealed class SecretBoxTests
     }
 
     [Fact]
-    public void No_error_holds_the_value() =>
-        Assert.DoesNotContain("hunter2", Assert.Throws<SidecarException>(() => Box.Open("g", "KEY", Box.Seal("f", "KEY", "hunter2"))).ToString(), StringComparison.Ordinal);
+    public void Error_messages_never_contain_the_value() =>
+        Assert.DoesNotContain(
+            "hunter2",
+            Assert.Throws<SidecarException>(() => Box.Open("g", "KEY", Box.Seal("f", "KEY", "hunter2"))).ToString(),
+            StringComparison.Ordinal
+        );
 }

@@ -7,7 +7,7 @@ public sealed class ConnectionGateTests
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
 
     [Fact]
-    public void A_free_connection_is_given_at_once()
+    public void Free_connection_is_granted_at_once()
     {
         var gate = new ConnectionGate(2, 2);
         Assert.True(Enter(gate, "f").IsCompletedSuccessfully);
@@ -17,7 +17,7 @@ public sealed class ConnectionGateTests
     }
 
     [Fact]
-    public async Task Functions_take_turns_however_many_calls_one_has_waiting()
+    public async Task Functions_take_turns_regardless_of_how_many_calls_one_has_waiting()
     {
         var gate = new ConnectionGate(1, 1);
         var share = await Enter(gate, "first");
@@ -31,7 +31,7 @@ public sealed class ConnectionGateTests
     }
 
     [Fact]
-    public async Task A_function_at_its_limit_keeps_nobody_else_waiting()
+    public async Task Function_at_its_limit_does_not_delay_others()
     {
         var gate = new ConnectionGate(3, 2);
         var first = await Enter(gate, "hog");
@@ -46,7 +46,7 @@ public sealed class ConnectionGateTests
     }
 
     [Fact]
-    public async Task A_call_that_stops_waiting_takes_no_connection_with_it()
+    public async Task Cancelled_call_takes_no_connection()
     {
         var gate = new ConnectionGate(1, 1);
         var share = await Enter(gate, "f");
@@ -63,7 +63,7 @@ public sealed class ConnectionGateTests
     }
 
     [Fact]
-    public async Task A_cancel_that_comes_with_the_connection_loses_none()
+    public async Task Cancellation_at_the_moment_of_the_grant_loses_no_connection()
     {
         for (var i = 0; i < 500; i++)
         {
@@ -74,20 +74,20 @@ public sealed class ConnectionGateTests
             await Task.WhenAll(Task.Run(() => gate.Leave(share)), Task.Run(cancel.Cancel));
             try
             {
-                if (await waiting is { } granted) gate.Leave(granted);
+                if (await waiting is { } granted)
+                    gate.Leave(granted);
             }
-            catch (OperationCanceledException)
-            {
-            }
+            catch (OperationCanceledException) { }
             Assert.Equal(0, gate.Used);
         }
     }
 
     [Fact]
-    public async Task Functions_that_hold_nothing_are_forgotten_in_the_end()
+    public async Task Entries_of_functions_without_connections_are_removed()
     {
         var gate = new ConnectionGate(2, 2);
-        for (var i = 0; i < 5000; i++) gate.Leave((await Enter(gate, $"f{i}"))!);
+        for (var i = 0; i < 5000; i++)
+            gate.Leave((await Enter(gate, $"f{i}"))!);
         Assert.Equal(0, gate.Used);
         Assert.True(gate.Remembered <= 1000);
     }
@@ -98,7 +98,8 @@ public sealed class ConnectionGateTests
     private static async Task PassAsync(ConnectionGate gate, string function, List<string> order)
     {
         var share = await Enter(gate, function);
-        lock (order) order.Add(function);
+        lock (order)
+            order.Add(function);
         gate.Leave(share!);
     }
 }

@@ -1,5 +1,5 @@
-using Functions.PgSidecar.Postgres.Data;
-using Functions.PgSidecar.Postgres.Sql;
+using Functions.PgSidecar.Postgres.Errors;
+using Functions.PgSidecar.Postgres.Statements;
 
 namespace Functions.PgSidecar.Tests.Unit.Sql;
 
@@ -10,7 +10,11 @@ public sealed class SqlStatementTests
     [InlineData("select ?, ?, ?2, ?", "select $1, $2, $2, $3", 3)]
     [InlineData("select ?3, ?", "select $3, $4", 4)]
     [InlineData("values (?1,?1)", "values ($1,$1)", 1)]
-    [InlineData("select '?', \"?\", E'\\'?', $$?$$, $t$ ? $t$, ? -- ?\n /* ? /* ? */ */ limit 1", "select '?', \"?\", E'\\'?', $$?$$, $t$ ? $t$, $1 -- ?\n /* ? /* ? */ */ limit 1", 1)]
+    [InlineData(
+        "select '?', \"?\", E'\\'?', $$?$$, $t$ ? $t$, ? -- ?\n /* ? /* ? */ */ limit 1",
+        "select '?', \"?\", E'\\'?', $$?$$, $t$ ? $t$, $1 -- ?\n /* ? /* ? */ */ limit 1",
+        1
+    )]
     [InlineData("select U&'?', N'?', b'1', x'F', ?", "select U&'?', N'?', b'1', x'F', $1", 1)]
     [InlineData("select E'a' -- c'\n 'b\\'?' , ?", "select E'a' -- c'\n 'b\\'?' , $1", 1)]
     [InlineData("select data ?| ?, data ?& ?, data @? ?, ?||'x'", "select data ?| $1, data ?& $2, data @? $3, $4||'x'", 4)]
@@ -18,7 +22,7 @@ public sealed class SqlStatementTests
     [InlineData("select data ?| array['a'] and b = $2", "select data ?| array['a'] and b = $2", 2)]
     [InlineData("select a$1b, $1", "select a$1b, $1", 1)]
     [InlineData("select col?;", "select col$1", 1)]
-    public void Placeholders_are_translated_where_they_are_placeholders(string sql, string text, int count)
+    public void Placeholders_are_translated_only_outside_of_literals_and_comments(string sql, string text, int count)
     {
         var statement = SqlStatement.Parse(sql, translatePlaceholders: true);
         Assert.Equal((text, count), (statement.Text, statement.ParameterCount));
@@ -56,7 +60,7 @@ public sealed class SqlStatementTests
     [InlineData("\"select\" 1", StatementKind.Unknown, "")]
     [InlineData("selectt 1", StatementKind.Unknown, "SELECTT")]
     [InlineData("\u00a0select 1", StatementKind.Unknown, "\u00a0SELECT")]
-    public void The_kind_is_read_from_the_words_that_are_words(string sql, StatementKind kind, string command)
+    public void Statement_kind_ignores_comments_and_literals(string sql, StatementKind kind, string command)
     {
         var statement = SqlStatement.Parse(sql, translatePlaceholders: false);
         Assert.Equal((kind, command), (statement.Kind, statement.Command));
@@ -64,16 +68,26 @@ public sealed class SqlStatementTests
 
     [Theory]
     [InlineData("a; b ;; c", new[] { "a", "b", "c" })]
-    [InlineData("select ';'; select $$;$$; select \";\"; select E'\\';'", new[] { "select ';'", "select $$;$$", "select \";\"", "select E'\\';'" })]
-    [InlineData("create rule r as on insert to t do also (insert into u values (1); delete from v); x", new[] { "create rule r as on insert to t do also (insert into u values (1); delete from v)", "x" })]
-    [InlineData("create or replace function f() returns int begin atomic; select case when true then 1 end; select 2; end; x",
-        new[] { "create or replace function f() returns int begin atomic; select case when true then 1 end; select 2; end", "x" })]
-    [InlineData("create procedure p() language sql begin atomic; insert into t values (1); end; x",
-        new[] { "create procedure p() language sql begin atomic; insert into t values (1); end", "x" })]
+    [InlineData(
+        "select ';'; select $$;$$; select \";\"; select E'\\';'",
+        new[] { "select ';'", "select $$;$$", "select \";\"", "select E'\\';'" }
+    )]
+    [InlineData(
+        "create rule r as on insert to t do also (insert into u values (1); delete from v); x",
+        new[] { "create rule r as on insert to t do also (insert into u values (1); delete from v)", "x" }
+    )]
+    [InlineData(
+        "create or replace function f() returns int begin atomic; select case when true then 1 end; select 2; end; x",
+        new[] { "create or replace function f() returns int begin atomic; select case when true then 1 end; select 2; end", "x" }
+    )]
+    [InlineData(
+        "create procedure p() language sql begin atomic; insert into t values (1); end; x",
+        new[] { "create procedure p() language sql begin atomic; insert into t values (1); end", "x" }
+    )]
     [InlineData("create table t (atomic int); begin; x", new[] { "create table t (atomic int)", "begin", "x" })]
     [InlineData("select 1 -- ; a\n; /* ; /* ; */ */ select 2", new[] { "select 1", "select 2" })]
     [InlineData("", new string[0])]
-    public void A_script_is_cut_at_the_semicolons_between_statements(string script, string[] statements) =>
+    public void Script_is_split_at_the_semicolons_between_statements(string script, string[] statements) =>
         Assert.Equal(statements, SqlScript.Split(script).Select(part => part.Text));
 
     [Theory]
@@ -82,34 +96,44 @@ public sealed class SqlStatementTests
     [InlineData("select $x$ a $y$", 8)]
     [InlineData("select /* /* */ 1", 8)]
     [InlineData("select E'a\\'", 8)]
-    public void Text_that_never_ends_is_refused_where_it_begins(string sql, int position)
+    public void Unterminated_literal_is_refused_with_the_position_of_its_start(string sql, int position)
     {
         var exception = Assert.Throws<FunctionSqlException>(() => SqlStatement.Parse(sql, translatePlaceholders: true));
         Assert.Equal(("42601", position), (exception.Code, exception.Position));
     }
 
     [Fact]
-    public void More_statements_than_a_script_may_have_are_refused_wherever_they_come()
+    public void Script_with_too_many_statements_is_refused()
     {
         var script = string.Concat(Enumerable.Repeat("a;", 200_000));
         var refused = Assert.Throws<FunctionSqlException>(() => SqlStatement.ParseScript(script));
         Assert.Equal(SqlErrorCodes.StatementCount, refused.Code);
-        Assert.Equal(SqlErrorCodes.StatementCount, Assert.Throws<FunctionSqlException>(() => SqlStatement.Parse(script, translatePlaceholders: true)).Code);
         Assert.Equal(
             SqlErrorCodes.StatementCount,
-            Assert.Throws<FunctionSqlException>(() => PreparedStatement.CreateBatch(
-                [.. Enumerable.Repeat(new FunctionStatement("select 1"), SqlScript.MaxStatements + 1)], isService: false)).Code);
+            Assert.Throws<FunctionSqlException>(() => SqlStatement.Parse(script, translatePlaceholders: true)).Code
+        );
+        Assert.Equal(
+            SqlErrorCodes.StatementCount,
+            Assert
+                .Throws<FunctionSqlException>(() =>
+                    PreparedStatement.CreateBatch(
+                        [.. Enumerable.Repeat(new FunctionStatement("select 1"), SqlScript.MaxStatements + 1)],
+                        isService: false
+                    )
+                )
+                .Code
+        );
 
         Assert.Equal(SqlScript.MaxStatements, SqlStatement.ParseScript(script[..(2 * SqlScript.MaxStatements)]).Count);
     }
 
     [Fact]
-    public void A_text_longer_than_the_limit_is_refused_unread()
+    public void Text_longer_than_the_limit_is_refused_before_parsing()
     {
         var longest = "select '" + new string('x', SqlScript.MaxLength - 9) + "'";
         Assert.Equal(longest, SqlStatement.Parse(longest, translatePlaceholders: false).Text);
 
-        // What never ends would be another error, had it been looked at.
+        // The unterminated literal would be another error if the text were parsed.
         var refused = Assert.Throws<FunctionSqlException>(() => SqlStatement.Parse(longest + "'", translatePlaceholders: false));
         Assert.Equal(SqlErrorCodes.TextTooLong, refused.Code);
     }
@@ -122,7 +146,7 @@ public sealed class SqlStatementTests
     [InlineData("select ?, x", 12, 11)]
     [InlineData("select ?10, ?, x", 18, 16)]
     [InlineData("select '😀', ?, x", 17, 16)]
-    public void A_position_in_the_sent_text_leads_back_to_the_written_one(string sql, int sent, int written)
+    public void Position_in_the_sent_text_maps_back_to_the_original(string sql, int sent, int written)
     {
         var statement = SqlStatement.Parse(sql, translatePlaceholders: true);
         Assert.Equal(written, statement.OriginalPosition(sent));
@@ -136,6 +160,6 @@ public sealed class SqlStatementTests
     [InlineData("select name, setting from pg_settings", null)]
     [InlineData("with x as (update pg_settings set setting = 1) select 1", "writing to pg_settings")]
     [InlineData("select pg_advisory_xact_lock(1)", "pg_advisory_xact_lock()")]
-    public void What_only_the_service_role_may_call_is_found(string sql, string? refused) =>
+    public void Calls_reserved_to_the_service_role_are_detected(string sql, string? refused) =>
         Assert.Equal(refused, SqlStatement.Parse(sql, translatePlaceholders: false).RefusedForUsers);
 }

@@ -8,7 +8,7 @@ public sealed class SandboxThreadsTests
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
     [Fact]
-    public async Task Work_that_holds_every_thread_does_not_keep_other_work_waiting()
+    public async Task Work_that_occupies_every_thread_does_not_block_other_work()
     {
         using var threads = new SandboxThreads(minimum: 2, maximum: 8);
         using var release = new ManualResetEventSlim();
@@ -39,7 +39,7 @@ public sealed class SandboxThreadsTests
     }
 
     [Fact]
-    public async Task A_guest_that_uses_up_its_cpu_time_is_interrupted_and_one_that_waits_is_not()
+    public async Task Guest_that_uses_up_its_CPU_time_is_interrupted_and_a_waiting_one_is_not()
     {
         using var threads = new SandboxThreads(minimum: 2);
         var (busy, idle) = (new Guest(), new Guest());
@@ -54,9 +54,7 @@ public sealed class SandboxThreadsTests
         var burning = new Work(thread =>
         {
             thread.Enter(busy, farAway, 20_000_000);
-            while (!busy.Interrupted.IsSet)
-            {
-            }
+            while (!busy.Interrupted.IsSet) { }
             thread.Leave();
         });
         threads.Post(waiting);
@@ -69,13 +67,13 @@ public sealed class SandboxThreadsTests
     }
 
     [Fact]
-    public async Task A_guest_that_enters_long_after_its_turn_began_is_interrupted()
+    public async Task Guest_that_starts_late_in_its_turn_is_interrupted()
     {
         using var threads = new SandboxThreads(minimum: 1);
         var guest = new Guest();
         var work = new Work(thread =>
         {
-            // As long as it takes to read a body or to load code, many of the watchdog's looks.
+            // As long as reading a body or loading code takes, which is many checks of the watchdog.
             Thread.Sleep(100);
             thread.Enter(guest, Stopwatch.GetTimestamp(), long.MaxValue);
             Assert.True(guest.Interrupted.Wait(Patience));

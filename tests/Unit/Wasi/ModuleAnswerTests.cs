@@ -1,10 +1,10 @@
 using System.Text;
-using Functions.PgSidecar.Sandbox.JavaScript;
-using Functions.PgSidecar.Sandbox.Wasi;
+using Functions.PgSidecar.Sandbox.Modules;
+using Functions.PgSidecar.Sandbox.Runs;
 
 namespace Functions.PgSidecar.Tests.Unit.Wasi;
 
-/// <summary>What modules write, as the answer that is sent; and what they are given to read.</summary>
+/// <summary>The output of modules as responses, and the input they get.</summary>
 public sealed class ModuleAnswerTests
 {
     private const string Json = """[["content-type","application/json"]]""";
@@ -25,14 +25,26 @@ public sealed class ModuleAnswerTests
     [InlineData("""{"statusCode":204}""", 204, "[]", "")]
     [InlineData("""{"statusCode":200,"body":null}""", 200, "[]", "")]
     [InlineData("""{"statusCode":"200"}""", 200, Json, """{"statusCode":"200"}""")]
-    [InlineData("""{"statusCode":200,"headers":{"Content-Type":"text/html"},"body":"<p>"}""", 200, """[["content-type","text/html"]]""", "<p>")]
-    [InlineData("""{"statusCode":200,"headers":{"set-cookie":["a=1","b=2"],"x-n":1,"x-b":true,"x-0":null}}""", 200,
-        """[["set-cookie","a=1"],["set-cookie","b=2"],["x-n","1"],["x-b","true"]]""", "")]
+    [InlineData(
+        """{"statusCode":200,"headers":{"Content-Type":"text/html"},"body":"<p>"}""",
+        200,
+        """[["content-type","text/html"]]""",
+        "<p>"
+    )]
+    [InlineData(
+        """{"statusCode":200,"headers":{"set-cookie":["a=1","b=2"],"x-n":1,"x-b":true,"x-0":null}}""",
+        200,
+        """[["set-cookie","a=1"],["set-cookie","b=2"],["x-n","1"],["x-b","true"]]""",
+        ""
+    )]
     [InlineData("""{"statusCode":200,"body_base64":"aGk="}""", 200, """[["content-type","application/octet-stream"]]""", "hi")]
     public void An_output_becomes_status_headers_and_body(string output, int status, string headers, string body)
     {
         var (head, sent) = ModuleAnswer.ForHttp(Encoding.UTF8.GetBytes(output));
-        Assert.Equal($$"""{"status":{{status}},"headers":{{headers}}}""", System.Text.RegularExpressions.Regex.Unescape(Encoding.UTF8.GetString(head.Span)));
+        Assert.Equal(
+            $$"""{"status":{{status}},"headers":{{headers}}}""",
+            System.Text.RegularExpressions.Regex.Unescape(Encoding.UTF8.GetString(head.Span))
+        );
         Assert.Equal(body, Encoding.UTF8.GetString(sent.Span));
     }
 
@@ -48,14 +60,17 @@ public sealed class ModuleAnswerTests
     [InlineData("""{"statusCode":200,"body_base64":1}""", "TypeError")]
     [InlineData("""{"statusCode":200,"body":"\ud800"}""", "TypeError")]
     [InlineData("""{"statusCode":200,"headers":{"a":"\udc00"}}""", "TypeError")]
-    public void An_answer_that_is_no_response_is_an_error_of_the_module(string output, string name)
+    public void Malformed_response_is_an_error_of_the_module(string output, string name)
     {
-        var error = Assert.Throws<GuestException>(() => { ModuleAnswer.ForHttp(Encoding.UTF8.GetBytes(output)); });
+        var error = Assert.Throws<GuestException>(() =>
+        {
+            ModuleAnswer.ForHttp(Encoding.UTF8.GetBytes(output));
+        });
         Assert.Equal(name, error.Error.Name);
     }
 
     [Fact]
-    public void Bytes_that_are_no_text_are_sent_as_bytes()
+    public void Non_text_bytes_are_sent_as_bytes()
     {
         byte[] bytes = [0xFF, 0xFE, 0];
         var (head, body) = ModuleAnswer.ForHttp(bytes);
@@ -81,16 +96,24 @@ public sealed class ModuleAnswerTests
         Assert.True(read.IsHttp);
         Assert.Equal(
             $$"""{"trigger":"http","method":"PUT","path":"/p","headers":{"x-a":"1, 2"},"query":{"q":["1","2"]},{{expected}},"user_id":null,"request_id":"r"}""",
-            Encoding.UTF8.GetString(read.Json.Span));
+            Encoding.UTF8.GetString(read.Json.Span)
+        );
         Assert.Equal(["KEY=a=b\0"], read.Environment.Select(Encoding.UTF8.GetString));
     }
 
     [Fact]
-    public void A_body_of_bytes_comes_in_base64() => Assert.Contains(
-        "\"body\":null,\"body_base64\":\"//4=\"", Encoding.UTF8.GetString(ModuleEvent.Read(Envelope, new byte[] { 0xFF, 0xFE }).Json.Span), StringComparison.Ordinal);
+    public void Binary_body_is_passed_in_base64() =>
+        Assert.Contains(
+            "\"body\":null,\"body_base64\":\"//4=\"",
+            Encoding.UTF8.GetString(ModuleEvent.Read(Envelope, new byte[] { 0xFF, 0xFE }).Json.Span),
+            StringComparison.Ordinal
+        );
 
-    private static ReadOnlyMemory<byte> Envelope => Encoding.UTF8.GetBytes("""
-        {"kind":"http","trigger":"http","request":{"method":"PUT","url":"http://h/p","headers":[["x-a","1"],["X-A","2"]]},
-         "path":"/p","query":{"q":["1","2"]},"user_id":null,"request_id":"r","env":{"KEY":"a=b"},"now":0}
-        """);
+    private static ReadOnlyMemory<byte> Envelope =>
+        Encoding.UTF8.GetBytes(
+            """
+            {"kind":"http","trigger":"http","request":{"method":"PUT","url":"http://h/p","headers":[["x-a","1"],["X-A","2"]]},
+             "path":"/p","query":{"q":["1","2"]},"user_id":null,"request_id":"r","env":{"KEY":"a=b"},"now":0}
+            """
+        );
 }

@@ -3,16 +3,20 @@ using System.Text.Json;
 
 namespace Functions.PgSidecar.Core.Auth.Jwt;
 
-/// <summary>Decides from the claims of a token whose signature has verified (RFC 7519 section 4.1).</summary>
+/// <summary>Evaluates the claims of a token whose signature was verified (RFC 7519 section 4.1).</summary>
 internal sealed class ClaimsReader(AuthOptions options)
 {
-    private static readonly SearchValues<char> RoleCharacters =
-        SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_");
+    private static readonly SearchValues<char> RoleCharacters = SearchValues.Create(
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_"
+    );
 
-    /// <summary>The last second that DateTimeOffset knows; an exp in milliseconds lies beyond it and is refused rather than honoured for ages.</summary>
+    /// <summary>
+    /// The largest second that DateTimeOffset can represent. An exp in milliseconds is larger, and is refused instead of being valid for
+    /// millennia.
+    /// </summary>
     private const long LastSecond = 253402300799;
 
-    /// <summary>PostgreSQL's NAMEDATALEN less one.</summary>
+    /// <summary>PostgreSQL's NAMEDATALEN minus one.</summary>
     private const int MaxRoleLength = 63;
 
     private readonly RoleClaim roleClaim = new(options.RoleClaim, options.TokenRoles);
@@ -41,14 +45,18 @@ internal sealed class ClaimsReader(AuthOptions options)
         return new Caller(role ?? options.DefaultRole, subject, payload, expiresAt);
     }
 
-    /// <summary>A plain identifier: what can never end a quoted one, whoever forgets to quote.</summary>
+    /// <summary>A plain identifier, which can't end a quoted identifier even where quoting was forgotten.</summary>
     public static bool IsRoleName(string name) =>
         name.Length is > 0 and <= MaxRoleLength && !char.IsAsciiDigit(name[0]) && !name.AsSpan().ContainsAnyExcept(RoleCharacters);
 
     private AuthRefusal CheckTimes(JsonElement claims, DateTimeOffset now, out DateTimeOffset? expiresAt)
     {
         expiresAt = null;
-        if (!TryReadTime(claims, "exp", out var expiry) || !TryReadTime(claims, "nbf", out var notBefore) || !TryReadTime(claims, "iat", out var issuedAt))
+        if (
+            !TryReadTime(claims, "exp", out var expiry)
+            || !TryReadTime(claims, "nbf", out var notBefore)
+            || !TryReadTime(claims, "iat", out var issuedAt)
+        )
             return AuthRefusal.InvalidClaims;
         if (expiry is null && options.RequireExpiry)
             return AuthRefusal.ExpiryMissing;
@@ -71,7 +79,9 @@ internal sealed class ClaimsReader(AuthOptions options)
     {
         if (!TryReadText(claims, "iss", out var issuer))
             return AuthRefusal.InvalidClaims;
-        return options.Issuer is null || string.Equals(options.Issuer, issuer, StringComparison.Ordinal) ? AuthRefusal.None : AuthRefusal.WrongIssuer;
+        return options.Issuer is null || string.Equals(options.Issuer, issuer, StringComparison.Ordinal)
+            ? AuthRefusal.None
+            : AuthRefusal.WrongIssuer;
     }
 
     private AuthRefusal CheckAudience(JsonElement claims)

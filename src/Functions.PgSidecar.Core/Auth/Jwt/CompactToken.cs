@@ -3,10 +3,13 @@ using System.Text.Json;
 
 namespace Functions.PgSidecar.Core.Auth.Jwt;
 
-/// <summary>A JWS in compact form (RFC 7515 section 7.1), taken apart but not yet believed.</summary>
+/// <summary>A JWS in compact form (RFC 7515 section 7.1), parsed but not verified.</summary>
 internal sealed class CompactToken
 {
-    /// <summary>Eight times a usual token; Kestrel's header limit is 32 KB. Bounds what an unauthenticated caller can make us parse.</summary>
+    /// <summary>
+    /// Eight times the size of a usual token; Kestrel's header limit is 32 KB. Limits what an unauthenticated caller can make the sidecar
+    /// parse.
+    /// </summary>
     public const int MaxLength = 8192;
 
     private CompactToken(JwtAlgorithm algorithm, string? keyId, ReadOnlyMemory<byte> signingInput, byte[] payload, byte[] signature)
@@ -20,18 +23,20 @@ internal sealed class CompactToken
 
     public JwtAlgorithm Algorithm { get; }
 
-    /// <summary>The header's <c>kid</c>; null when absent. Only ever compared with the kids of configured keys.</summary>
+    /// <summary>The header's <c>kid</c>; null if absent. It is only compared with the kids of configured keys.</summary>
     public string? KeyId { get; }
 
     /// <summary>What was signed: the first two parts and the dot between them, in ASCII.</summary>
     public ReadOnlyMemory<byte> SigningInput { get; }
 
-    /// <summary>The decoded claims, not yet parsed: unverified bytes don't deserve a JSON parser.</summary>
+    /// <summary>The decoded claims, not yet parsed, because they are not yet verified.</summary>
     public byte[] Payload { get; }
 
     public byte[] Signature { get; }
 
-    /// <summary>Takes <paramref name="token"/> apart. jwk, jku, x5u and x5c headers are never read: a token does not choose its own key.</summary>
+    /// <summary>
+    /// Parses <paramref name="token"/>. The headers jwk, jku, x5u and x5c are never read: a token does not choose its own key.
+    /// </summary>
     public static AuthRefusal TryParse(string token, out CompactToken? parsed)
     {
         parsed = null;
@@ -43,7 +48,7 @@ internal sealed class CompactToken
         var ascii = Encoding.ASCII.GetBytes(token);
         var firstDot = ascii.AsSpan().IndexOf((byte)'.');
         var lastDot = ascii.AsSpan().LastIndexOf((byte)'.');
-        // Exactly two dots: encrypted tokens have four, and a part that holds a dot fails to decode.
+        // Exactly two dots: encrypted tokens have four, and a part that contains a dot fails to decode.
         if (firstDot <= 0 || lastDot == firstDot)
             return AuthRefusal.MalformedToken;
 
@@ -56,7 +61,7 @@ internal sealed class CompactToken
         var refusal = ReadHeader(header, out var algorithm, out var keyId);
         if (refusal != AuthRefusal.None)
             return refusal;
-        // After the header, so that alg "none" (whose signature is empty) is called what it is.
+        // After the header, so that alg "none", whose signature is empty, is reported as an unsupported algorithm.
         if (signature.Length == 0)
             return AuthRefusal.MalformedToken;
 
@@ -90,12 +95,13 @@ internal sealed class CompactToken
         return AuthRefusal.None;
     }
 
-    /// <summary>RFC 8725 section 3.11: a logout token or a DPoP proof of the same issuer is signed by the same key and is no access token.</summary>
+    /// <summary>
+    /// RFC 8725 section 3.11: a logout token or a DPoP proof of the same issuer is signed by the same key, but is not an access token.
+    /// </summary>
     private static bool IsAccessTokenType(JsonElement header)
     {
         if (!header.TryGetProperty("typ", out var typ))
             return true;
-        return typ.ValueKind == JsonValueKind.String
-            && typ.GetString()!.ToUpperInvariant() is "JWT" or "AT+JWT" or "APPLICATION/AT+JWT";
+        return typ.ValueKind == JsonValueKind.String && typ.GetString()!.ToUpperInvariant() is "JWT" or "AT+JWT" or "APPLICATION/AT+JWT";
     }
 }

@@ -3,7 +3,9 @@ using System.Text.Unicode;
 
 namespace Functions.PgSidecar.Core.Auth.Jwt;
 
-/// <summary>JSON that every reader understands alike: one object, no duplicate members at any depth, valid UTF-8, nothing jsonb refuses.</summary>
+/// <summary>
+/// JSON that every parser reads alike: one object, no duplicate members at any depth, valid UTF-8, nothing that jsonb refuses.
+/// </summary>
 internal static class StrictJson
 {
     private static readonly JsonDocumentOptions Options = new()
@@ -14,7 +16,7 @@ internal static class StrictJson
         MaxDepth = 32,
     };
 
-    /// <summary>Parses an object; null when it is anything else. The document is the caller's to dispose.</summary>
+    /// <summary>Parses an object; null if it is anything else. The caller disposes the document.</summary>
     public static JsonDocument? ParseObject(ReadOnlyMemory<byte> utf8)
     {
         if (!Utf8.IsValid(utf8.Span))
@@ -29,7 +31,7 @@ internal static class StrictJson
         }
         catch (JsonException)
         {
-            // Malformed, duplicate members, too deep: all the same to the caller.
+            // Malformed, duplicate members or too deep: the caller does not distinguish them.
         }
 
         document?.Dispose();
@@ -37,8 +39,8 @@ internal static class StrictJson
     }
 
     /// <summary>
-    /// PostgreSQL's text cannot hold U+0000 and its jsonb refuses unpaired surrogates; claims with either would fail inside a policy,
-    /// far from their cause.
+    /// PostgreSQL's text can't contain U+0000, and its jsonb refuses unpaired surrogates. Claims with either would fail inside a policy,
+    /// far from the cause.
     /// </summary>
     private static bool StringsCastToJsonb(ReadOnlySpan<byte> utf8)
     {
@@ -53,7 +55,7 @@ internal static class StrictJson
         }
         catch (InvalidOperationException)
         {
-            // What GetString throws for an unpaired surrogate.
+            // GetString throws this for an unpaired surrogate.
             return false;
         }
 

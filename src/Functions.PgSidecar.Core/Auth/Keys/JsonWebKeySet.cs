@@ -5,19 +5,22 @@ using Functions.PgSidecar.Core.Auth.Jwt;
 
 namespace Functions.PgSidecar.Core.Auth.Keys;
 
-/// <summary>Reads a JSON Web Key Set (RFC 7517 section 5). Keys of unknown kinds are skipped, as the RFC asks; a broken document is an error.</summary>
+/// <summary>
+/// Reads a JSON Web Key Set (RFC 7517 section 5). Keys of unknown kinds are skipped, as the RFC requires; a malformed document is an error.
+/// </summary>
 internal static class JsonWebKeySet
 {
-    /// <summary>A token without kid is tried against each fitting key, so the number of keys is the price of a forged token.</summary>
+    /// <summary>A token without kid is tried against each matching key, so the number of keys limits the cost of a forged token.</summary>
     public const int MaxKeys = 32;
 
     /// <summary>The usable keys of a document.</summary>
     /// <param name="utf8">The document.</param>
-    /// <param name="allowSecrets">Whether <c>oct</c> keys count. Never for a URL: what a URL publishes is no secret.</param>
-    /// <exception cref="FormatException">Not a key set, or one with more than <see cref="MaxKeys"/> keys.</exception>
+    /// <param name="allowSecrets">Whether <c>oct</c> keys are accepted. Never for a URL, because a published key is not secret.</param>
+    /// <exception cref="FormatException">The document is not a key set, or has more than <see cref="MaxKeys"/> keys.</exception>
     public static IReadOnlyList<VerificationKey> Parse(ReadOnlyMemory<byte> utf8, bool allowSecrets)
     {
-        using var document = StrictJson.ParseObject(utf8) ?? throw new FormatException("The key set is not a JSON object without duplicate members.");
+        using var document = StrictJson.ParseObject(utf8)
+            ?? throw new FormatException("The key set is not a JSON object without duplicate members.");
         if (!document.RootElement.TryGetProperty("keys", out var members) || members.ValueKind != JsonValueKind.Array)
             throw new FormatException("The key set has no list named 'keys'.");
         if (members.GetArrayLength() > MaxKeys)
@@ -39,7 +42,10 @@ internal static class JsonWebKeySet
         if (jwk.TryGetProperty("use", out var use) && !(use.ValueKind == JsonValueKind.String && use.ValueEquals("sig")))
             return false;
         return !jwk.TryGetProperty("key_ops", out var operations)
-            || (operations.ValueKind == JsonValueKind.Array && operations.EnumerateArray().Any(o => o.ValueKind == JsonValueKind.String && o.ValueEquals("verify")));
+            || (
+                operations.ValueKind == JsonValueKind.Array
+                && operations.EnumerateArray().Any(o => o.ValueKind == JsonValueKind.String && o.ValueEquals("verify"))
+            );
     }
 
     private static VerificationKey? TryReadKey(JsonElement jwk, bool allowSecrets)
@@ -66,7 +72,7 @@ internal static class JsonWebKeySet
         }
         catch (CryptographicException)
         {
-            // A point that is not on its curve, a modulus that is none: no key, whatever it claims to be.
+            // A point that is not on its curve, or an invalid modulus: not a key.
             return null;
         }
     }
@@ -92,12 +98,20 @@ internal static class JsonWebKeySet
         };
         if (known is not { } curve || Bytes(jwk, "x") is not { } x || Bytes(jwk, "y") is not { } y)
             return null;
-        var ecdsa = ECDsa.Create(new ECParameters { Curve = curve.Curve, Q = new ECPoint { X = x, Y = y } });
+        var ecdsa = ECDsa.Create(
+            new ECParameters
+            {
+                Curve = curve.Curve,
+                Q = new ECPoint { X = x, Y = y },
+            }
+        );
         return new EcdsaKey(ecdsa, curve.Algorithm) { KeyId = keyId, OnlyAlgorithm = only };
     }
 
     private static Ed25519Key? ReadOkp(JsonElement jwk, string? keyId, JwtAlgorithm? only) =>
-        Text(jwk, "crv") == "Ed25519" && Bytes(jwk, "x") is { Length: Ed25519.KeySize } x ? new Ed25519Key(x) { KeyId = keyId, OnlyAlgorithm = only } : null;
+        Text(jwk, "crv") == "Ed25519" && Bytes(jwk, "x") is { Length: Ed25519.KeySize } x
+            ? new Ed25519Key(x) { KeyId = keyId, OnlyAlgorithm = only }
+            : null;
 
     private static HmacKey? ReadSecret(JsonElement jwk, string? keyId, JwtAlgorithm? only) =>
         Bytes(jwk, "k") is { Length: >= JwtSecret.MinimumBytes } k ? new HmacKey(k) { KeyId = keyId, OnlyAlgorithm = only } : null;

@@ -5,16 +5,18 @@ namespace Functions.PgSidecar.Core.Auth.Keys;
 /// <summary>Reads <c>PGFN_JWT_SECRET</c>.</summary>
 internal static class JwtSecret
 {
-    /// <summary>RFC 7518 section 3.2 asks for the hash's size; PostgREST for 32 characters. Shorter ones can be guessed from one token.</summary>
+    /// <summary>
+    /// RFC 7518 section 3.2 requires the hash's size, PostgREST 32 characters. Shorter secrets can be guessed from one token.
+    /// </summary>
     public const int MinimumBytes = 32;
 
     private const string Base64Prefix = "base64:";
 
-    /// <summary>The secret's bytes, or null and what is wrong with it (a clause that follows the setting's name).</summary>
+    /// <summary>The secret's bytes, or null and the error (a clause that follows the setting's name).</summary>
     public static byte[]? TryParse(string text, out string? error)
     {
         error = null;
-        // Whoever pastes a public key here would make it a shared secret that everybody knows.
+        // A public key pasted here would become a shared secret that everyone knows.
         if (text.Contains("-----BEGIN", StringComparison.Ordinal) || text.TrimStart().StartsWith('{'))
         {
             error = "is a PEM or JSON key, not a shared secret; put public keys into a key set and set PGFN_JWKS_FILE or PGFN_JWKS_URL";
@@ -45,7 +47,7 @@ internal static class JwtSecret
     }
 
     /// <summary>The secret's bytes.</summary>
-    /// <exception cref="SidecarException">PGFN3040: not a usable secret.</exception>
+    /// <exception cref="SidecarException">PGFN3040: the secret is not usable.</exception>
     public static byte[] Parse(string text) =>
         TryParse(text, out var error) ?? throw new SidecarException("PGFN3040", 500, $"PGFN_JWT_SECRET {error}.");
 }

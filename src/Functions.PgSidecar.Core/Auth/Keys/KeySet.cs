@@ -2,12 +2,15 @@ using Functions.PgSidecar.Core.Auth.Jwt;
 
 namespace Functions.PgSidecar.Core.Auth.Keys;
 
-/// <summary>The keys that hold at one moment; never changed, only replaced, so that its identity tells whether a cached verdict still stands.</summary>
+/// <summary>
+/// The keys that are valid at one moment. Never changed, only replaced, so that its identity tells whether a cached verification is still
+/// valid.
+/// </summary>
 internal sealed class KeySet(IReadOnlyList<VerificationKey> keys)
 {
     public IReadOnlyList<VerificationKey> Keys { get; } = keys;
 
-    /// <summary>Whether any key may be asked about a token with this header.</summary>
+    /// <summary>Whether any key can verify a token with this header.</summary>
     public bool HasKeyFor(JwtAlgorithm algorithm, string? keyId)
     {
         foreach (var key in Keys)
@@ -19,7 +22,7 @@ internal sealed class KeySet(IReadOnlyList<VerificationKey> keys)
         return false;
     }
 
-    /// <summary>Whether one of the fitting keys made the token's signature.</summary>
+    /// <summary>Whether one of the matching keys created the token's signature.</summary>
     public bool Verifies(CompactToken token)
     {
         foreach (var key in Keys)

@@ -1,17 +1,22 @@
 namespace Functions.PgSidecar.Core.Auth.Keys;
 
-/// <summary>The two places a key set is published at.</summary>
+/// <summary>Loads a key set from a URL or a file.</summary>
 internal static class KeySetLoaders
 {
-    /// <summary>A set of 32 RSA keys with certificate chains stays under it.</summary>
+    /// <summary>A set of 32 RSA keys with certificate chains is smaller.</summary>
     public const int MaxBytes = 256 * 1024;
 
     private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(5);
 
-    /// <summary>A URL of the operator's choice, so private addresses are fine. Redirects are not: they would let the answer choose another host.</summary>
+    /// <summary>
+    /// The operator chooses the URL, so private addresses are allowed. Redirects are not, because they would let the response choose
+    /// another host.
+    /// </summary>
     public static KeySetLoader FromUrl(Uri url)
     {
-        var client = new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false, PooledConnectionLifetime = TimeSpan.FromMinutes(2) })
+        var client = new HttpClient(
+            new SocketsHttpHandler { AllowAutoRedirect = false, PooledConnectionLifetime = TimeSpan.FromMinutes(2) }
+        )
         {
             Timeout = Timeout,
             MaxResponseContentBufferSize = MaxBytes,
@@ -24,11 +29,12 @@ internal static class KeySetLoaders
         };
     }
 
-    /// <summary>A file; one the sidecar's user alone should be able to write, and to read when it holds <c>oct</c> keys.</summary>
-    public static KeySetLoader FromFile(string path) => async cancellationToken =>
-    {
-        if (new FileInfo(path).Length > MaxBytes)
-            throw new FormatException($"The key set is larger than {MaxBytes} bytes.");
-        return JsonWebKeySet.Parse(await File.ReadAllBytesAsync(path, cancellationToken), allowSecrets: true);
-    };
+    /// <summary>A file that only the sidecar's user should be able to write, and, if it contains <c>oct</c> keys, to read.</summary>
+    public static KeySetLoader FromFile(string path) =>
+        async cancellationToken =>
+        {
+            if (new FileInfo(path).Length > MaxBytes)
+                throw new FormatException($"The key set is larger than {MaxBytes} bytes.");
+            return JsonWebKeySet.Parse(await File.ReadAllBytesAsync(path, cancellationToken), allowSecrets: true);
+        };
 }

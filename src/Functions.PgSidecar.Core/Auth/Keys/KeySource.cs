@@ -2,19 +2,20 @@ using Microsoft.Extensions.Logging;
 
 namespace Functions.PgSidecar.Core.Auth.Keys;
 
-/// <summary>Reads a key set from wherever it is published. Ends by itself: nobody cancels it.</summary>
+/// <summary>Reads a published key set. Ends by itself; no one cancels it.</summary>
 internal delegate Task<IReadOnlyList<VerificationKey>> KeySetLoader(CancellationToken cancellationToken);
 
 /// <summary>
-/// The keys of now: those that never change (the shared secret) and those that are published and rotate. Published keys are loaded when first
-/// needed, again when a token names an unknown key, and every <see cref="RefreshInterval"/>; while the publisher is down, the last ones hold.
+/// The current keys: fixed ones (the shared secret), and published ones, which rotate. Published keys are loaded when first needed, again
+/// when a token names an unknown key, and every <see cref="RefreshInterval"/>. While the publisher is unavailable, the previous keys stay
+/// in use.
 /// </summary>
 internal sealed class KeySource
 {
-    /// <summary>How old published keys grow before they are loaded again: the longest that a withdrawn key still counts.</summary>
+    /// <summary>The age at which published keys are loaded again: the longest time that a withdrawn key is still accepted.</summary>
     public static readonly TimeSpan RefreshInterval = TimeSpan.FromMinutes(10);
 
-    /// <summary>The least time between two attempts, so that forged kids don't make the sidecar hammer the issuer.</summary>
+    /// <summary>The least time between two attempts, so that forged kids don't make the sidecar flood the issuer with requests.</summary>
     public static readonly TimeSpan RefreshFloor = TimeSpan.FromSeconds(10);
 
     private readonly IReadOnlyList<VerificationKey> given;
@@ -37,13 +38,13 @@ internal sealed class KeySource
         current = new KeySet(fixedKeys);
     }
 
-    /// <summary>Whether there is any key, or a place to get one from.</summary>
+    /// <summary>Whether any key, or a source of keys, is configured.</summary>
     public bool IsConfigured => load is not null || given.Count > 0;
 
-    /// <summary>False while published keys are expected and have never arrived.</summary>
+    /// <summary>False while published keys are expected but have never been loaded.</summary>
     public bool IsLoaded => load is null || loaded;
 
-    /// <summary>The keys of now. Starts a refresh behind the caller's back when they have grown old; never waits.</summary>
+    /// <summary>The current keys. Starts a refresh in the background when they are too old; never waits.</summary>
     public KeySet Current
     {
         get
@@ -54,7 +55,7 @@ internal sealed class KeySource
         }
     }
 
-    /// <summary>Loads the published keys if the floor allows it, else answers at once with what there is. Callers at the same time share one load.</summary>
+    /// <summary>Loads the published keys, unless the last attempt is too recent. Concurrent callers share one load.</summary>
     public Task<KeySet> RefreshAsync()
     {
         lock (gate)
@@ -73,15 +74,16 @@ internal sealed class KeySource
     {
         try
         {
-            // Not tied to a caller: the one who asked first may leave while others wait. The loader has a timeout of its own.
+            // Not tied to a caller, because the first caller may leave while others wait. The loader has its own timeout.
             var published = await load!(CancellationToken.None);
             current = new KeySet([.. given, .. published]);
             loaded = true;
             AuthLog.KeysLoaded(logger, published.Count);
         }
-        catch (Exception e) when (e is HttpRequestException or IOException or UnauthorizedAccessException or FormatException or OperationCanceledException)
+        catch (Exception e)
+            when (e is HttpRequestException or IOException or UnauthorizedAccessException or FormatException or OperationCanceledException)
         {
-            AuthLog.KeysNotLoaded(logger, e.Message, loaded ? "the last ones hold" : "tokens that need them are answered 503");
+            AuthLog.KeysNotLoaded(logger, e.Message, loaded ? "the previous keys stay in use" : "requests whose tokens need it get 503");
         }
 
         return current;

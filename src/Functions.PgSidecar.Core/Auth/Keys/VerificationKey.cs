@@ -4,18 +4,17 @@ using Functions.PgSidecar.Core.Auth.Jwt;
 namespace Functions.PgSidecar.Core.Auth.Keys;
 
 /// <summary>
-/// A key that tokens are verified with. The key decides which algorithms it serves, never the token: that is what stops a public RSA key
-/// from being used as an HMAC secret.
+/// A key for verifying tokens. The key decides its algorithms, never the token; otherwise a public RSA key could be used as an HMAC secret.
 /// </summary>
 internal abstract class VerificationKey
 {
     /// <summary>The key's <c>kid</c>; a key without one is tried for every token of its algorithms.</summary>
     public string? KeyId { get; init; }
 
-    /// <summary>The one algorithm a JWK's <c>alg</c> restricts the key to; null for all of its kind.</summary>
+    /// <summary>The only algorithm, if the JWK's <c>alg</c> restricts the key; null for all of its kind.</summary>
     public JwtAlgorithm? OnlyAlgorithm { get; init; }
 
-    /// <summary>Whether the key may be asked about a token with this header.</summary>
+    /// <summary>Whether the key can verify a token with this header.</summary>
     public bool Fits(JwtAlgorithm algorithm, string? keyId) =>
         IsOfItsKind(algorithm)
         && (OnlyAlgorithm is null || OnlyAlgorithm == algorithm)
@@ -29,7 +28,8 @@ internal abstract class VerificationKey
 /// <summary>A shared secret (RFC 7518 section 3.2).</summary>
 internal sealed class HmacKey(byte[] secret) : VerificationKey
 {
-    protected override bool IsOfItsKind(JwtAlgorithm algorithm) => algorithm is JwtAlgorithm.HS256 or JwtAlgorithm.HS384 or JwtAlgorithm.HS512;
+    protected override bool IsOfItsKind(JwtAlgorithm algorithm) =>
+        algorithm is JwtAlgorithm.HS256 or JwtAlgorithm.HS384 or JwtAlgorithm.HS512;
 
     public override bool Verify(JwtAlgorithm algorithm, ReadOnlySpan<byte> data, ReadOnlySpan<byte> signature)
     {
@@ -50,8 +50,10 @@ internal sealed class RsaKey(RSA rsa) : VerificationKey
 
     public override bool Verify(JwtAlgorithm algorithm, ReadOnlySpan<byte> data, ReadOnlySpan<byte> signature)
     {
-        var padding = algorithm is JwtAlgorithm.RS256 or JwtAlgorithm.RS384 or JwtAlgorithm.RS512 ? RSASignaturePadding.Pkcs1 : RSASignaturePadding.Pss;
-        // The framework's key objects promise nothing to concurrent callers; verified tokens are cached, so the lock is no queue.
+        var padding = algorithm is JwtAlgorithm.RS256 or JwtAlgorithm.RS384 or JwtAlgorithm.RS512
+            ? RSASignaturePadding.Pkcs1
+            : RSASignaturePadding.Pss;
+        // The framework's key objects are not documented as thread-safe. Verified tokens are cached, so there is little contention.
         lock (gate)
             return rsa.VerifyData(data, signature, algorithm.Hash(), padding);
     }

@@ -1,11 +1,10 @@
-using Functions.PgSidecar.Postgres.Registry;
+using System.Data.Common;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
-using Npgsql;
 
 namespace Functions.PgSidecar.Core.Auth.Management;
 
-/// <summary>Writes down when API keys were last used, apart from the requests that used them.</summary>
+/// <summary>Records when API keys were last used, outside of the requests that used them.</summary>
 internal sealed class ApiKeyUseWorker(ApiKeyCatalog keys, ApiKeyStore store, ILogger<ApiKeyUseWorker> logger) : BackgroundService
 {
     /// <inheritdoc/>
@@ -18,7 +17,7 @@ internal sealed class ApiKeyUseWorker(ApiKeyCatalog keys, ApiKeyStore store, ILo
         }
         catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
         {
-            // The last uses may be missing.
+            // At shutdown, the last uses may not be recorded.
         }
     }
 
@@ -28,7 +27,7 @@ internal sealed class ApiKeyUseWorker(ApiKeyCatalog keys, ApiKeyStore store, ILo
         {
             await store.RecordUseAsync(id, at, cancellationToken).ConfigureAwait(false);
         }
-        catch (NpgsqlException e)
+        catch (DbException e)
         {
             AuthLog.ApiKeyUseNotRecorded(logger, e.Message);
         }

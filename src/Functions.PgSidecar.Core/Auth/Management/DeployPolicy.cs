@@ -1,19 +1,19 @@
 using System.Text.Json;
-using Functions.PgSidecar.Core.Bindings.Http;
-using Functions.PgSidecar.Postgres.Registry;
+using Functions.PgSidecar.Core.Fetch;
+using Functions.PgSidecar.Core.Registry;
 
 namespace Functions.PgSidecar.Core.Auth.Management;
 
 /// <summary>
-/// What a deployment by HTTP may do. SQL is the owner's, who may do everything; a key may do what the owner gave it, and can't give itself more through the
-/// code that it deploys.
+/// What a deployment over HTTP may do. SQL belongs to the owner, who may do everything. A key may do what the owner granted, and can't gain
+/// more through the code that it deploys.
 /// </summary>
 internal sealed class DeployPolicy(OutboundHttpOptions http)
 {
     private readonly bool namesReachPrivateNetworks = http.AllowedNetworks.Count > 0;
 
-    /// <summary>The hosts that options name; null where they are not JSON.</summary>
-    /// <param name="optionsJson">The options. What else is wrong with them, the database says.</param>
+    /// <summary>The hosts that the options name; null if the options are not JSON.</summary>
+    /// <param name="optionsJson">The options. The database reports other errors in them.</param>
     public static IReadOnlyList<string>? HostsIn(string optionsJson)
     {
         try
@@ -21,12 +21,16 @@ internal sealed class DeployPolicy(OutboundHttpOptions http)
             using var document = JsonDocument.Parse(optionsJson);
             if (document.RootElement.ValueKind != JsonValueKind.Object)
                 return [];
-            // A member may come twice. PostgreSQL takes the last one; each of them is checked.
-            return [.. document.RootElement.EnumerateObject()
-                .Where(member => member.Name == "allow_hosts" && member.Value.ValueKind == JsonValueKind.Array)
-                .SelectMany(member => member.Value.EnumerateArray())
-                .Where(element => element.ValueKind == JsonValueKind.String)
-                .Select(element => element.GetString()!)];
+            // A member may occur twice. PostgreSQL uses the last one; all of them are checked.
+            return
+            [
+                .. document
+                    .RootElement.EnumerateObject()
+                    .Where(member => member.Name == "allow_hosts" && member.Value.ValueKind == JsonValueKind.Array)
+                    .SelectMany(member => member.Value.EnumerateArray())
+                    .Where(element => element.ValueKind == JsonValueKind.String)
+                    .Select(element => element.GetString()!),
+            ];
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
@@ -34,19 +38,20 @@ internal sealed class DeployPolicy(OutboundHttpOptions http)
         }
     }
 
-    /// <summary>Why this manager may not deploy at all; null where it may.</summary>
+    /// <summary>Why this manager may not deploy at all; null if it may.</summary>
     public static string? RefuseDeploying(Manager manager)
     {
         if (manager.Has(ManagementScopes.Deploy))
             return null;
         return manager.KeyId is null
-            ? "Deploying needs the scope deploy, and this token does not hold it; its role is no right to deploy. Use an API key "
-                + "(select functions.create_api_key('ci', '{deploy}')), or let the setting PGFN_MANAGE_CLAIM name the claim of tokens that deploy."
+            ? "Deploying needs the scope deploy, and this token does not have it; a role alone does not permit deploying. Use an API key "
+                + "(select functions.create_api_key('ci', '{deploy}')), or let the setting PGFN_MANAGE_CLAIM name the claim of tokens "
+                + "that deploy."
             : "Deploying needs the scope deploy, which this API key does not have.";
     }
 
-    /// <summary>Why this manager may not deploy this function, whatever it holds; null where it may.</summary>
-    /// <param name="manager">Who deploys.</param>
+    /// <summary>Why this manager may not deploy this function, whatever the function has; null if it may.</summary>
+    /// <param name="manager">The manager that deploys.</param>
     /// <param name="function">The function's name.</param>
     /// <param name="hosts">The hosts that the options name.</param>
     public string? Refuse(Manager manager, string function, IReadOnlyList<string> hosts)
@@ -55,19 +60,24 @@ internal sealed class DeployPolicy(OutboundHttpOptions http)
             return "This API key is limited to other functions (its option functions).";
         if (PrivateHost(hosts) is { } host)
         {
-            return $"The option allow_hosts names {host}, which may lead to a host that is not public. Only the database's owner opens such hosts: "
-                + "select functions.allow_host(function, pattern);";
+            return $"The option allow_hosts names {host}, which may lead to a host that is not public. "
+                + "Only the database's owner opens such hosts: select functions.allow_host(function, pattern);";
         }
         return null;
     }
 
-    /// <summary>Why this manager may not give new code to a function that holds this; null where it may.</summary>
+    /// <summary>Why this manager may not replace the code of a function that has these secrets or hosts; null if it may.</summary>
     public string? Refuse(Manager manager, FunctionHoldings holdings)
     {
         if (manager.Has(ManagementScopes.Secrets))
             return null;
-        var what = holdings.HasSecrets ? "has secrets" : PrivateHost(holdings.Hosts) is { } host ? $"may reach {host}, which is not a public host" : null;
-        return what is null ? null : $"The function {what}, and new code would get at that: deploying it over HTTP needs the scope secrets as well.";
+        var what =
+            holdings.HasSecrets ? "has secrets"
+            : PrivateHost(holdings.Hosts) is { } host ? $"may reach {host}, which is not a public host"
+            : null;
+        return what is null
+            ? null
+            : $"The function {what}, and new code would get access to that. Deploying it over HTTP also needs the scope secrets.";
     }
 
     private string? PrivateHost(IEnumerable<string> patterns)

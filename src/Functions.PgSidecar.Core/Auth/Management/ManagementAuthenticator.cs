@@ -3,21 +3,27 @@ using System.Text;
 namespace Functions.PgSidecar.Core.Auth.Management;
 
 /// <summary>
-/// Decides who manages functions over HTTP: an API key, or a token whose claims hold what <c>PGFN_MANAGE_CLAIM</c> names. The role of a token is no right to
-/// manage, whichever it is: functions run as these roles, and whoever may call a function must not thereby be able to replace it.
+/// Authenticates managers over HTTP: by an API key, or by a token whose claims match <c>PGFN_MANAGE_CLAIM</c>. A token's role alone never
+/// permits managing, because functions run as these roles, and whoever may call a function must not be able to replace it.
 /// </summary>
 internal sealed class ManagementAuthenticator(Authenticator tokens, ApiKeyCatalog keys, AuthOptions options)
 {
-    /// <summary>Authenticates a request. A key comes as <c>Authorization: Bearer</c> or in <c>X-API-Key</c>; a token as everywhere else.</summary>
+    /// <summary>
+    /// Authenticates a request. A key is sent as <c>Authorization: Bearer</c> or in <c>X-API-Key</c>; a token as for any other request.
+    /// </summary>
     /// <param name="authorization">Every value of the Authorization header.</param>
     /// <param name="managementKey">Every value of the X-API-Key header.</param>
     /// <param name="apiKey">Every value of the apikey header, in which Supabase's clients send tokens.</param>
     /// <param name="cancellationToken">Ends the wait for the database or for an issuer's keys.</param>
-    /// <exception cref="Npgsql.NpgsqlException">API keys can't be looked up: the database can't be reached.</exception>
+    /// <exception cref="System.Data.Common.DbException">API keys can't be looked up: the database can't be reached.</exception>
     public async ValueTask<ManagementResult> AuthenticateAsync(
-        IReadOnlyList<string?> authorization, IReadOnlyList<string?> managementKey, IReadOnlyList<string?> apiKey, CancellationToken cancellationToken)
+        IReadOnlyList<string?> authorization,
+        IReadOnlyList<string?> managementKey,
+        IReadOnlyList<string?> apiKey,
+        CancellationToken cancellationToken
+    )
     {
-        // Of two credentials, a proxy in front may have checked the other one.
+        // With two credentials, a proxy in front may have checked the other one.
         var count = authorization.Count + managementKey.Count + apiKey.Count;
         if (count > 1)
             return AuthRefusal.SeveralCredentials;
@@ -25,16 +31,25 @@ internal sealed class ManagementAuthenticator(Authenticator tokens, ApiKeyCatalo
             return AuthRefusal.None;
         if (managementKey.Count == 1)
             return await keys.FindAsync(managementKey[0]!.Trim(' '), cancellationToken).ConfigureAwait(false);
-        if (authorization.Count == 1 && Authenticator.TryReadBearer(authorization[0], out var bearer) && bearer.Span.StartsWith(ApiKeyText.Prefix, StringComparison.Ordinal))
+        if (
+            authorization.Count == 1
+            && Authenticator.TryReadBearer(authorization[0], out var bearer)
+            && bearer.Span.StartsWith(ApiKeyText.Prefix, StringComparison.Ordinal)
+        )
             return await keys.FindAsync(bearer.ToString(), cancellationToken).ConfigureAwait(false);
 
         var result = await tokens.AuthenticateAsync(authorization, apiKey, cancellationToken).ConfigureAwait(false);
         return result.Caller is { } caller
-            ? new Manager("token " + NameOf(caller), KeyId: null, ManageClaim.ScopesOf(options.ManageClaims, caller.ClaimsJson), Functions: null)
+            ? new Manager(
+                "token " + NameOf(caller),
+                KeyId: null,
+                ManageClaim.ScopesOf(options.ManageClaims, caller.ClaimsJson),
+                Functions: null
+            )
             : result.Refusal;
     }
 
-    /// <summary>The subject as one line of a record: control characters would make it more.</summary>
+    /// <summary>The subject as a single line: control characters would split it into several.</summary>
     private static string NameOf(Caller caller)
     {
         const int longest = 120;

@@ -1,6 +1,6 @@
 namespace Functions.PgSidecar.Core.Auth.Management;
 
-/// <summary>Either who manages, or the reason why nobody does; neither where the request carries no credential.</summary>
+/// <summary>Either a manager, or the reason for the refusal; neither if the request has no credential.</summary>
 internal readonly struct ManagementResult
 {
     private ManagementResult(Manager? manager, AuthRefusal refusal)
@@ -9,10 +9,10 @@ internal readonly struct ManagementResult
         Refusal = refusal;
     }
 
-    /// <summary>Who manages; null when refused, and without a credential.</summary>
+    /// <summary>The manager; null if refused, or without a credential.</summary>
     public Manager? Manager { get; }
 
-    /// <summary><see cref="AuthRefusal.None"/> when there is a manager, and without a credential.</summary>
+    /// <summary><see cref="AuthRefusal.None"/> if there is a manager, or no credential.</summary>
     public AuthRefusal Refusal { get; }
 
     public static implicit operator ManagementResult(Manager manager) => new(manager, AuthRefusal.None);

@@ -1,10 +1,10 @@
 namespace Functions.PgSidecar.Core.Auth.Management;
 
-/// <summary>Who manages functions over HTTP, and what they may do.</summary>
-/// <param name="Name">For the record of who deployed a version: <c>key NAME</c> or <c>token SUBJECT</c>.</param>
+/// <summary>The manager of a management request, and its permissions.</summary>
+/// <param name="Name">For recording who deployed a version: <c>key NAME</c> or <c>token SUBJECT</c>.</param>
 /// <param name="KeyId">The API key's public part; null for a token.</param>
-/// <param name="Scopes">See <see cref="ManagementScopes"/>; empty for a token that does not manage.</param>
-/// <param name="Functions">The only functions it manages; null: all of them.</param>
+/// <param name="Scopes">See <see cref="ManagementScopes"/>; empty for a token without management scopes.</param>
+/// <param name="Functions">The only functions that it manages; null means all.</param>
 internal sealed record Manager(string Name, string? KeyId, IReadOnlyCollection<string> Scopes, IReadOnlyCollection<string>? Functions)
 {
     /// <summary>Whether it has a scope.</summary>

@@ -1,34 +1,35 @@
-using Functions.PgSidecar.Sandbox.JavaScript;
+using Functions.PgSidecar.Sandbox.Runs;
 
 namespace Functions.PgSidecar.Core.Bindings.Bodies;
 
 /// <summary>
-/// A request's body that the guest reads while it arrives: the operation <c>request.read</c>, whose answer is the next bytes, none at the end.
+/// A request's body that the guest reads while it arrives, with the operation <c>request.read</c>. Its result is the next bytes; no bytes
+/// at the end.
 /// </summary>
-/// <param name="body">The body; the server's own, with the server's limits.</param>
+/// <param name="body">The server's body stream, with the server's limits.</param>
 /// <param name="isRefusal">
-/// Whether a failure is the server's refusal of the body, which the guest is told. With any other the client is gone, and whoever called the function calls
-/// it off.
+/// Whether a failure means that the server refused the body, which is reported to the guest. With any other failure the client has
+/// disconnected, and the function's caller cancels the run.
 /// </param>
 internal sealed class RequestStream(Stream body, Predicate<IOException> isRefusal) : IAsyncDisposable
 {
-    /// <summary>The most that is read at once.</summary>
+    /// <summary>The most that one read returns.</summary>
     private const int ChunkBytes = 64 * 1024;
 
     private readonly SemaphoreSlim reading = new(1);
     private readonly CancellationTokenSource closed = new();
 
-    /// <summary>The server's refusal of the body, if it did refuse it.</summary>
+    /// <summary>The server's refusal of the body, or null.</summary>
     public IOException? Refusal { get; private set; }
 
     /// <summary>Begins an operation.</summary>
     public void Start(GuestOperation operation) => _ = ReadAsync(operation);
 
-    /// <summary>The request is over: nothing of it is read any more once this has completed.</summary>
+    /// <summary>Ends the request. After completion, nothing of the body is read any more.</summary>
     public async ValueTask DisposeAsync()
     {
         await closed.CancelAsync().ConfigureAwait(false);
-        // Never given back: later reads are refused before they ask.
+        // Never released: later reads are refused before they wait for it.
         await reading.WaitAsync().ConfigureAwait(false);
     }
 
@@ -56,7 +57,7 @@ internal sealed class RequestStream(Stream body, Predicate<IOException> isRefusa
         }
         catch (IOException)
         {
-            // Left open: the end of the run, which is near, ends it.
+            // Left open: the run is about to end, which ends the operation.
         }
         catch (OperationCanceledException)
         {

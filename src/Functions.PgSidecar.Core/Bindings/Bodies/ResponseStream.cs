@@ -1,16 +1,18 @@
 using System.Threading.Channels;
-using Functions.PgSidecar.Sandbox.JavaScript;
+using Functions.PgSidecar.Sandbox.Runs;
 
 namespace Functions.PgSidecar.Core.Bindings.Bodies;
 
 /// <summary>
-/// An answer's body that the guest writes while it is being sent: <c>response.write</c>, which ends when the client's connection has taken the bytes;
-/// <c>response.end</c>; and <c>response.closed</c>, which ends when the client has gone away.
+/// A response body that the guest writes while it is being sent: <c>response.write</c>, which ends when the client's connection has
+/// accepted the bytes; <c>response.end</c>; and <c>response.closed</c>, which ends when the client has disconnected.
 /// </summary>
 internal sealed class ResponseStream
 {
-    // What may wait in it is bounded where operations are: in number and bytes, for each run.
-    private readonly Channel<GuestOperation> writes = Channel.CreateUnbounded<GuestOperation>(new UnboundedChannelOptions { SingleReader = true });
+    // Unbounded, because each run already limits its operations in number and bytes.
+    private readonly Channel<GuestOperation> writes = Channel.CreateUnbounded<GuestOperation>(
+        new UnboundedChannelOptions { SingleReader = true }
+    );
     private readonly TaskCompletionSource gone = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     /// <summary>Begins an operation. Called on a sandbox thread.</summary>
@@ -19,16 +21,16 @@ internal sealed class ResponseStream
         if (operation.Name == "response.closed")
             _ = WatchAsync(operation);
         else if (operation.Name is not ("response.write" or "response.end") || !writes.Writer.TryWrite(operation))
-            operation.Fail("AbortError", "The answer has ended, or its receiver has gone away.");
+            operation.Fail("AbortError", "The response has ended, or its receiver has disconnected.");
     }
 
-    /// <summary>The run is over, and will write nothing more.</summary>
+    /// <summary>Ends the stream when the run has ended and will write nothing more.</summary>
     public void Complete() => writes.Writer.TryComplete();
 
-    /// <summary>Sends what the guest writes, at the pace at which it is taken.</summary>
-    /// <param name="target">Where it goes.</param>
-    /// <param name="cancellationToken">The client has gone away.</param>
-    /// <returns>False where the body did not come to its end.</returns>
+    /// <summary>Sends what the guest writes, as fast as the receiver accepts it.</summary>
+    /// <param name="target">The stream to write to.</param>
+    /// <param name="cancellationToken">The client has disconnected.</param>
+    /// <returns>False if the body was not sent completely.</returns>
     public async Task<bool> CopyToAsync(Stream target, CancellationToken cancellationToken)
     {
         try
@@ -52,13 +54,13 @@ internal sealed class ResponseStream
         }
     }
 
-    /// <summary>Nobody takes the body, or the rest of it. Must be called in the end, whatever has become of it.</summary>
+    /// <summary>Ends the stream when no one reads the body, or the rest of it. Must always be called at the end.</summary>
     public void Abandon()
     {
         writes.Writer.TryComplete();
         gone.TrySetResult();
         while (writes.Reader.TryRead(out var operation))
-            operation.Fail("AbortError", "The receiver of the answer has gone away.");
+            operation.Fail("AbortError", "The receiver of the response has disconnected.");
     }
 
     private async Task WatchAsync(GuestOperation operation)

@@ -8,14 +8,14 @@ internal static class AesCiphers
 {
     private const int BlockBytes = 16;
 
-    /// <summary>Encrypted between two looks at the budget.</summary>
+    /// <summary>Bytes that are encrypted between two checks of the budget.</summary>
     private const int SliceBytes = 1 << 20;
     private const int HalfBlock = 8;
 
-    /// <summary>Keys are short; each 8 bytes take six calls, which for a file would be minutes.</summary>
+    /// <summary>The most bytes to wrap. Keys are short; each 8 bytes take six calls, which for a file would take minutes.</summary>
     private const int MaxWrappedBytes = 64 * 1024;
 
-    /// <summary>Encrypts part 2 from the initialisation vector in part 1, padded as PKCS #7 says.</summary>
+    /// <summary>Encrypts part 2 from the initialisation vector in part 1, padded by PKCS #7.</summary>
     public static byte[] EncryptCbc(CryptoRequest request)
     {
         using var aes = Cipher(request);
@@ -30,7 +30,7 @@ internal static class AesCiphers
     }
 
     /// <summary>
-    /// Encrypts or decrypts part 2 from the counter block in part 1, of which the last <c>length</c> bits count.
+    /// Encrypts or decrypts part 2 from the counter block in part 1, whose last <c>length</c> bits are the counter.
     /// </summary>
     public static byte[] Counter(CryptoRequest request)
     {
@@ -51,7 +51,7 @@ internal static class AesCiphers
             for (var block = 0; block < counters.Length; block += BlockBytes)
             {
                 BinaryPrimitives.WriteUInt128BigEndian(counters.AsSpan(block), counter);
-                // Only the counting bits change, and they start again from zero.
+                // Only the bits of the counter change, and they wrap around to zero.
                 counter = (counter & ~counting) | ((counter + 1) & counting);
             }
             var key = aes.EncryptEcb(counters, PaddingMode.None);
@@ -108,7 +108,9 @@ internal static class AesCiphers
         }
         Span<byte> expected = stackalloc byte[HalfBlock];
         expected.Fill(0xa6);
-        return CryptographicOperations.FixedTimeEquals(expected, block[..HalfBlock]) ? key : throw CryptoException.Operation("The wrapped key does not unwrap.");
+        return CryptographicOperations.FixedTimeEquals(expected, block[..HalfBlock])
+            ? key
+            : throw CryptoException.Operation("The wrapped key does not unwrap.");
     }
 
     private static Aes Cipher(CryptoRequest request)
@@ -120,7 +122,8 @@ internal static class AesCiphers
         return aes;
     }
 
-    private static ReadOnlySpan<byte> Vector(CryptoRequest request) => request.Part(1).Length == BlockBytes
-        ? request.Part(1)
-        : throw CryptoException.Operation("The initialisation vector, or counter, must have 16 bytes.");
+    private static ReadOnlySpan<byte> Vector(CryptoRequest request) =>
+        request.Part(1).Length == BlockBytes
+            ? request.Part(1)
+            : throw CryptoException.Operation("The initialisation vector, or counter, must have 16 bytes.");
 }

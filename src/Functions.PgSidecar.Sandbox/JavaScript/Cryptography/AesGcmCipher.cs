@@ -1,8 +1,8 @@
 namespace Functions.PgSidecar.Sandbox.JavaScript.Cryptography;
 
 /// <summary>
-/// AES-GCM (NIST SP 800-38D) with initialisation vectors of any length and every length of tags that the Web allows. Part 0 of each request is the
-/// key, 1 the initialisation vector, 2 what is authenticated only, 3 the data; the tag lies behind the ciphertext.
+/// AES-GCM (NIST SP 800-38D) with initialisation vectors of any length and every tag length that the Web Cryptography API allows. Part 0 of
+/// each request is the key, 1 the initialisation vector, 2 the additional authenticated data, 3 the data. The tag follows the ciphertext.
 /// </summary>
 internal static unsafe class AesGcmCipher
 {
@@ -31,7 +31,11 @@ internal static unsafe class AesGcmCipher
         {
             Begin(crypto, context, request, encrypt);
             int written;
-            fixed (byte* additional = request.Part(2), input = data, output = result)
+            fixed (
+                byte* additional = request.Part(2),
+                    input = data,
+                    output = result
+            )
             {
                 if (!request.Part(2).IsEmpty)
                     EvpKey.Check(crypto.CipherUpdate(context, null, &written, additional, request.Part(2).Length) == 1);
@@ -62,7 +66,11 @@ internal static unsafe class AesGcmCipher
             throw CryptoException.Operation($"The initialisation vector must have 1 to {MaxVectorBytes} bytes.");
         if (key.Length is not (16 or 24 or 32))
             throw CryptoException.Operation("An AES key has 16, 24 or 32 bytes.");
-        fixed (byte* name = EvpKey.Terminated($"id-aes{key.Length * 8}-GCM"), keyBytes = key, vectorBytes = vector)
+        fixed (
+            byte* name = EvpKey.Terminated($"id-aes{key.Length * 8}-GCM"),
+                keyBytes = key,
+                vectorBytes = vector
+        )
         {
             var cipher = crypto.CipherByName(name);
             EvpKey.Check(context != 0 && cipher != 0 && crypto.CipherInit(context, cipher, 0, null, null, encrypt ? 1 : 0) == 1);

@@ -1,18 +1,18 @@
 using System.Text.Json;
-using Functions.PgSidecar.Sandbox.Programs;
+using Functions.PgSidecar.Sandbox.Runs;
 
 namespace Functions.PgSidecar.Sandbox.JavaScript.Cryptography;
 
 /// <summary>
-/// What the guest wants computed: parameters in JSON, and bytes in which the parts (a key, an initialisation vector ...) lie one after the
-/// other. <c>parts</c> gives the lengths of all but the last part, which is the rest. Everything in it may be forged.
+/// A request of the guest: parameters as JSON, and bytes in which the parts (a key, an initialisation vector ...) follow one after the
+/// other. <c>parts</c> gives the lengths of all but the last part, which is the rest. The guest may have forged everything in it.
 /// </summary>
 internal sealed class CryptoRequest : IDisposable
 {
     private readonly JsonDocument document;
     private readonly ReadOnlyMemory<byte>[] parts;
 
-    /// <exception cref="CryptoException">The arguments are none.</exception>
+    /// <exception cref="CryptoException">The arguments are invalid.</exception>
     public CryptoRequest(ReadOnlyMemory<byte> arguments, ReadOnlyMemory<byte> payload, HostBudget? budget = null)
     {
         Budget = budget;
@@ -28,21 +28,24 @@ internal sealed class CryptoRequest : IDisposable
         }
     }
 
-    /// <summary>What the computation may use; <see langword="null"/> on the guest's own thread, which has a watchdog.</summary>
+    /// <summary>The budget of the computation; <see langword="null"/> on the guest's own thread, which has a watchdog.</summary>
     public HostBudget? Budget { get; }
 
-    /// <summary>A part of the payload; empty where there is none.</summary>
+    /// <summary>A part of the payload; empty if missing.</summary>
     public ReadOnlySpan<byte> Part(int index) => index < parts.Length ? parts[index].Span : default;
 
-    /// <summary>A number.</summary>
-    /// <exception cref="CryptoException">It is none, or out of its range.</exception>
+    /// <summary>Reads a number.</summary>
+    /// <exception cref="CryptoException">It is missing or out of its range.</exception>
     public int Number(string name, int least, int most) =>
-        document.RootElement.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.Number
-        && value.TryGetInt32(out var number) && number >= least && number <= most
+        document.RootElement.TryGetProperty(name, out var value)
+        && value.ValueKind == JsonValueKind.Number
+        && value.TryGetInt32(out var number)
+        && number >= least
+        && number <= most
             ? number
             : throw CryptoException.Operation($"{name} must be a whole number from {least} to {most}.");
 
-    /// <summary>A text; empty where there is none.</summary>
+    /// <summary>Reads a text; empty if missing.</summary>
     public string Text(string name) =>
         document.RootElement.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString()! : "";
 

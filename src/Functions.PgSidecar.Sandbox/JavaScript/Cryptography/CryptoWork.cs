@@ -1,14 +1,17 @@
+using Functions.PgSidecar.Sandbox.Runs;
+
 namespace Functions.PgSidecar.Sandbox.JavaScript.Cryptography;
 
 /// <summary>
-/// The operations <c>crypto.*</c> of one run: computed by the process's other threads, so that no guest waits for another's key, as processor time of the
-/// run. Of each run one after the other, however many it asks for; between the functions, see <see cref="Programs.HostComputation"/>.
+/// The operations <c>crypto.*</c> of one run. They are computed on threads of the pool, so that no guest waits for another's key, and count
+/// as processor time of the run. Those of one run are computed one after the other; <see cref="HostComputation"/> shares the processors
+/// between functions.
 /// </summary>
 internal sealed class CryptoWork
 {
     private Task last = Task.CompletedTask;
 
-    /// <summary>Begins an operation. Called on the thread of the run's turn.</summary>
+    /// <summary>Starts an operation. Called on the thread of the run's turn.</summary>
     public void Start(GuestOperation operation) => last = RunAsync(last, operation);
 
     private static async Task RunAsync(Task before, GuestOperation operation)
@@ -17,8 +20,12 @@ internal sealed class CryptoWork
         try
         {
             var name = operation.Name[GuestCrypto.Prefix.Length..];
-            operation.Succeed(default, await operation.ComputeAsync(
-                budget => GuestCrypto.Compute(name, operation.Arguments, operation.Payload, budget)).ConfigureAwait(false));
+            operation.Succeed(
+                default,
+                await operation
+                    .ComputeAsync(budget => GuestCrypto.Compute(name, operation.Arguments, operation.Payload, budget))
+                    .ConfigureAwait(false)
+            );
         }
         catch (CryptoException e)
         {

@@ -2,28 +2,28 @@ using System.Security.Cryptography;
 
 namespace Functions.PgSidecar.Sandbox.JavaScript.Cryptography;
 
-/// <summary>Digests and what is made of them: HMAC (RFC 2104), HKDF (RFC 5869), PBKDF2 (RFC 8018).</summary>
+/// <summary>Digests and functions based on them: HMAC (RFC 2104), HKDF (RFC 5869), PBKDF2 (RFC 8018).</summary>
 internal static class Digests
 {
-    /// <summary>The most rounds a derivation by PBKDF2 may take, over all blocks of its output: about half a second.</summary>
+    /// <summary>The most rounds a derivation by PBKDF2 may take, over all blocks of its output; they take about half a second.</summary>
     public const int MaxRounds = 1_000_000;
 
-    /// <summary>The most bytes a derivation may give.</summary>
+    /// <summary>The most bytes that a derivation may return.</summary>
     private const int MaxDerivedBytes = 255 * 64;
 
     /// <summary>
-    /// The salt of PBKDF2 and the info of HKDF are hashed once for each block of the output: a long one, for a long output, is minutes of hashing. So many
-    /// bytes in all take some 100 ms.
+    /// The most bytes of salt or info that are hashed in all. The salt of PBKDF2 and the info of HKDF are hashed once for each block of the
+    /// output: long ones, for a long output, would take minutes. This many bytes take some 100 ms.
     /// </summary>
     private const long MaxRepeatedBytes = 32 << 20;
 
-    /// <summary>What a round takes at least, in nanoseconds, on processors with instructions for the hash.</summary>
+    /// <summary>The least time of a round in nanoseconds, on processors with instructions for the hash.</summary>
     private const long RoundNanoseconds = 200;
 
-    /// <summary>Hashed between two looks at the budget: about a millisecond.</summary>
+    /// <summary>Bytes that are hashed between two checks of the budget; they take about a millisecond.</summary>
     private const int SliceBytes = 1 << 20;
 
-    /// <summary>A digest of the first part.</summary>
+    /// <summary>Computes a digest of the first part.</summary>
     public static byte[] Digest(CryptoRequest request)
     {
         if (request.Part(0).Length <= SliceBytes)
@@ -32,10 +32,10 @@ internal static class Digests
         return Finish(hash, request.Part(0), request);
     }
 
-    /// <summary>The HMAC of the second part under the key that is the first.</summary>
+    /// <summary>Computes the HMAC of the second part; the first part is the key.</summary>
     public static byte[] Sign(CryptoRequest request) => Hmac(request, request.Part(1));
 
-    /// <summary>Whether the second part is the HMAC of the third under the key that is the first.</summary>
+    /// <summary>Verifies that the second part is the HMAC of the third; the first part is the key.</summary>
     public static byte[] Verify(CryptoRequest request) =>
         [CryptographicOperations.FixedTimeEquals(Hmac(request, request.Part(2)), request.Part(1)) ? (byte)1 : (byte)0];
 
@@ -58,7 +58,9 @@ internal static class Digests
         var blocks = Blocks(derived, hash);
         var iterations = request.Number("iterations", 1, int.MaxValue);
         if ((long)iterations * blocks > MaxRounds)
-            throw CryptoException.NotSupported($"PBKDF2 takes at most {MaxRounds:#,0} iterations in all here; {iterations:#,0} for each of {blocks} blocks are more.");
+            throw CryptoException.NotSupported(
+                $"PBKDF2 takes at most {MaxRounds:#,0} iterations in all here; {iterations:#,0} for each of {blocks} blocks are more."
+            );
         CheckRepeated("PBKDF2's salt", request.Part(1), blocks);
         request.Budget?.Require(RoundNanoseconds * iterations * blocks);
         Rfc2898DeriveBytes.Pbkdf2(request.Part(0), request.Part(1), derived, iterations, hash);
@@ -70,7 +72,9 @@ internal static class Digests
     private static void CheckRepeated(string what, ReadOnlySpan<byte> bytes, int blocks)
     {
         if ((long)bytes.Length * blocks > MaxRepeatedBytes)
-            throw CryptoException.NotSupported($"{what} of {bytes.Length:#,0} bytes is too long for {blocks} blocks of output: at most {MaxRepeatedBytes:#,0} bytes in all.");
+            throw CryptoException.NotSupported(
+                $"{what} of {bytes.Length:#,0} bytes is too long for {blocks} blocks of output: at most {MaxRepeatedBytes:#,0} bytes in all."
+            );
     }
 
     private static byte[] Hmac(CryptoRequest request, ReadOnlySpan<byte> data)
@@ -91,21 +95,23 @@ internal static class Digests
         return hash.GetHashAndReset();
     }
 
-    /// <summary>The hash that a request names.</summary>
-    public static HashAlgorithmName Hash(CryptoRequest request) => request.Text("hash") switch
-    {
-        "SHA-1" => HashAlgorithmName.SHA1,
-        "SHA-256" => HashAlgorithmName.SHA256,
-        "SHA-384" => HashAlgorithmName.SHA384,
-        "SHA-512" => HashAlgorithmName.SHA512,
-        _ => throw CryptoException.NotSupported("The hash is none of SHA-1, SHA-256, SHA-384 and SHA-512."),
-    };
+    /// <summary>Finds the hash that a request names.</summary>
+    public static HashAlgorithmName Hash(CryptoRequest request) =>
+        request.Text("hash") switch
+        {
+            "SHA-1" => HashAlgorithmName.SHA1,
+            "SHA-256" => HashAlgorithmName.SHA256,
+            "SHA-384" => HashAlgorithmName.SHA384,
+            "SHA-512" => HashAlgorithmName.SHA512,
+            _ => throw CryptoException.NotSupported("The hash is none of SHA-1, SHA-256, SHA-384 and SHA-512."),
+        };
 
-    private static int Size(HashAlgorithmName hash) => hash.Name switch
-    {
-        "SHA1" => SHA1.HashSizeInBytes,
-        "SHA256" => SHA256.HashSizeInBytes,
-        "SHA384" => SHA384.HashSizeInBytes,
-        _ => SHA512.HashSizeInBytes,
-    };
+    private static int Size(HashAlgorithmName hash) =>
+        hash.Name switch
+        {
+            "SHA1" => SHA1.HashSizeInBytes,
+            "SHA256" => SHA256.HashSizeInBytes,
+            "SHA384" => SHA384.HashSizeInBytes,
+            _ => SHA512.HashSizeInBytes,
+        };
 }

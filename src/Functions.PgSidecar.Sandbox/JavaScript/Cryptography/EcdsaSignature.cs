@@ -3,11 +3,20 @@ using System.Numerics;
 
 namespace Functions.PgSidecar.Sandbox.JavaScript.Cryptography;
 
-/// <summary>Signatures of ECDSA: two numbers, side by side in the Web's form (IEEE P1363), a SEQUENCE of INTEGERs in OpenSSL's (RFC 3279, 2.2.3).</summary>
+/// <summary>
+/// Converts signatures of ECDSA, which are two numbers: side by side in the Web's form (IEEE P1363), a SEQUENCE of INTEGERs in OpenSSL's
+/// (RFC 3279, 2.2.3).
+/// </summary>
 internal static class EcdsaSignature
 {
-    /// <summary>Bytes of one number.</summary>
-    public static int CoordinateBytes(string curve) => EvpKey.Curve(curve) switch { "P-256" => 32, "P-384" => 48, _ => 66 };
+    /// <summary>The length of one number, in bytes.</summary>
+    public static int CoordinateBytes(string curve) =>
+        EvpKey.Curve(curve) switch
+        {
+            "P-256" => 32,
+            "P-384" => 48,
+            _ => 66,
+        };
 
     public static byte[] ToDer(ReadOnlySpan<byte> plain)
     {

@@ -1,5 +1,5 @@
 using System.Runtime.InteropServices;
-using Functions.PgSidecar.Sandbox.Programs;
+using Functions.PgSidecar.Sandbox.Runs;
 
 namespace Functions.PgSidecar.Sandbox.JavaScript.Cryptography;
 
@@ -12,16 +12,16 @@ internal enum KeyFamily
     Ed25519 = 1087,
 }
 
-/// <summary>A public or private key in OpenSSL's hands.</summary>
+/// <summary>A public or private key as an EVP_PKEY of OpenSSL.</summary>
 internal sealed unsafe class EvpKey : IDisposable
 {
-    /// <summary>Largest modulus that is worked with: an operation with a private key of this size takes a few milliseconds.</summary>
+    /// <summary>The largest supported modulus, in bits: an operation with a private key of this size takes a few milliseconds.</summary>
     private const int MaxRsaBits = 8192;
 
     private const int MaxGeneratedRsaBits = 4096;
     private const int MinRsaBits = 512;
 
-    /// <summary>Of the key that is made on this thread.</summary>
+    /// <summary>The budget of the key that is generated on this thread.</summary>
     [ThreadStatic]
     private static HostBudget? budget;
 
@@ -33,11 +33,11 @@ internal sealed unsafe class EvpKey : IDisposable
 
     public bool IsPrivate { get; }
 
-    /// <summary>Of an RSA key: the length of its modulus, and so of its signatures and ciphertexts, in bytes.</summary>
+    /// <summary>For an RSA key, the length of its modulus in bytes; its signatures and ciphertexts have the same length.</summary>
     public int ModulusBytes => (crypto.KeyBits(Handle) + 7) / 8;
 
     /// <summary>Reads a SubjectPublicKeyInfo or a PKCS #8 PrivateKeyInfo.</summary>
-    /// <exception cref="CryptoException">It is none, is of another family or curve, or its numbers are no key's.</exception>
+    /// <exception cref="CryptoException">It is no valid key, or is of another family or curve.</exception>
     public static EvpKey Read(KeyFamily family, string curve, ReadOnlySpan<byte> der, bool isPrivate)
     {
         var crypto = LibCrypto.Instance;
@@ -60,16 +60,17 @@ internal sealed unsafe class EvpKey : IDisposable
         }
         finally
         {
-            // The error queue is the thread's, and the framework reads the same one.
+            // The error queue belongs to the thread, and the framework reads the same one.
             crypto.ClearErrors();
         }
     }
 
-    /// <summary>Makes a key pair.</summary>
+    /// <summary>Generates a key pair.</summary>
     public static EvpKey Generate(KeyFamily family, CryptoRequest request)
     {
         var crypto = LibCrypto.Instance;
-        nint context = 0, handle = 0;
+        nint context = 0,
+            handle = 0;
         try
         {
             context = crypto.NewKeyContextOfType((int)family, 0);
@@ -99,8 +100,8 @@ internal sealed unsafe class EvpKey : IDisposable
         }
     }
 
-    /// <summary>Asked by OpenSSL at each number that may be a prime: the search for those of a large RSA key takes seconds.</summary>
-    /// <returns>0 where it is to stop.</returns>
+    /// <summary>Called by OpenSSL for each candidate prime: the search for those of a large RSA key takes seconds.</summary>
+    /// <returns>0 to stop the search.</returns>
     [UnmanagedCallersOnly]
     private static int GoesOn(nint context) => budget?.IsSpent == true ? 0 : 1;
 
@@ -148,31 +149,39 @@ internal sealed unsafe class EvpKey : IDisposable
         Handle = 0;
     }
 
-    /// <summary>The name by which OpenSSL knows one of the standard's curves.</summary>
-    public static string Curve(string name) => name is "P-256" or "P-384" or "P-521"
-        ? name
-        : throw CryptoException.NotSupported("The curve is none of P-256, P-384 and P-521.");
+    /// <summary>OpenSSL's name of a curve of the standard.</summary>
+    public static string Curve(string name) =>
+        name is "P-256" or "P-384" or "P-521" ? name : throw CryptoException.NotSupported("The curve is none of P-256, P-384 and P-521.");
 
     /// <summary>Sets a parameter of an operation.</summary>
     public static void Control(nint context, string name, string value)
     {
-        fixed (byte* nameBytes = Terminated(name), valueBytes = Terminated(value))
+        fixed (
+            byte* nameBytes = Terminated(name),
+                valueBytes = Terminated(value)
+        )
             Check(LibCrypto.Instance.Control(context, nameBytes, valueBytes) > 0);
     }
 
-    /// <summary>Throws where OpenSSL says that something failed; its own words are for developers of C.</summary>
+    /// <summary>Throws if OpenSSL reports a failure. OpenSSL's own messages would not help a function's author.</summary>
     public static void Check(bool succeeded)
     {
         if (!succeeded)
             throw CryptoException.Operation("The operation failed: the key, the data or the parameters don't go together.");
     }
 
-    /// <summary>As C has it.</summary>
+    /// <summary>A text for C: ended by a zero.</summary>
     public static byte[] Terminated(string text) => [.. System.Text.Encoding.ASCII.GetBytes(text), 0];
 
     private static string Invariant(int number) => number.ToString(System.Globalization.CultureInfo.InvariantCulture);
 
-    private static int CurveBits(string curve) => Curve(curve) switch { "P-256" => 256, "P-384" => 384, _ => 521 };
+    private static int CurveBits(string curve) =>
+        Curve(curve) switch
+        {
+            "P-256" => 256,
+            "P-384" => 384,
+            _ => 521,
+        };
 
     private static nint ReadPublic(LibCrypto crypto, ReadOnlySpan<byte> der)
     {
@@ -180,7 +189,7 @@ internal sealed unsafe class EvpKey : IDisposable
         {
             var at = start;
             var key = crypto.ReadPublicKey(null, &at, der.Length);
-            // What follows the key is no part of it, and nothing may follow.
+            // No bytes may follow the key.
             if (key == 0 || at == start + der.Length)
                 return key;
             crypto.FreeKey(key);
@@ -200,7 +209,7 @@ internal sealed unsafe class EvpKey : IDisposable
         }
     }
 
-    /// <summary>The curve's object id is in the key's own encoding; other curves have 256 bits, too.</summary>
+    /// <summary>Checks the curve by the object id in the key's own encoding, because other curves have 256 bits too.</summary>
     private bool HasCurve(string curve)
     {
         ReadOnlySpan<byte> id = curve switch

@@ -1,25 +1,28 @@
 using System.Collections.Frozen;
 using System.Security.Cryptography;
-using Functions.PgSidecar.Sandbox.Programs;
+using Functions.PgSidecar.Sandbox.Runs;
 
 namespace Functions.PgSidecar.Sandbox.JavaScript.Cryptography;
 
 /// <summary>
-/// What <c>crypto.subtle</c> has computed on the host: functions of their arguments alone, which keep nothing. Light ones are answered on the spot,
-/// also while a module loads; heavy ones are operations of the run.
+/// The computations of <c>crypto.subtle</c> on the host. They depend on their arguments alone and keep no state. Light ones are computed
+/// synchronously, also while a module loads; heavy ones are operations of the run.
 /// </summary>
 internal static class GuestCrypto
 {
-    /// <summary>The beginning of the operations' names.</summary>
+    /// <summary>The prefix of the operations' names.</summary>
     public const string Prefix = "crypto.";
 
-    /// <summary>Arguments that are longer take their time.</summary>
+    /// <summary>Longer arguments are not light, in bytes.</summary>
     public const int LightBytes = 64 * 1024;
 
-    /// <summary>More parameters than any operation has.</summary>
+    /// <summary>The most parameters of a request, in bytes; no operation needs more.</summary>
     private const int MaxArgumentBytes = 64 * 1024;
 
-    private static readonly FrozenDictionary<string, Func<CryptoRequest, byte[]>> Light = new Dictionary<string, Func<CryptoRequest, byte[]>>
+    private static readonly FrozenDictionary<string, Func<CryptoRequest, byte[]>> Light = new Dictionary<
+        string,
+        Func<CryptoRequest, byte[]>
+    >
     {
         ["digest"] = Digests.Digest,
         ["hmac.sign"] = Digests.Sign,
@@ -34,7 +37,10 @@ internal static class GuestCrypto
         ["gcm.decrypt"] = AesGcmCipher.Decrypt,
     }.ToFrozenDictionary();
 
-    private static readonly FrozenDictionary<string, Func<CryptoRequest, byte[]>> Heavy = new Dictionary<string, Func<CryptoRequest, byte[]>>(Light)
+    private static readonly FrozenDictionary<string, Func<CryptoRequest, byte[]>> Heavy = new Dictionary<
+        string,
+        Func<CryptoRequest, byte[]>
+    >(Light)
     {
         ["pbkdf2"] = Digests.Pbkdf2,
         ["pair.import"] = KeyPairs.Import,
@@ -46,21 +52,26 @@ internal static class GuestCrypto
         ["pair.agree"] = KeyPairs.Agree,
     }.ToFrozenDictionary();
 
-    /// <summary>Computes something light, on the guest's thread.</summary>
+    /// <summary>Runs a light computation on the guest's thread.</summary>
     /// <exception cref="CryptoException">It can't be computed, or is not light.</exception>
-    public static byte[] ComputeLight(string name, ReadOnlyMemory<byte> arguments, ReadOnlyMemory<byte> payload) => payload.Length <= LightBytes
-        ? Compute(Light, name, arguments, payload, budget: null)
-        : throw CryptoException.Operation("There are too many bytes to be taken at once.");
+    public static byte[] ComputeLight(string name, ReadOnlyMemory<byte> arguments, ReadOnlyMemory<byte> payload) =>
+        payload.Length <= LightBytes
+            ? Compute(Light, name, arguments, payload, budget: null)
+            : throw CryptoException.Operation("There are too many bytes to be taken at once.");
 
-    /// <summary>Computes anything; may take a second.</summary>
+    /// <summary>Runs any computation; it may take a second.</summary>
     /// <exception cref="CryptoException">It can't be computed.</exception>
     /// <exception cref="OperationCanceledException">The budget is spent.</exception>
     public static byte[] Compute(string name, ReadOnlyMemory<byte> arguments, ReadOnlyMemory<byte> payload, HostBudget budget) =>
         Compute(Heavy, name, arguments, payload, budget);
 
     private static byte[] Compute(
-        FrozenDictionary<string, Func<CryptoRequest, byte[]>> functions, string name, ReadOnlyMemory<byte> arguments, ReadOnlyMemory<byte> payload,
-        HostBudget? budget)
+        FrozenDictionary<string, Func<CryptoRequest, byte[]>> functions,
+        string name,
+        ReadOnlyMemory<byte> arguments,
+        ReadOnlyMemory<byte> payload,
+        HostBudget? budget
+    )
     {
         if (!functions.TryGetValue(name, out var function))
             throw CryptoException.NotSupported($"There is no operation '{name}'.");
@@ -73,12 +84,12 @@ internal static class GuestCrypto
         }
         catch (CryptoException) when (budget?.IsSpent == true)
         {
-            // OpenSSL was told to stop.
+            // The budget made OpenSSL stop.
             throw new OperationCanceledException();
         }
         catch (Exception e) when (e is CryptographicException or InvalidOperationException)
         {
-            // The framework's words speak of padding and lengths to whoever may be guessing.
+            // The framework's messages would tell an attacker about padding and lengths.
             throw CryptoException.Operation("The operation failed: the key, the data or the parameters don't go together.");
         }
     }

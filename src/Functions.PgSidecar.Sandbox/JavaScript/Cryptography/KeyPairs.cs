@@ -3,19 +3,21 @@ using System.Buffers.Binary;
 namespace Functions.PgSidecar.Sandbox.JavaScript.Cryptography;
 
 /// <summary>
-/// The operations of key pairs. Keys come as DER, the same in every request: the guest keeps them. The parameter <c>family</c> is one of
+/// The operations of key pairs. Keys are DER and part of every request, because the guest keeps them. The parameter <c>family</c> is one of
 /// <c>RSA</c>, <c>EC</c>, <c>Ed25519</c> and <c>X25519</c>, <c>curve</c> the curve of EC.
 /// </summary>
 internal static unsafe class KeyPairs
 {
-    /// <summary>Reads a key, in part 0, and writes it as everybody else does: the length of its private form, the private form, the public form.</summary>
+    /// <summary>
+    /// Reads a key in part 0 and writes it in its canonical encoding: the length of its private form, the private form, the public form.
+    /// </summary>
     public static byte[] Import(CryptoRequest request)
     {
         using var key = Key(request, request.Part(0), request.Text("type") == "private");
         return Write(key);
     }
 
-    /// <summary>Makes a key pair; the answer is as that of <see cref="Import"/>.</summary>
+    /// <summary>Generates a key pair; the result has the form of <see cref="Import"/>.</summary>
     public static byte[] Generate(CryptoRequest request)
     {
         using var key = EvpKey.Generate(Family(request), request);
@@ -41,7 +43,9 @@ internal static unsafe class KeyPairs
                 fixed (byte* target = signature)
                     EvpKey.Check(crypto.Sign(context, target, &length, data, (nuint)request.Part(1).Length) == 1);
                 signature = signature[..(int)length];
-                return Family(request) == KeyFamily.Ec ? EcdsaSignature.ToPlain(signature, EcdsaSignature.CoordinateBytes(request.Text("curve"))) : signature;
+                return Family(request) == KeyFamily.Ec
+                    ? EcdsaSignature.ToPlain(signature, EcdsaSignature.CoordinateBytes(request.Text("curve")))
+                    : signature;
             }
         }
         finally
@@ -51,7 +55,7 @@ internal static unsafe class KeyPairs
         }
     }
 
-    /// <summary>Whether part 1 is the signature of part 2 by the holder of the public key in part 0.</summary>
+    /// <summary>Verifies that part 1 is a signature of part 2 under the public key in part 0.</summary>
     public static byte[] Verify(CryptoRequest request)
     {
         using var key = Key(request, request.Part(0), isPrivate: false);
@@ -63,7 +67,7 @@ internal static unsafe class KeyPairs
                 return [0];
             signature = EcdsaSignature.ToDer(signature);
         }
-        // RFC 8017, 8.1.2: as long as the modulus. OpenSSL takes a shorter one for the same number, leading zeros left out.
+        // RFC 8017, 8.1.2: a signature is as long as the modulus. OpenSSL would also accept one without leading zeros.
         if (Family(request) == KeyFamily.Rsa && signature.Length != key.ModulusBytes)
             return [0];
         var context = crypto.NewDigestContext();
@@ -72,8 +76,14 @@ internal static unsafe class KeyPairs
             nint parameters = 0;
             EvpKey.Check(context != 0 && crypto.VerifyInit(context, &parameters, Digest(crypto, request), 0, key.Handle) == 1);
             SetPadding(request, parameters);
-            fixed (byte* data = NotNull(request.Part(2)), bytes = NotNull(signature))
-                return [crypto.Verify(context, bytes, (nuint)signature.Length, data, (nuint)request.Part(2).Length) == 1 ? (byte)1 : (byte)0];
+            fixed (
+                byte* data = NotNull(request.Part(2)),
+                    bytes = NotNull(signature)
+            )
+            {
+                var isValid = crypto.Verify(context, bytes, (nuint)signature.Length, data, (nuint)request.Part(2).Length) == 1;
+                return [isValid ? (byte)1 : (byte)0];
+            }
         }
         finally
         {
@@ -96,7 +106,7 @@ internal static unsafe class KeyPairs
         return Oaep(request, key, encrypt: false);
     }
 
-    /// <summary>ECDH and X25519: the secret that the private key in part 0 and the public key in part 1 have in common.</summary>
+    /// <summary>ECDH and X25519: derives the shared secret of the private key in part 0 and the public key in part 1.</summary>
     public static byte[] Agree(CryptoRequest request)
     {
         using var mine = Key(request, request.Part(0), isPrivate: true);
@@ -137,10 +147,10 @@ internal static unsafe class KeyPairs
             fixed (byte* bytes = NotNull(data))
             {
                 nuint length = 0;
-                EvpKey.Check((encrypt ? crypto.Encrypt(context, null, &length, bytes, (nuint)data.Length) : crypto.Decrypt(context, null, &length, bytes, (nuint)data.Length)) == 1);
+                Apply(null, &length, bytes);
                 var result = new byte[length];
                 fixed (byte* target = result)
-                    EvpKey.Check((encrypt ? crypto.Encrypt(context, target, &length, bytes, (nuint)data.Length) : crypto.Decrypt(context, target, &length, bytes, (nuint)data.Length)) == 1);
+                    Apply(target, &length, bytes);
                 return result[..(int)length];
             }
         }
@@ -149,6 +159,15 @@ internal static unsafe class KeyPairs
             crypto.FreeKeyContext(context);
             crypto.ClearErrors();
         }
+
+        void Apply(byte* target, nuint* length, byte* bytes) =>
+            EvpKey.Check(
+                (
+                    encrypt
+                        ? crypto.Encrypt(context, target, length, bytes, (nuint)request.Part(2).Length)
+                        : crypto.Decrypt(context, target, length, bytes, (nuint)request.Part(2).Length)
+                ) == 1
+            );
     }
 
     private static byte[] Write(EvpKey key)
@@ -164,16 +183,17 @@ internal static unsafe class KeyPairs
     private static EvpKey Key(CryptoRequest request, ReadOnlySpan<byte> der, bool isPrivate) =>
         EvpKey.Read(Family(request), request.Text("curve"), der, isPrivate);
 
-    private static KeyFamily Family(CryptoRequest request) => request.Text("family") switch
-    {
-        "RSA" => KeyFamily.Rsa,
-        "EC" => KeyFamily.Ec,
-        "Ed25519" => KeyFamily.Ed25519,
-        "X25519" => KeyFamily.X25519,
-        _ => throw CryptoException.NotSupported("The algorithm is none of those that have key pairs."),
-    };
+    private static KeyFamily Family(CryptoRequest request) =>
+        request.Text("family") switch
+        {
+            "RSA" => KeyFamily.Rsa,
+            "EC" => KeyFamily.Ec,
+            "Ed25519" => KeyFamily.Ed25519,
+            "X25519" => KeyFamily.X25519,
+            _ => throw CryptoException.NotSupported("The algorithm is none of those that have key pairs."),
+        };
 
-    /// <summary>Ed25519 hashes by itself, and is given no digest.</summary>
+    /// <summary>Ed25519 hashes by itself and takes no digest.</summary>
     private static nint Digest(LibCrypto crypto, CryptoRequest request)
     {
         if (Family(request) == KeyFamily.Ed25519)
@@ -191,9 +211,12 @@ internal static unsafe class KeyPairs
         var isPss = request.Text("padding") == "pss";
         EvpKey.Control(parameters, "rsa_padding_mode", isPss ? "pss" : "pkcs1");
         if (isPss)
-            EvpKey.Control(parameters, "rsa_pss_saltlen", request.Number("salt", 0, 1024).ToString(System.Globalization.CultureInfo.InvariantCulture));
+        {
+            var salt = request.Number("salt", 0, 1024).ToString(System.Globalization.CultureInfo.InvariantCulture);
+            EvpKey.Control(parameters, "rsa_pss_saltlen", salt);
+        }
     }
 
-    /// <summary>A pointer to no bytes is null, which some of OpenSSL's functions take for a question about lengths.</summary>
+    /// <summary>A pointer that is never null, because some functions of OpenSSL take null for a query of the length.</summary>
     private static ReadOnlySpan<byte> NotNull(ReadOnlySpan<byte> bytes) => bytes.IsEmpty ? "\0"u8 : bytes;
 }

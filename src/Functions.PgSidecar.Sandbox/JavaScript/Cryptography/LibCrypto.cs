@@ -3,12 +3,12 @@ using System.Runtime.InteropServices;
 namespace Functions.PgSidecar.Sandbox.JavaScript.Cryptography;
 
 /// <summary>
-/// The functions of OpenSSL's EVP interface that <see cref="EvpKey"/> and <see cref="AesGcmCipher"/> take. .NET stands on the same library, and
-/// leaves out Ed25519, X25519, salt lengths of RSA-PSS, labels of RSA-OAEP, and initialisation vectors of AES-GCM but those of 12 bytes.
+/// The functions of OpenSSL's EVP interface that <see cref="EvpKey"/> and <see cref="AesGcmCipher"/> use. .NET uses the same library but
+/// does not offer Ed25519, X25519, salt lengths of RSA-PSS, labels of RSA-OAEP, or initialisation vectors of AES-GCM other than 12 bytes.
 /// </summary>
 internal sealed unsafe class LibCrypto
 {
-    /// <summary>OpenSSL 3 and 1.1.1 on Linux, then the name a package manager on macOS gives it.</summary>
+    /// <summary>OpenSSL 3 and 1.1.1 on Linux, then the name that package managers on macOS use.</summary>
     private static readonly string[] Names = ["libcrypto.so.3", "libcrypto.so.1.1", "libcrypto.3.dylib"];
 
     private static readonly Lazy<LibCrypto?> Loaded = new(TryLoad);
@@ -99,13 +99,14 @@ internal sealed unsafe class LibCrypto
         ClearErrors = (delegate* unmanaged<void>)Function("ERR_clear_error");
     }
 
-    /// <summary>Whether the library is there.</summary>
+    /// <summary>Whether the library is installed.</summary>
     public static bool IsAvailable => Loaded.Value is not null;
 
     /// <summary>The library.</summary>
-    /// <exception cref="CryptoException">It is not there.</exception>
+    /// <exception cref="CryptoException">The library is not installed.</exception>
     public static LibCrypto Instance =>
-        Loaded.Value ?? throw CryptoException.NotSupported("This algorithm needs OpenSSL's libcrypto, which was not found on this machine.");
+        Loaded.Value
+        ?? throw CryptoException.NotSupported("This algorithm needs OpenSSL's libcrypto, which was not found on this machine.");
 
     private static LibCrypto? TryLoad()
     {
@@ -113,7 +114,7 @@ internal sealed unsafe class LibCrypto
         {
             if (!NativeLibrary.TryLoad(name, out var library))
                 continue;
-            // 1.1.0 has the file name of 1.1.1 but no one-shot signatures.
+            // 1.1.0 has the same file name as 1.1.1, but no one-shot signatures.
             if (NativeLibrary.TryGetExport(library, "EVP_DigestSign", out _))
                 return new LibCrypto(library);
             NativeLibrary.Free(library);

@@ -1,12 +1,14 @@
 namespace Functions.PgSidecar.Sandbox.JavaScript.SourceMaps;
 
-/// <summary>From where in a generated line code comes from where in a source; all count from 0, a source of -1 is none.</summary>
+/// <summary>A segment of a generated line and its place in a source. All numbers count from 0; a source of -1 means none.</summary>
 internal readonly record struct Segment(int GeneratedColumn, int Source, int Line, int Column) : IComparable<Segment>
 {
     public int CompareTo(Segment other) => GeneratedColumn.CompareTo(other.GeneratedColumn);
 }
 
-/// <summary>Reads the member <c>mappings</c>: lines between semicolons, segments between commas, each some Base64 VLQ numbers, relative to the last.</summary>
+/// <summary>
+/// Reads the member <c>mappings</c>: lines between semicolons, segments between commas, each some Base64 VLQ numbers, relative to the last.
+/// </summary>
 internal ref struct Mappings
 {
     private const string Digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -16,7 +18,10 @@ internal ref struct Mappings
 
     private Mappings(ReadOnlySpan<char> text) => this.text = text;
 
-    /// <summary>The segments of each generated line, in order. What can't be read ends the list: a wrong map is no reason to fail.</summary>
+    /// <summary>
+    /// Reads the segments of each generated line, in order. The list ends at the first unreadable segment, because an invalid map must not
+    /// fail a deploy.
+    /// </summary>
     public static Segment[][] Read(ReadOnlySpan<char> text) => new Mappings(text).Read();
 
     private Segment[][] Read()
@@ -49,7 +54,7 @@ internal ref struct Mappings
             else if (TryReadNumber(ref sourceLine) && TryReadNumber(ref sourceColumn))
             {
                 line.Add(new Segment(generated, source, sourceLine, sourceColumn));
-                // A fifth number is a name, which is not asked for.
+                // A fifth number is a name, which is not used.
                 var name = 0;
                 TryReadNumber(ref name);
             }
@@ -65,7 +70,7 @@ internal ref struct Mappings
         return segments;
     }
 
-    /// <summary>Adds the next number to a value; false where there is none.</summary>
+    /// <summary>Adds the next number to a value; false if there is none.</summary>
     private bool TryReadNumber(ref int value)
     {
         var (number, shift) = (0u, 0);

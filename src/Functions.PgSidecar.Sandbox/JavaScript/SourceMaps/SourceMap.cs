@@ -9,16 +9,16 @@ namespace Functions.PgSidecar.Sandbox.JavaScript.SourceMaps;
 /// <summary>A place in a source: lines and columns count from 1.</summary>
 internal readonly record struct SourcePlace(string File, int Line, int Column);
 
-/// <summary>Where the code of a bundle comes from (ECMA-426). Unfolded at the first question, which is rarely asked.</summary>
+/// <summary>The source map of a bundle (ECMA-426). Decoded at its first use, which is rare.</summary>
 /// <param name="compressed">Brotli of JSON <c>{"file","sources","mappings"}</c>.</param>
 internal sealed class SourceMap(byte[] compressed)
 {
     private readonly Lazy<Content> content = new(() => Unfold(compressed));
 
-    /// <summary>The map as it is stored.</summary>
+    /// <summary>The stored form of the map.</summary>
     public ReadOnlyMemory<byte> Compressed => compressed;
 
-    /// <summary>Names the author's own places in a text that names the bundle's, such as a stack.</summary>
+    /// <summary>Replaces places in the bundle by those in the author's files, in a text such as a stack.</summary>
     [return: NotNullIfNotNull(nameof(text))]
     public string? Translate(string? text)
     {
@@ -31,7 +31,10 @@ internal sealed class SourceMap(byte[] compressed)
         {
             if (at > 0 && (char.IsLetterOrDigit(text[at - 1]) || text[at - 1] is '.' or '_' or '-' or '/'))
                 continue;
-            if (!TryReadPlace(text.AsSpan(at + prefix.Length), out var line, out var column, out var length) || Find(line, column) is not { } place)
+            if (
+                !TryReadPlace(text.AsSpan(at + prefix.Length), out var line, out var column, out var length)
+                || Find(line, column) is not { } place
+            )
                 continue;
             translated ??= new StringBuilder(text.Length);
             translated.Append(text, copied, at - copied).Append(CultureInfo.InvariantCulture, $"{place.File}:{place.Line}:{place.Column}");
@@ -40,7 +43,9 @@ internal sealed class SourceMap(byte[] compressed)
         return translated is null ? text : translated.Append(text, copied, text.Length - copied).ToString();
     }
 
-    /// <summary>The author's place of one in the bundle; <see langword="null"/> for code that the bundler made.</summary>
+    /// <summary>
+    /// Finds the place in the author's files of one in the bundle; <see langword="null"/> for code that the bundler generated.
+    /// </summary>
     public SourcePlace? Find(int line, int column)
     {
         var (_, sources, lines) = content.Value;
@@ -53,7 +58,7 @@ internal sealed class SourceMap(byte[] compressed)
             : null;
     }
 
-    /// <summary><c>12:34</c> at the beginning of a text.</summary>
+    /// <summary>Matches <c>12:34</c> at the start of a text.</summary>
     private static bool TryReadPlace(ReadOnlySpan<char> text, out int line, out int column, out int length)
     {
         (line, column, length) = (0, 0, 0);
@@ -76,7 +81,8 @@ internal sealed class SourceMap(byte[] compressed)
         using var json = JsonDocument.Parse(stream);
         var root = json.RootElement;
         string[] sources = [.. root.GetProperty("sources"u8).EnumerateArray().Select(source => source.GetString() ?? "")];
-        return new Content(root.GetProperty("file"u8).GetString()!, sources, Mappings.Read(root.GetProperty("mappings"u8).GetString() ?? ""));
+        var mappings = Mappings.Read(root.GetProperty("mappings"u8).GetString() ?? "");
+        return new Content(root.GetProperty("file"u8).GetString()!, sources, mappings);
     }
 
     private sealed record Content(string File, string[] Sources, Segment[][] Lines);

@@ -5,18 +5,21 @@ using System.Text.Json;
 
 namespace Functions.PgSidecar.Sandbox.JavaScript.SourceMaps;
 
-/// <summary>A deployed source, taken apart: the code, and the source map that its bundler put into its last line.</summary>
+/// <summary>Splits a deployed source into the code and the source map that its bundler put into the last line.</summary>
 internal static class SourceText
 {
     private const string Comment = "//# sourceMappingURL=data:application/json";
     private const string Encoded = ";base64,";
 
-    /// <summary>Maps beyond are left out: places are then those of the bundle.</summary>
+    /// <summary>Larger maps are ignored: errors then name places in the bundle.</summary>
     private const int MaxMappings = 8 << 20;
 
     private const int MaxSources = 20_000;
 
-    /// <summary>The code without the map, which would only take room in the guest's memory, and the map where there is one that can be read.</summary>
+    /// <summary>
+    /// Splits off the map, which would only take memory of the guest. The map is <see langword="null"/> if there is none or it can't be
+    /// read.
+    /// </summary>
     public static (string Code, SourceMap? Map) Split(string fileName, string source)
     {
         var start = source.LastIndexOf(Comment, StringComparison.Ordinal);
@@ -25,12 +28,14 @@ internal static class SourceText
         var end = source.AsSpan(start).IndexOfAny('\r', '\n');
         var comment = source.AsSpan(start, end < 0 ? source.Length - start : end);
         var encoding = comment.IndexOf(Encoded, StringComparison.Ordinal);
-        // Only a line of its own that ends the source is its map: anywhere else the words may be in a string.
+        // Only a whole line at the end of the source is its map; elsewhere the same text may be in a string.
         if (encoding < 0 || (start > 0 && source[start - 1] is not ('\n' or '\r')) || !source.AsSpan(start + comment.Length).IsWhiteSpace())
             return (source, null);
         var base64 = comment[(encoding + Encoded.Length)..].Trim();
         var bytes = new byte[Base64.GetMaxDecodedFromUtf8Length(base64.Length)];
-        return Convert.TryFromBase64Chars(base64, bytes, out var length) ? (source[..start], Read(fileName, bytes.AsMemory(0, length))) : (source, null);
+        return Convert.TryFromBase64Chars(base64, bytes, out var length)
+            ? (source[..start], Read(fileName, bytes.AsMemory(0, length)))
+            : (source, null);
     }
 
     private static SourceMap? Read(string fileName, ReadOnlyMemory<byte> map)
@@ -46,7 +51,7 @@ internal static class SourceText
         }
     }
 
-    /// <summary>Keeps of a map what places take: not the sources' texts, which are most of it.</summary>
+    /// <summary>Keeps only the parts of a map that places need, without the texts of the sources, which are most of it.</summary>
     private static byte[] Compress(string fileName, JsonElement map)
     {
         var mappings = map.GetProperty("mappings"u8).GetString() ?? "";
@@ -70,13 +75,15 @@ internal static class SourceText
         return compressed.ToArray();
     }
 
-    /// <summary>A path as it stands in a log line: without what leads out of the folder, and in one line.</summary>
+    /// <summary>Cleans a path for log lines: one line, without parts that lead out of the folder.</summary>
     private static string Readable(string path)
     {
-        while (path.StartsWith("../", StringComparison.Ordinal) || path.StartsWith("./", StringComparison.Ordinal))
-            path = path[(path.IndexOf('/', StringComparison.Ordinal) + 1)..];
-        var text = new StringBuilder(path.Length);
-        foreach (var c in path.AsSpan(0, Math.Min(path.Length, 512)))
+        var rest = path.AsSpan();
+        while (rest.StartsWith("../") || rest.StartsWith("./"))
+            rest = rest[(rest.IndexOf('/') + 1)..];
+        rest = rest[..Math.Min(rest.Length, 512)];
+        var text = new StringBuilder(rest.Length);
+        foreach (var c in rest)
             text.Append(char.IsControl(c) ? '?' : c);
         return text.ToString();
     }

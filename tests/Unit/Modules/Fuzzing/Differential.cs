@@ -1,12 +1,12 @@
 using System.Globalization;
 using System.Text.Json;
 using Functions.PgSidecar.Sandbox.Modules;
-using Functions.PgSidecar.Sandbox.Runtime;
+using Functions.PgSidecar.Sandbox.Modules.Compilation;
 using Functions.PgSidecar.Sandbox.Wasmtime;
 
 namespace Functions.PgSidecar.Tests.Unit.Modules.Fuzzing;
 
-/// <summary>Runs modules in V8 and here: the same calls of the host with the same values, the same traps, the same memory.</summary>
+/// <summary>Runs modules in V8 and in the sandbox, and compares their host calls, values, traps and memory.</summary>
 internal static class Differential
 {
     private static readonly HostFunctionTable Host = new(typeof(Differential));
@@ -16,7 +16,7 @@ internal static class Differential
 
     private sealed record Expectation(string[] Functions, string[] Events);
 
-    /// <summary>What differs, by file; nothing when all is the same.</summary>
+    /// <summary>The differences by file; empty when there are none.</summary>
     public static Dictionary<string, string> Compare(string[] files)
     {
         var script = Path.Combine(AppContext.BaseDirectory, "Fuzzing", "differential.mjs");
@@ -25,7 +25,7 @@ internal static class Differential
         var differences = new Dictionary<string, string>();
         for (var index = 0; index < files.Length; index++)
         {
-            // V8 says nothing of modules that exhaust its stack: how deep one goes is not comparable.
+            // Modules that exhaust the stack of V8 are skipped: the depth is not comparable.
             if (expectations[index] is { } expected && Difference(files[index], expected) is { } difference)
                 differences.Add(files[index], difference);
         }
@@ -51,17 +51,23 @@ internal static class Differential
     }
 
     /// <summary>
-    /// Whether two events are the same. The bits of a NaN are the one thing in which engines may differ, and wasm-opt does not see to those within vectors:
+    /// Whether two events are the same. Engines may differ only in the bits of a NaN, and wasm-opt does not normalize those within vectors:
     /// two lanes that a module reads as one value of 64 bits may both differ in them.
     /// </summary>
     private static bool AreSame(string ours, string theirs) =>
-        ours == theirs || (ours[..3] == theirs[..3] && Halves(ours) is { } here && Halves(theirs) is { } there
-            && here.Zip(there).All(pair => pair.First == pair.Second || (IsNaN(pair.First) && IsNaN(pair.Second))));
+        ours == theirs
+        || (
+            ours[..3] == theirs[..3]
+            && Halves(ours) is { } here
+            && Halves(theirs) is { } there
+            && here.Zip(there).All(pair => pair.First == pair.Second || (IsNaN(pair.First) && IsNaN(pair.Second)))
+        );
 
     private static bool IsNaN(uint bits) => float.IsNaN(BitConverter.UInt32BitsToSingle(bits));
 
     private static uint[]? Halves(string logged) =>
-        logged[..3] is "f64" or "i64" && ulong.TryParse(logged.AsSpan(4), NumberStyles.HexNumber, CultureInfo.InvariantCulture, out var bits)
+        logged[..3] is "f64" or "i64"
+        && ulong.TryParse(logged.AsSpan(4), NumberStyles.HexNumber, CultureInfo.InvariantCulture, out var bits)
             ? [(uint)(bits >> 32), (uint)bits]
             : null;
 
@@ -116,5 +122,7 @@ internal static class Differential
 
     [HostFunction("fuzzing-support", "log-f64")]
     private static void LogF64(double value, Instance instance) =>
-        events!.Add(double.IsNaN(value) ? "f64 nan" : string.Create(CultureInfo.InvariantCulture, $"f64 {BitConverter.DoubleToUInt64Bits(value):x}"));
+        events!.Add(
+            double.IsNaN(value) ? "f64 nan" : string.Create(CultureInfo.InvariantCulture, $"f64 {BitConverter.DoubleToUInt64Bits(value):x}")
+        );
 }

@@ -1,12 +1,13 @@
 namespace Functions.PgSidecar.Tests.Unit.Modules.Fuzzing;
 
-/// <summary>Valid modules made from random bytes must do here, compiled and run as deployed modules are, what they do in V8.</summary>
+/// <summary>Valid modules generated from random bytes must behave as in V8 when they are compiled and run as deployed modules.</summary>
 public sealed class DifferentialTests
 {
     private const int Modules = 30;
 
+    [Trait("Speed", "Slow")]
     [Fact]
-    public void Random_modules_do_what_they_do_in_V8()
+    public void Random_modules_behave_as_in_V8()
     {
         Assert.SkipWhen(RandomModules.WhyNot is not null, RandomModules.WhyNot ?? "");
         var folder = Directory.CreateTempSubdirectory("pgfn-differential-");

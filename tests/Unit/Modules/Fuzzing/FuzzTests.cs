@@ -4,20 +4,22 @@ using System.Globalization;
 namespace Functions.PgSidecar.Tests.Unit.Modules.Fuzzing;
 
 /// <summary>
-/// <c>make fuzz SECONDS=n</c>: random modules compared with V8, for so long. What fails is kept, with its seed, in artifacts/fuzz;
-/// <c>make fuzz SEED=n</c> tries one seed again.
+/// <c>make fuzz SECONDS=n</c> compares random modules with V8 for n seconds. Failing modules are kept, with their seeds, in artifacts/fuzz;
+/// <c>make fuzz SEED=n</c> repeats one seed.
 /// </summary>
 public sealed class FuzzTests(ITestOutputHelper output)
 {
     private const int Batch = 20;
 
     [Fact(Explicit = true)]
-    public void Nothing_differs_from_V8()
+    public void Modules_behave_as_in_V8()
     {
         var seconds = Setting("PGFN_FUZZ_SECONDS");
         var only = Setting("PGFN_FUZZ_SEED");
         Assert.SkipWhen(RandomModules.WhyNot is not null, RandomModules.WhyNot ?? "");
-        var folder = Directory.CreateDirectory(Environment.GetEnvironmentVariable("PGFN_FUZZ_FOLDER") ?? Path.Combine(Path.GetTempPath(), "pgfn-fuzz")).FullName;
+        var folder = Directory
+            .CreateDirectory(Environment.GetEnvironmentVariable("PGFN_FUZZ_FOLDER") ?? Path.Combine(Path.GetTempPath(), "pgfn-fuzz"))
+            .FullName;
         var first = only ?? Random.Shared.Next(1, int.MaxValue / 2);
         var clock = Stopwatch.StartNew();
         var failures = new List<string>();
@@ -27,8 +29,7 @@ public sealed class FuzzTests(ITestOutputHelper output)
             var count = only is null ? Batch : 1;
             failures.AddRange(TryBatch(folder, [.. Enumerable.Range(seed, count)]));
             seed += count;
-        }
-        while (only is null && clock.Elapsed.TotalSeconds < seconds);
+        } while (only is null && clock.Elapsed.TotalSeconds < seconds);
 
         var line = $"{seed - first} modules from seed {first}: {failures.Count} failures";
         Console.WriteLine(line);
@@ -39,7 +40,10 @@ public sealed class FuzzTests(ITestOutputHelper output)
     private static IEnumerable<string> TryBatch(string folder, int[] seeds)
     {
         var files = seeds.ToDictionary(seed => RandomModules.Generate(folder, seed));
-        var failures = Differential.Compare([.. files.Keys]).Select(difference => (Seed: files[difference.Key], Text: difference.Value)).ToList();
+        var failures = Differential
+            .Compare([.. files.Keys])
+            .Select(difference => (Seed: files[difference.Key], Text: difference.Value))
+            .ToList();
         foreach (var seed in seeds)
         {
             File.Delete(Path.Combine(folder, $"{seed}.bytes"));
@@ -54,5 +58,7 @@ public sealed class FuzzTests(ITestOutputHelper output)
     }
 
     private static int? Setting(string name) =>
-        int.TryParse(Environment.GetEnvironmentVariable(name), NumberStyles.None, CultureInfo.InvariantCulture, out var value) ? value : null;
+        int.TryParse(Environment.GetEnvironmentVariable(name), NumberStyles.None, CultureInfo.InvariantCulture, out var value)
+            ? value
+            : null;
 }

@@ -2,16 +2,22 @@ using System.Diagnostics;
 
 namespace Functions.PgSidecar.Tests.Unit.Modules.Fuzzing;
 
-/// <summary>Valid modules made from random bytes by binaryen's <c>wasm-opt --translate-to-fuzz</c>; the same seed makes the same module.</summary>
+/// <summary>
+/// Valid modules that binaryen's <c>wasm-opt --translate-to-fuzz</c> generates from random bytes. The same seed gives the same module.
+/// </summary>
 internal static class RandomModules
 {
     private static readonly string[] Features =
     [
-        "--mvp-features", "--enable-sign-ext", "--enable-nontrapping-float-to-int", "--enable-bulk-memory", "--enable-multivalue",
+        "--mvp-features",
+        "--enable-sign-ext",
+        "--enable-nontrapping-float-to-int",
+        "--enable-bulk-memory",
+        "--enable-multivalue",
         "--enable-mutable-globals",
     ];
 
-    /// <summary>Why there can be none here; null when there can.</summary>
+    /// <summary>Why modules cannot be generated on this machine; null when they can.</summary>
     public static string? WhyNot =>
         IsInstalled("wasm-opt") && IsInstalled("node") ? null : "wasm-opt (package binaryen) or node is not installed";
 
@@ -24,7 +30,7 @@ internal static class RandomModules
         var input = Path.Combine(folder, $"{seed}.bytes");
         File.WriteAllBytes(input, bytes);
         var output = Path.Combine(folder, $"{seed}.wasm");
-        // --denan: the bits of a NaN are the one thing in which engines may differ.
+        // --denan: engines may differ only in the bits of a NaN.
         string[] optimize = seed % 2 == 0 ? ["-O3"] : [];
         string[] more = seed % 3 == 0 ? ["--enable-tail-call"] : [];
         Run("wasm-opt", ["--translate-to-fuzz", input, "-o", output, "--denan", .. optimize, .. Features, .. more]);
@@ -33,7 +39,9 @@ internal static class RandomModules
 
     public static string Run(string tool, string[] arguments)
     {
-        using var process = Process.Start(new ProcessStartInfo(tool, arguments) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+        using var process = Process.Start(
+            new ProcessStartInfo(tool, arguments) { RedirectStandardOutput = true, RedirectStandardError = true }
+        )!;
         var errors = process.StandardError.ReadToEndAsync();
         var output = process.StandardOutput.ReadToEnd();
         process.WaitForExit();

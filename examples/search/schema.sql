@@ -1,0 +1,10 @@
+-- A vector index. Safe to run again. Without pgvector it does nothing, and the function says what is missing.
+set client_min_messages = warning;
+do $$
+begin
+    create extension if not exists vector;
+    perform functions.create_vector_index('example', 256, '{"text_search": "english", "read": "authenticated", "write": "authenticated"}');
+exception when insufficient_privilege or undefined_file or feature_not_supported then
+    raise warning 'The example search needs pgvector (docs/vectors.md): %', sqlerrm;
+end
+$$;

@@ -1,7 +1,0 @@
--- functions_private.has_guard() -> is the event trigger functions_guard there, which keeps writes from failing in the transaction that changes a table?
-create or replace function functions_private.has_guard() returns boolean
-language sql stable set search_path = pg_catalog, pg_temp as $$
-    select exists (select from pg_event_trigger e where e.evtname = 'functions_guard' and e.evtenabled in ('O', 'A'))
-$$;
-comment on function functions_private.has_guard() is 'Is the event trigger there that keeps writes from failing in the transaction that changes a table?';
-revoke all on function functions_private.has_guard() from public;

@@ -1,0 +1,13 @@
+-- functions_private.require_pgmq() raises where the database has no queues: its schema pgmq is another's.
+create or replace function functions_private.require_pgmq() returns void
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+    if not functions_private.has_queues() then
+        raise exception 'This database has no queues: its schema pgmq is neither the sidecar''s nor that of the extension pgmq.'
+            using errcode = 'object_not_in_prerequisite_state',
+            hint = 'Rename the schema and restart a sidecar, which makes its own; or let a superuser create the extension pgmq.';
+    end if;
+end
+$$;
+comment on function functions_private.require_pgmq() is 'Raises where the database has no queues.';
+revoke all on function functions_private.require_pgmq() from public;

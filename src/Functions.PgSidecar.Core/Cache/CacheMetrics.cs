@@ -1,0 +1,36 @@
+using System.Diagnostics.Metrics;
+using Functions.PgSidecar.Core.Metrics;
+
+namespace Functions.PgSidecar.Core.Cache;
+
+/// <summary>Metrics of caches.</summary>
+internal sealed class CacheMetrics(Meter meter) : IMetricsSource
+{
+    private readonly Counter<long> reads = meter.CreateCounter<long>(
+        "functions_cache_reads_total",
+        null,
+        "Keys that functions read from caches, by result."
+    );
+    private readonly Counter<long> removed = meter.CreateCounter<long>(
+        "functions_cache_removed_total",
+        null,
+        "Values that this sidecar removed because they had expired or there was no space."
+    );
+
+    /// <summary>Counts the reading of keys.</summary>
+    public void CountReads(int hits, int misses)
+    {
+        reads.Add(hits, new KeyValuePair<string, object?>("result", "hit"));
+        reads.Add(misses, new KeyValuePair<string, object?>("result", "miss"));
+    }
+
+    /// <summary>Counts values that were removed.</summary>
+    public void CountRemoved(long count) => removed.Add(count);
+
+    /// <inheritdoc/>
+    public void Register(Meter meter)
+    {
+        CountReads(0, 0);
+        CountRemoved(0);
+    }
+}

@@ -1,0 +1,66 @@
+using System.Collections.Concurrent;
+
+namespace Functions.PgSidecar.Core.Queues;
+
+/// <summary>
+/// Records batches of one queue of which every message is done. Those that end while others are being recorded are recorded together
+/// afterwards, in one statement.
+/// </summary>
+internal sealed class QueueAcknowledger(QueueStore store, string queue)
+{
+    /// <summary>The most batches in one statement.</summary>
+    private const int MaxTogether = 256;
+
+    private readonly ConcurrentQueue<Entry> waiting = new();
+    private int isRecording;
+
+    /// <summary>Records a batch.</summary>
+    /// <returns>How many messages were acknowledged; null if the lease was lost and nothing was recorded. Fails if the database
+    /// does.</returns>
+    public Task<QueueRecord?> AcknowledgeAsync(QueueBatch batch)
+    {
+        var entry = new Entry(batch, new TaskCompletionSource<QueueRecord?>(TaskCreationOptions.RunContinuationsAsynchronously));
+        waiting.Enqueue(entry);
+        if (Interlocked.Exchange(ref isRecording, 1) == 0)
+            _ = RecordAsync();
+        return entry.Result.Task;
+    }
+
+    private async Task RecordAsync()
+    {
+        while (true)
+        {
+            var together = new List<Entry>();
+            while (together.Count < MaxTogether && waiting.TryDequeue(out var entry))
+                together.Add(entry);
+            if (together.Count > 0)
+                await RecordAsync(together).ConfigureAwait(false);
+            if (!waiting.IsEmpty)
+                continue;
+            Volatile.Write(ref isRecording, 0);
+            // One may have been added between the look and the end, when it saw that recording goes on.
+            if (waiting.IsEmpty || Interlocked.Exchange(ref isRecording, 1) != 0)
+                return;
+        }
+    }
+
+    private async Task RecordAsync(List<Entry> together)
+    {
+        try
+        {
+            var counts = await store
+                .AcknowledgeAsync(queue, [.. together.Select(entry => entry.Batch)], CancellationToken.None)
+                .ConfigureAwait(false);
+            foreach (var (batch, result) in together)
+                result.SetResult(counts.TryGetValue(batch.Id, out var count) ? new QueueRecord(count, 0, 0) : null);
+        }
+        catch (Exception e)
+        {
+            // Whoever waits for it logs it and tries again.
+            foreach (var (_, result) in together)
+                result.SetException(e);
+        }
+    }
+
+    private readonly record struct Entry(QueueBatch Batch, TaskCompletionSource<QueueRecord?> Result);
+}

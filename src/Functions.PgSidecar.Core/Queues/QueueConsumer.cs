@@ -1,0 +1,211 @@
+using System.Collections.Concurrent;
+using Functions.PgSidecar.Core.Invocations;
+using Functions.PgSidecar.Core.Notifications;
+using Functions.PgSidecar.Core.Registry;
+using Microsoft.Extensions.Logging;
+
+namespace Functions.PgSidecar.Core.Queues;
+
+/// <summary>
+/// Consumes one queue: claims batches while there is capacity, has them delivered, extends their leases meanwhile and records the outcomes.
+/// Woken when messages are sent or become visible, and when capacity is free again.
+/// </summary>
+internal sealed class QueueConsumer(
+    QueueConsumerDefinition definition,
+    QueueStore store,
+    QueueDelivery delivery,
+    FunctionCatalog catalog,
+    QueueSlots slots,
+    QueueMetrics metrics,
+    Action capacityIsFree,
+    TimeProvider time,
+    ILogger logger
+) : IAsyncDisposable
+{
+    /// <summary>The most messages in one claim: with more, the first ones would wait for the last ones to be read.</summary>
+    private const int MaxClaimed = 1000;
+
+    private const int MaxClaimedBatches = 64;
+
+    private static readonly TimeSpan PauseAfterFailure = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(2);
+
+    private static readonly TimeSpan WhileEnding = TimeSpan.FromMilliseconds(100);
+
+    /// <summary>How often all visible messages are looked for, not only those that became visible after the ones that were found.</summary>
+    private static readonly TimeSpan WholeLookInterval = TimeSpan.FromSeconds(1);
+
+    /// <summary>
+    /// Messages whose transactions were committed late became visible, by their <c>vt</c>, before others that were found before.
+    /// </summary>
+    private static readonly TimeSpan LateCommits = TimeSpan.FromMilliseconds(200);
+
+    private readonly WakeSignal signal = new(isSet: true);
+    private readonly QueueAcknowledger acknowledger = new(store, definition.Queue);
+    private readonly ConcurrentDictionary<Guid, bool> running = new();
+    private readonly CancellationTokenSource stopping = new();
+    private Task? loop;
+    private DateTime? since;
+    private long lastWholeLook;
+
+    /// <summary>What it does.</summary>
+    public QueueConsumerDefinition Definition => definition;
+
+    /// <summary>Starts.</summary>
+    public void Start() => loop = Task.WhenAll(ConsumeAsync(stopping.Token), ExtendAsync(stopping.Token));
+
+    /// <summary>Looks for messages.</summary>
+    public void Wake() => signal.Set();
+
+    /// <summary>Claims no more. Batches that are being delivered go on, and their leases are extended until they end.</summary>
+    public void Stop() => stopping.Cancel();
+
+    /// <summary>Stops, and completes when the outcome of the last batch is recorded.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        if (!stopping.IsCancellationRequested)
+            await stopping.CancelAsync().ConfigureAwait(false);
+        if (loop is not null)
+            await loop.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    }
+
+    private async Task ConsumeAsync(CancellationToken cancellationToken)
+    {
+        var isIdle = false;
+        while (!cancellationToken.IsCancellationRequested)
+        {
+            TimeSpan? pause = null;
+            try
+            {
+                var (found, wait) = await ClaimAsync(cancellationToken).ConfigureAwait(false);
+                // After the first look that finds nothing, senders know that this sidecar waits; what was sent before needs a second look.
+                if (found || (!isIdle && wait is null))
+                {
+                    isIdle = !found;
+                    continue;
+                }
+                pause = wait;
+            }
+            catch (Exception e) when (!cancellationToken.IsCancellationRequested)
+            {
+                QueuesLog.ClaimFailed(logger, definition.Queue, PauseAfterFailure, e.Message);
+                await Task.Delay(PauseAfterFailure, time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                continue;
+            }
+            isIdle = true;
+            await (
+                pause is { } shorter ? signal.WaitAsync(shorter, cancellationToken) : signal.WaitAsync(cancellationToken)
+            ).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    /// <summary>Claims as many batches as there is capacity for, and starts their delivery.</summary>
+    private async Task<(bool Found, TimeSpan? Wait)> ClaimAsync(CancellationToken cancellationToken)
+    {
+        if (await catalog.FindAsync(definition.Function, cancellationToken).ConfigureAwait(false) is not { } function)
+            return (false, Later);
+        var own = (function.Options.Concurrency ?? FunctionAdmission.DefaultConcurrency) - running.Count;
+        var free = own <= 0 ? 0 : slots.Take(Math.Min(own, Math.Clamp(MaxClaimed / definition.BatchSize, 1, MaxClaimedBatches)));
+        if (free == 0)
+            return (false, Later);
+        var started = 0;
+        try
+        {
+            var isWhole = since is null || time.GetElapsedTime(lastWholeLook) >= WholeLookInterval;
+            if (isWhole)
+                lastWholeLook = time.GetTimestamp();
+            var claim = await store.ClaimAsync(definition.Queue, free, isWhole ? null : since, cancellationToken).ConfigureAwait(false);
+            if (claim.Latest is { } latest)
+                since = latest - LateCommits;
+            else if (!isWhole)
+                since = null; // before it waits, it looks for all
+            foreach (var batch in claim.Batches)
+            {
+                started++;
+                running[batch.Id] = true;
+                _ = DeliverAsync(batch);
+            }
+            return (started > 0, started > 0 ? null : claim.Wait);
+        }
+        finally
+        {
+            if (slots.GiveBack(free - started) && free > started)
+                capacityIsFree();
+        }
+    }
+
+    /// <summary>The worker wakes every consumer once in a second in any case.</summary>
+    private static TimeSpan Later => TimeSpan.FromSeconds(1);
+
+    private async Task DeliverAsync(QueueBatch batch)
+    {
+        await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+        QueueOutcome outcome;
+        try
+        {
+            outcome = await delivery.DeliverAsync(definition, batch).ConfigureAwait(false);
+        }
+        catch (Exception e)
+        {
+            // The function can't be loaded, for example because its secrets can't be decrypted. This does not count as an attempt.
+            QueuesLog.DeliveryFailed(logger, e, batch.Queue, definition.Function);
+            outcome = QueueVerdicts.Release(batch, QueueVerdicts.Unavailable);
+        }
+        await FinishAsync(outcome).ConfigureAwait(false);
+        running.TryRemove(batch.Id, out _);
+        if (slots.GiveBack(1))
+            capacityIsFree();
+        signal.Set();
+    }
+
+    /// <summary>Records an outcome. Gives up when the lease must have ended: then the messages are delivered again.</summary>
+    private async Task FinishAsync(QueueOutcome outcome)
+    {
+        var began = time.GetTimestamp();
+        for (var pause = TimeSpan.FromMilliseconds(50); ; pause = pause * 2 < LongestPause ? pause * 2 : LongestPause)
+        {
+            try
+            {
+                var recorded =
+                    outcome.Acknowledged.Count == outcome.Batch.Messages.Count
+                        ? await acknowledger.AcknowledgeAsync(outcome.Batch).ConfigureAwait(false)
+                        : await store.FinishAsync(outcome, CancellationToken.None).ConfigureAwait(false);
+                if (recorded is { } record)
+                    metrics.Count(definition.Queue, record);
+                else
+                    QueuesLog.LeaseLost(logger, outcome.Batch.Messages.Count, definition.Queue);
+                return;
+            }
+            catch (Exception e)
+            {
+                if (time.GetElapsedTime(began) > definition.Visibility)
+                {
+                    QueuesLog.OutcomeLost(logger, outcome.Batch.Messages.Count, definition.Queue, e.Message);
+                    return;
+                }
+                QueuesLog.FinishFailed(logger, outcome.Batch.Messages.Count, definition.Queue, pause, e.Message);
+                await Task.Delay(pause, time).ConfigureAwait(false);
+            }
+        }
+    }
+
+    private async Task ExtendAsync(CancellationToken cancellationToken)
+    {
+        while (!cancellationToken.IsCancellationRequested || !running.IsEmpty)
+        {
+            // After the stop, it also waits for the last batch.
+            var pause = cancellationToken.IsCancellationRequested ? WhileEnding : definition.Visibility / 3;
+            await Task.Delay(pause, time, cancellationToken.IsCancellationRequested ? CancellationToken.None : cancellationToken)
+                .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            try
+            {
+                if (running.Keys.ToArray() is { Length: > 0 } leases)
+                    await store.ExtendAsync(leases, CancellationToken.None).ConfigureAwait(false);
+            }
+            catch (Exception e)
+            {
+                QueuesLog.ExtensionFailed(logger, definition.Queue, definition.Visibility / 3, e.Message);
+            }
+        }
+    }
+}

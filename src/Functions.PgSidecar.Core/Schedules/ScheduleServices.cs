@@ -1,0 +1,23 @@
+using Functions.PgSidecar.Core.Events;
+using Functions.PgSidecar.Core.Metrics;
+using Functions.PgSidecar.Core.Notifications;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Functions.PgSidecar.Core.Schedules;
+
+/// <summary>Registers the schedules.</summary>
+internal static class ScheduleServices
+{
+    /// <summary>Adds them. Requires the events.</summary>
+    public static IServiceCollection AddSchedules(this IServiceCollection services) =>
+        services
+            .AddSingleton<ScheduleStore>()
+            .AddSingleton<CronScheduleCache>()
+            .AddSingleton<ScheduleMetrics>()
+            .AddSingleton<IMetricsSource>(static provider => provider.GetRequiredService<ScheduleMetrics>())
+            .AddSingleton<ScheduleWorker>()
+            .AddSingleton<IEventProducer>(static provider => provider.GetRequiredService<ScheduleWorker>())
+            .AddNotificationHandler<ScheduleWorker>()
+            .AddHostedService(static provider => provider.GetRequiredService<ScheduleWorker>())
+            .AddHostedService<ScheduleMaintenanceWorker>();
+}

@@ -1,0 +1,15 @@
+using Functions.PgSidecar.Core.Notifications;
+using Functions.PgSidecar.Core.Storage.Postgres;
+
+namespace Functions.PgSidecar.Core.Storage;
+
+/// <summary>The buckets by name, in memory.</summary>
+internal sealed class BucketCatalog(BucketStore store, TimeProvider time) : DefinitionCatalog<BucketDefinition>(time)
+{
+    /// <inheritdoc/>
+    public override string ChannelName => "functions_buckets";
+
+    /// <inheritdoc/>
+    protected override Task<BucketDefinition?> LoadAsync(string name, CancellationToken cancellationToken) =>
+        store.LoadAsync(name, cancellationToken);
+}

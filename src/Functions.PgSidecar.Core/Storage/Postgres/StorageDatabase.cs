@@ -1,0 +1,63 @@
+using Functions.PgSidecar.Postgres.Sessions;
+using Npgsql;
+using NpgsqlTypes;
+
+namespace Functions.PgSidecar.Core.Storage.Postgres;
+
+/// <summary>
+/// The connections on which objects are read and written; every statement is prepared. Functions' roles have no right to the tables: who
+/// may do what is decided before. Nothing that a function or a client gives is part of a statement's text.
+/// </summary>
+internal sealed class StorageDatabase : IAsyncDisposable
+{
+    /// <summary>The most operations on the database at once. A stream takes a connection for each chunk, not for its time.</summary>
+    private const int MaxConnections = 8;
+
+    private readonly NpgsqlDataSource dataSource;
+
+    /// <param name="connectionString">That of the sidecar's own login.</param>
+    public StorageDatabase(string connectionString)
+    {
+        // A session that only reads and writes these tables needs no reset.
+        var connection = new NpgsqlConnectionStringBuilder(connectionString)
+        {
+            ApplicationName = "pgfn storage",
+            MaxPoolSize = MaxConnections,
+            MaxAutoPrepare = 48,
+            AutoPrepareMinUsages = 2,
+            NoResetOnClose = true,
+            Timeout = 5,
+        };
+        connection.Options = OwnSessions.With(connection.Options);
+        dataSource = NpgsqlDataSource.Create(connection);
+    }
+
+    /// <summary>A command with positional parameters.</summary>
+    public NpgsqlCommand Command(string sql, params object[] parameters)
+    {
+        var command = dataSource.CreateCommand(sql);
+        foreach (var value in parameters)
+            command.Parameters.Add(value as NpgsqlParameter ?? new NpgsqlParameter { Value = value });
+        return command;
+    }
+
+    /// <summary>A text or null.</summary>
+    public static NpgsqlParameter Text(string? value) => Of(NpgsqlDbType.Text, value);
+
+    /// <summary>Bytes or null.</summary>
+    public static NpgsqlParameter Bytes(byte[]? value) => Of(NpgsqlDbType.Bytea, value);
+
+    /// <summary>A UUID or null.</summary>
+    public static NpgsqlParameter Uuid(Guid? value) => Of(NpgsqlDbType.Uuid, value);
+
+    /// <summary>A number or null.</summary>
+    public static NpgsqlParameter Number(int? value) => Of(NpgsqlDbType.Integer, value);
+
+    /// <summary>A large number or null.</summary>
+    public static NpgsqlParameter Large(long? value) => Of(NpgsqlDbType.Bigint, value);
+
+    /// <inheritdoc/>
+    public ValueTask DisposeAsync() => dataSource.DisposeAsync();
+
+    private static NpgsqlParameter Of(NpgsqlDbType type, object? value) => new() { NpgsqlDbType = type, Value = value ?? DBNull.Value };
+}

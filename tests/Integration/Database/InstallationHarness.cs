@@ -1,0 +1,109 @@
+using Functions.PgSidecar.Postgres.Migrations;
+using Functions.PgSidecar.Testing;
+using Npgsql;
+
+namespace Functions.PgSidecar.Tests.Integration.Database;
+
+/// <summary>A database installed by <c>pgfn install</c>: its owner is no superuser, and a separate login reads the WAL.</summary>
+internal sealed class InstallationHarness : IAsyncDisposable
+{
+    private const string Password = "secret";
+
+    private readonly TestDatabase? database;
+
+    private InstallationHarness(string superuser, TestDatabase? database)
+    {
+        this.database = database;
+        SuperuserConnectionString = new NpgsqlConnectionStringBuilder(superuser) { Pooling = false, CommandTimeout = 180 }.ConnectionString;
+        Source = NpgsqlDataSource.Create(ConnectionString(Owner));
+    }
+
+    /// <summary>The login that owns the installed objects.</summary>
+    public string Owner { get; } = "owner_" + Guid.NewGuid().ToString("n")[..16];
+
+    /// <summary>The login that reads the WAL.</summary>
+    public string Replicator => Owner + "_replicator";
+
+    public string SuperuserConnectionString { get; }
+
+    /// <summary>The owner's.</summary>
+    public NpgsqlDataSource Source { get; }
+
+    public static async Task<InstallationHarness> CreateAsync(bool isNewer)
+    {
+        if (!isNewer)
+        {
+            var database = await TestDatabase.CreateEmptyAsync();
+            var harness = new InstallationHarness(database.ConnectionString, database);
+            await harness.InstallAsync();
+            return harness;
+        }
+        var superuser = await NewerServer.CreateDatabaseAsync();
+        var name = "installed_" + Guid.NewGuid().ToString("n");
+        await using (var maintenance = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(superuser) { Pooling = false }))
+        await using (var create = maintenance.CreateCommand($"create database {name}"))
+            await create.ExecuteNonQueryAsync();
+        var newer = new InstallationHarness(new NpgsqlConnectionStringBuilder(superuser) { Database = name }.ConnectionString, null);
+        await newer.InstallAsync();
+        return newer;
+    }
+
+    public string ConnectionString(string login) =>
+        new NpgsqlConnectionStringBuilder(SuperuserConnectionString)
+        {
+            Username = login,
+            Password = Password,
+            Pooling = false,
+            CommandTimeout = 180,
+        }.ConnectionString;
+
+    /// <summary>What <c>pgfn install</c> does.</summary>
+    public async Task InstallAsync()
+    {
+        await using var superuser = NpgsqlDataSource.Create(SuperuserConnectionString);
+        await using var connection = await superuser.OpenConnectionAsync();
+        await Installer.PrepareAsync(connection, (Owner, Password), (Replicator, Password), CancellationToken.None);
+        await Migrator.ApplyAsync(Source, CancellationToken.None);
+        await Installer.CompleteAsync(connection, CancellationToken.None);
+    }
+
+    /// <summary>A table, a function and the first trigger of the owner, which creates the slot.</summary>
+    public async Task CreateTriggerAsync()
+    {
+        await ExecuteAsync("create table if not exists things (id int primary key)");
+        await ExecuteAsync("select functions.deploy('noting', 'export const handler = () => null;')");
+        await ExecuteAsync("select functions.create_trigger('on_things', 'noting', 'things')");
+    }
+
+    public async Task ExecuteAsync(string sql)
+    {
+        await using var command = Source.CreateCommand(sql);
+        await command.ExecuteNonQueryAsync();
+    }
+
+    public async Task<T> ScalarAsync<T>(string sql)
+    {
+        await using var command = Source.CreateCommand(sql);
+        return await command.ExecuteScalarAsync() is T value ? value : default!;
+    }
+
+    public async Task AsSuperuserAsync(string sql)
+    {
+        await using var superuser = NpgsqlDataSource.Create(SuperuserConnectionString);
+        await using var command = superuser.CreateCommand(sql);
+        await command.ExecuteNonQueryAsync();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await Source.DisposeAsync();
+        await AsSuperuserAsync(
+            "select pg_drop_replication_slot(slot_name) from pg_replication_slots where database = current_database() and not active"
+        );
+        if (database is null)
+            return;
+        await database.DisposeAsync();
+        var server = await PostgresServer.GetAsync();
+        await server.ExecuteAsync($"drop role if exists {Replicator}; drop role if exists {Owner}_app; drop role if exists {Owner}");
+    }
+}
