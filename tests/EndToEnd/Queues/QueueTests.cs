@@ -116,7 +116,8 @@ public sealed class QueueTests(SidecarFixture sidecar)
             "handler",
             """
             export async function handler(event) {
-              const first = event.messages.filter((m) => m.attempts === 1 && m.body > 1).map((m) => m.id);
+              const [{ seen }] = await db.query("select coalesce(array_agg(id::text), '{}') as seen from queue_log where queue = $1", [event.queue]);
+              const first = event.messages.filter((m) => m.body > 1 && !seen.includes(m.id)).map((m) => m.id);
               await db.query("insert into queue_log (queue, id, attempt, body) select $1, x.id, x.attempts, x.body::text from jsonb_to_recordset($2::jsonb) x (id bigint, attempts int, body jsonb)",
                 [event.queue, JSON.stringify(event.messages)]);
               return { retries: [first[0], ...first.slice(1).map((id) => ({ id, delaySeconds: 0 }))].filter((one) => one) };
@@ -125,7 +126,17 @@ public sealed class QueueTests(SidecarFixture sidecar)
             """{"role": "service_role", "retry_delay": 0, "archive": true}"""
         );
         await sidecar.Database.ExecuteAsync($"select pgmq.send_batch('{queue}', array['1', '2', '3']::jsonb[])");
-        Assert.Equal("1:1 2:1 2:2 3:1 3:2", await LogAsync(queue, 5, "string_agg(body || ':' || attempt, ' ' order by body, attempt)"));
+        // How often each was put back: attempts before the first one that reached the table, which a busy database can cost, do not count.
+        await LogAsync(queue, 5, "count(*)::text");
+        Assert.Equal(
+            "1:0 2:1 3:1",
+            await sidecar.Database.ScalarAsync<string>(
+                $"""
+                select string_agg(body || ':' || more, ' ' order by body)
+                from (select body, max(attempt) - min(attempt) as more from queue_log where queue = '{queue}' group by body) s
+                """
+            )
+        );
         await Eventually.HoldsAsync(() => sidecar.Database.ScalarAsync<bool>($"select count(*) = 3 from pgmq.\"a_{queue}\""));
     }
 
@@ -279,9 +290,29 @@ public sealed class QueueTests(SidecarFixture sidecar)
     /// <summary>Waits until so many messages are recorded, and aggregates them.</summary>
     private async Task<string> LogAsync(string queue, int count, string aggregate)
     {
-        await Eventually.HoldsAsync(() =>
-            sidecar.Database.ScalarAsync<bool>($"select count(*) >= {count} from queue_log where queue = '{queue}'")
-        );
+        try
+        {
+            await Eventually.HoldsAsync(() =>
+                sidecar.Database.ScalarAsync<bool>($"select count(*) >= {count} from queue_log where queue = '{queue}'")
+            );
+        }
+        catch (OperationCanceledException e)
+        {
+            throw new InvalidOperationException($"{queue} does not get {count} messages. {await StateAsync(queue)}", e);
+        }
         return await sidecar.Database.ScalarAsync<string>($"select {aggregate} from queue_log where queue = '{queue}'");
     }
+
+    /// <summary>What a queue holds, what was recorded of it, and how its function ended.</summary>
+    private Task<string> StateAsync(string queue) =>
+        sidecar.Database.ScalarAsync<string>(
+            $"""
+            select concat_ws(e'\n',
+                'Messages: ' || (select json_agg(m) from pgmq."q_{queue}" m),
+                'Leases: ' || (select json_agg(b) from functions_private.queue_batches b where b.queue = '{queue}'),
+                'Recorded: ' || (select json_agg(l) from queue_log l where l.queue = '{queue}'),
+                'Invocations: ' || (select json_agg(i) from functions.invocations i
+                    where i.function = (select c.function from functions_private.queue_consumers c where c.queue = '{queue}')))
+            """
+        );
 }
