@@ -29,4 +29,7 @@ internal sealed class SidecarException : Exception
 
     /// <summary>The HTTP status that this failure maps to.</summary>
     public int Status { get; }
+
+    /// <summary>When it makes sense to try again, if that is known.</summary>
+    public TimeSpan? RetryAfter { get; init; }
 }

@@ -1,4 +1,5 @@
 using System.Text;
+using Functions.PgSidecar.Core.Ai;
 using Functions.PgSidecar.Core.Auth;
 using Functions.PgSidecar.Core.Cache;
 using Functions.PgSidecar.Core.Compression;
@@ -59,6 +60,7 @@ internal static class Sidecar
             .AddCompression()
             .AddCache(options.ConnectionString)
             .AddStorage(options.ConnectionString, options.Http)
+            .AddAi()
             .AddVectors()
             .AddInvocations()
             .AddEvents(options.Events)

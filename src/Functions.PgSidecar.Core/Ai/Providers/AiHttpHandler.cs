@@ -1,0 +1,124 @@
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+using Functions.PgSidecar.Core.Ai.Definitions;
+using Functions.PgSidecar.Core.Secrets;
+
+namespace Functions.PgSidecar.Core.Ai.Providers;
+
+/// <summary>
+/// Sends the requests of a provider's SDK: adds the credentials, and turns answers that are failures into one exception, whichever SDK
+/// asked.
+/// </summary>
+internal sealed class AiHttpHandler(AiProvider provider, Redactor redactor, HttpMessageHandler connections) : DelegatingHandler(connections)
+{
+    /// <summary>How much of a failure's body is read.</summary>
+    private const int MostOfFailure = 16 * 1024;
+
+    /// <summary>How much of a provider's message is passed on.</summary>
+    private const int MostOfMessage = 500;
+
+    /// <summary>A wait that is longer than any limit of a provider.</summary>
+    private static readonly TimeSpan LongestRetryAfter = TimeSpan.FromDays(1);
+
+    /// <inheritdoc/>
+    protected override async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+    {
+        SetHeaders(request);
+        HttpResponseMessage response;
+        try
+        {
+            response = await base.SendAsync(request, cancellationToken).ConfigureAwait(false);
+        }
+        catch (HttpRequestException e)
+        {
+            throw AiAttemptException.Unreachable(provider, e);
+        }
+        if (response.IsSuccessStatusCode)
+            return response;
+        using (response)
+        {
+            var reason = await ReasonAsync(response.Content, cancellationToken).ConfigureAwait(false);
+            throw AiAttemptException.OfStatus(provider, (int)response.StatusCode, redactor.Redact(reason), RetryAfter(response));
+        }
+    }
+
+    private void SetHeaders(HttpRequestMessage request)
+    {
+        // The SDKs require keys, so they are given none of these.
+        request.Headers.Authorization = null;
+        request.Headers.Remove("x-api-key");
+        if (provider is { Kind: AiProviderKind.OpenAi, ApiKey: { } key })
+            request.Headers.TryAddWithoutValidation("Authorization", "Bearer " + key);
+        else if (provider is { Kind: AiProviderKind.Anthropic, ApiKey: { } anthropicKey })
+            request.Headers.TryAddWithoutValidation("x-api-key", anthropicKey);
+        foreach (var (name, value) in provider.Headers)
+        {
+            request.Headers.Remove(name);
+            request.Headers.TryAddWithoutValidation(name, value);
+        }
+    }
+
+    /// <summary>Retry-After in seconds or as a date, or OpenAI's retry-after-ms.</summary>
+    private static TimeSpan? RetryAfter(HttpResponseMessage response)
+    {
+        TimeSpan? wait = null;
+        if (
+            response.Headers.TryGetValues("retry-after-ms", out var values)
+            && double.TryParse(values.First(), NumberStyles.Float, CultureInfo.InvariantCulture, out var milliseconds)
+        )
+            wait = milliseconds is >= 0 and < 86_400_000 ? TimeSpan.FromMilliseconds(milliseconds) : null;
+        wait ??= response.Headers.RetryAfter switch
+        {
+            { Delta: { } delta } => delta,
+            // By the clock of the answer, so that the sidecar's own does not matter.
+            { Date: { } date } when response.Headers.Date is { } now => date - now,
+            _ => null,
+        };
+        return wait is { } given && given >= TimeSpan.Zero ? (given < LongestRetryAfter ? given : LongestRetryAfter) : null;
+    }
+
+    /// <summary>The message of a failure, as OpenAI and Anthropic write it: <c>{"error": {"message": ...}}</c>.</summary>
+    private static async Task<string> ReasonAsync(HttpContent content, CancellationToken cancellationToken)
+    {
+        var buffer = new byte[MostOfFailure];
+        int length;
+        try
+        {
+            await using var body = await content.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false);
+            length = await body.ReadAtLeastAsync(buffer, buffer.Length, throwOnEndOfStream: false, cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is IOException or HttpRequestException)
+        {
+            return ""; // the status says enough
+        }
+        try
+        {
+            using var json = JsonDocument.Parse(buffer.AsMemory(0, length));
+            return json.RootElement.ValueKind == JsonValueKind.Object && json.RootElement.TryGetProperty("error"u8, out var error)
+                ? Shorten(Message(error))
+                : "";
+        }
+        catch (JsonException)
+        {
+            return "";
+        }
+    }
+
+    private static string Message(JsonElement error) =>
+        error.ValueKind switch
+        {
+            JsonValueKind.String => error.GetString()!,
+            JsonValueKind.Object when error.TryGetProperty("message"u8, out var message) && message.ValueKind == JsonValueKind.String =>
+                message.GetString()!,
+            _ => "",
+        };
+
+    private static string Shorten(string text)
+    {
+        var plain = new StringBuilder(Math.Min(text.Length, MostOfMessage));
+        foreach (var c in text.AsSpan(0, Math.Min(text.Length, MostOfMessage)))
+            plain.Append(char.IsControl(c) ? ' ' : c);
+        return plain.ToString();
+    }
+}
