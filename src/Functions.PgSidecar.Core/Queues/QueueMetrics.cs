@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Diagnostics.Metrics;
 using Functions.PgSidecar.Core.Metrics;
 
@@ -27,7 +26,9 @@ internal sealed class QueueMetrics(Meter meter, TimeProvider time) : IMetricsSou
         null,
         "Messages of queues that failed too often."
     );
-    private readonly ConcurrentDictionary<string, QueueRecord> counts = new(StringComparer.Ordinal);
+
+    /// <summary>What is to be recorded in the database.</summary>
+    public QueueCounts Counts { get; } = new();
 
     /// <summary>What waits in the queues that functions consume, at the last measurement.</summary>
     public IReadOnlyDictionary<string, QueueBacklog> Backlogs { get; set; } = new Dictionary<string, QueueBacklog>();
@@ -41,21 +42,7 @@ internal sealed class QueueMetrics(Meter meter, TimeProvider time) : IMetricsSou
         delivered.Add(record.Acknowledged);
         retried.Add(record.Retried);
         dead.Add(record.Dead);
-        counts.AddOrUpdate(queue, record, (_, before) =>
-            new(before.Acknowledged + record.Acknowledged, before.Retried + record.Retried, before.Dead + record.Dead)
-        );
-    }
-
-    /// <summary>The counts since the last call, by queue.</summary>
-    public IReadOnlyList<(string Queue, QueueRecord Counts)> Take()
-    {
-        var taken = new List<(string, QueueRecord)>();
-        foreach (var queue in counts.Keys)
-        {
-            if (counts.TryRemove(queue, out var record))
-                taken.Add((queue, record));
-        }
-        return taken;
+        Counts.Add(queue, record);
     }
 
     /// <inheritdoc/>

@@ -88,7 +88,7 @@ internal sealed class QueueWorker : BackgroundService, INotificationHandler, IEv
             }
             isStopping = true;
             await store.StopWaitingAsync(cancellationToken).ConfigureAwait(false);
-            await CountAsync(cancellationToken).ConfigureAwait(false);
+            await metrics.Counts.RecordAsync(store, cancellationToken).ConfigureAwait(false);
         }
         catch (Exception e)
         {
@@ -147,7 +147,7 @@ internal sealed class QueueWorker : BackgroundService, INotificationHandler, IEv
             QueuesLog.Released(logger, queue);
             Wake(queue);
         }
-        await CountAsync(cancellationToken).ConfigureAwait(false);
+        await metrics.Counts.RecordAsync(store, cancellationToken).ConfigureAwait(false);
         var measured = new Dictionary<string, QueueBacklog>(StringComparer.Ordinal);
         foreach (var queue in consumers.Keys)
         {
@@ -155,12 +155,6 @@ internal sealed class QueueWorker : BackgroundService, INotificationHandler, IEv
                 measured[queue] = backlog;
         }
         metrics.Backlogs = measured;
-    }
-
-    private async Task CountAsync(CancellationToken cancellationToken)
-    {
-        foreach (var (queue, counts) in metrics.Take())
-            await store.CountAsync(queue, counts, cancellationToken).ConfigureAwait(false);
     }
 
     private void Wake(string queue)
