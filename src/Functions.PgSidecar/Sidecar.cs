@@ -9,6 +9,7 @@ using Functions.PgSidecar.Core.Events;
 using Functions.PgSidecar.Core.Fetch;
 using Functions.PgSidecar.Core.Invocations;
 using Functions.PgSidecar.Core.Logs;
+using Functions.PgSidecar.Core.Management;
 using Functions.PgSidecar.Core.Metrics;
 using Functions.PgSidecar.Core.Notifications;
 using Functions.PgSidecar.Core.Queues;
@@ -72,7 +73,10 @@ internal static class Sidecar
             .AddSingleton<WebhookEndpoints>()
             .AddSingleton<StorageEndpoints>()
             .AddSingleton<StorageUploads>()
+            .AddManagement()
+            .AddSingleton<ManagementCredentials>()
             .AddSingleton<DeployEndpoints>()
+            .AddSingleton<ManagementEndpoints>()
             .AddHostedService<DrainWorker>();
 
         var app = builder.Build();
@@ -82,6 +86,7 @@ internal static class Sidecar
         WebhookEndpoints.Map(app);
         StorageEndpoints.Map(app);
         DeployEndpoints.Map(app);
+        ManagementEndpoints.Map(app);
         HealthEndpoints.Map(app);
         MetricsEndpoints.Map(app);
         app.MapFallback(Problem.NotFoundAsync);

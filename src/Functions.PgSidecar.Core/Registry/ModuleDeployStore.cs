@@ -1,4 +1,5 @@
 using System.Data;
+using Functions.PgSidecar.Core.Auth.Management;
 using Functions.PgSidecar.Postgres.Statements;
 using Npgsql;
 
@@ -132,7 +133,7 @@ public sealed class ModuleDeployStore(NpgsqlDataSource dataSource)
         await using var transaction = await connection
             .BeginTransactionAsync(IsolationLevel.ReadCommitted, cancellationToken)
             .ConfigureAwait(false);
-        if (keyId is not null && !await IsGoodAsync(connection, keyId, cancellationToken).ConfigureAwait(false))
+        if (keyId is not null && !await ApiKeyStore.IsGoodAsync(connection, keyId, cancellationToken).ConfigureAwait(false))
             return new ModuleDeployment(ModuleDeployOutcome.KeyIsGone);
 
         var version = await connection
@@ -165,14 +166,6 @@ public sealed class ModuleDeployStore(NpgsqlDataSource dataSource)
         await transaction.CommitAsync(cancellationToken).ConfigureAwait(false);
         return new ModuleDeployment(ModuleDeployOutcome.Ready, version);
     }
-
-    /// <summary>Whether the key exists and has not expired. It can't be dropped before the transaction ends.</summary>
-    private static Task<bool> IsGoodAsync(NpgsqlConnection connection, string keyId, CancellationToken cancellationToken) =>
-        connection.SingleOrDefaultAsync<bool>(
-            "select true from functions_private.api_keys where id = @keyId and (expires_at is null or expires_at > now()) for key share",
-            new { keyId },
-            cancellationToken
-        );
 
     private static async Task<FunctionHoldings> HoldingsAsync(
         NpgsqlConnection connection,

@@ -13,7 +13,7 @@ namespace Functions.PgSidecar.Http;
 /// options as JSON): deploys a WebAssembly module and responds when it is compiled. Requires an API key, or a token with management claims,
 /// with the scope <c>deploy</c>.
 /// </summary>
-internal sealed class DeployEndpoints(ModuleDeployStore modules, ManagementAuthenticator authenticator, DeployPolicy policy)
+internal sealed class DeployEndpoints(ModuleDeployStore modules, ManagementCredentials credentials, DeployPolicy policy)
 {
     /// <summary>The largest module that the database accepts, and some space for the other parts.</summary>
     private const long MaxRequestBytes = (25 << 20) + (64 << 10);
@@ -28,7 +28,7 @@ internal sealed class DeployEndpoints(ModuleDeployStore modules, ManagementAuthe
     private async Task DeployAsync(HttpContext context)
     {
         // Before the body is read.
-        if (await AuthenticateAsync(context) is not { } manager)
+        if (await credentials.AuthenticateAsync(context, ManagementScopes.Deploy, "Deploying") is not { } manager)
             return;
         if (!context.Request.HasFormContentType)
         {
@@ -94,36 +94,6 @@ internal sealed class DeployEndpoints(ModuleDeployStore modules, ManagementAuthe
                 _ => Problem.DatabaseUnavailableAsync(context),
             }
         );
-    }
-
-    /// <returns>Null if the request was refused, for a missing credential or missing permission.</returns>
-    private async ValueTask<Manager?> AuthenticateAsync(HttpContext context)
-    {
-        var headers = context.Request.Headers;
-        var result = await authenticator.AuthenticateAsync(
-            headers.Authorization,
-            headers["X-API-Key"],
-            headers["apikey"],
-            context.RequestAborted
-        );
-        if (result.Refusal != AuthRefusal.None)
-        {
-            await Problem.RefuseAsync(context, result.Refusal);
-        }
-        else if (result.Manager is null)
-        {
-            await Problem.RequireCredentialsAsync(
-                context,
-                "Deploying requires an API key with the scope deploy: select functions.create_api_key('ci', '{deploy}'); "
-                    + "send it as Authorization: Bearer, or in X-API-Key."
-            );
-        }
-        else if (DeployPolicy.RefuseDeploying(result.Manager) is { } refusal)
-        {
-            await Problem.WriteAsync(context, StatusCodes.Status403Forbidden, "FORBIDDEN", refusal);
-            return null;
-        }
-        return result.Manager;
     }
 
     /// <returns>Null if the parts can't be read.</returns>

@@ -20,11 +20,16 @@ internal sealed class PathCaseMiddleware(RequestDelegate next)
         foreach (var segment in pattern.PathSegments)
         {
             rest = rest.TrimStart('/');
-            if (segment is not { IsSimple: true, Parts: [RoutePatternLiteralPart literal] })
-                return true; // the rest is the function's name and its own path
             var length = rest.IndexOf('/') is >= 0 and var slash ? slash : rest.Length;
-            if (!rest[..length].SequenceEqual(literal.Content))
-                return false;
+            if (segment is { IsSimple: true, Parts: [RoutePatternLiteralPart literal] })
+            {
+                if (!rest[..length].SequenceEqual(literal.Content))
+                    return false;
+            }
+            else if (segment is not { IsSimple: true, Parts: [RoutePatternParameterPart { IsCatchAll: false }] })
+            {
+                return true; // the rest is a function's own path, or an object's key
+            }
             rest = rest[length..];
         }
 

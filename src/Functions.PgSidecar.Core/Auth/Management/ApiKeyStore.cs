@@ -57,4 +57,12 @@ public sealed class ApiKeyStore(NpgsqlDataSource dataSource)
             new { id, at },
             cancellationToken
         );
+
+    /// <summary>Whether a key exists and has not expired. It can't be dropped before the connection's transaction ends.</summary>
+    public static Task<bool> IsGoodAsync(NpgsqlConnection connection, string keyId, CancellationToken cancellationToken) =>
+        connection.SingleOrDefaultAsync<bool>(
+            "select true from functions_private.api_keys where id = @keyId and (expires_at is null or expires_at > now()) for key share",
+            new { keyId },
+            cancellationToken
+        );
 }

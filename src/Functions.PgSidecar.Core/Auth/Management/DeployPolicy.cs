@@ -38,16 +38,34 @@ internal sealed class DeployPolicy(OutboundHttpOptions http)
         }
     }
 
-    /// <summary>Why this manager may not deploy at all; null if it may.</summary>
-    public static string? RefuseDeploying(Manager manager)
+    /// <summary>Why this manager may do nothing that needs a scope; null if it has the scope.</summary>
+    /// <param name="manager">The manager.</param>
+    /// <param name="scope">One of <see cref="ManagementScopes"/>.</param>
+    /// <param name="activity">What needs it, as the beginning of a sentence: "Deploying".</param>
+    public static string? RefuseScope(Manager manager, string scope, string activity)
     {
-        if (manager.Has(ManagementScopes.Deploy))
+        if (manager.Has(scope))
             return null;
         return manager.KeyId is null
-            ? "Deploying needs the scope deploy, and this token does not have it; a role alone does not permit deploying. Use an API key "
-                + "(select functions.create_api_key('ci', '{deploy}')), or let the setting PGFN_MANAGE_CLAIM name the claim of tokens "
-                + "that deploy."
-            : "Deploying needs the scope deploy, which this API key does not have.";
+            ? $"{activity} needs the scope {scope}, and this token does not have it; a role alone does not permit this. Use an API key "
+                + $"(select functions.create_api_key('ci', '{{{scope}}}')), or let the setting PGFN_MANAGE_CLAIM name the claim of tokens "
+                + "that have the scope."
+            : $"{activity} needs the scope {scope}, which this API key does not have.";
+    }
+
+    /// <summary>
+    /// Why this manager may not let a trigger post to URLs; null if it may. Such a trigger makes a function, and sends rows to the host.
+    /// </summary>
+    /// <param name="manager">The manager.</param>
+    /// <param name="hosts">The patterns of the hosts; empty for a trigger that posts nowhere.</param>
+    public string? RefusePosting(Manager manager, IReadOnlyList<string> hosts)
+    {
+        if (hosts.Count == 0)
+            return null;
+        return PrivateHost(hosts) is { } host
+            ? $"The option url leads to {host}, which may not be a public host. Only the database's owner opens such hosts, by SQL: "
+                + "select functions.create_trigger(...);"
+            : RefuseScope(manager, ManagementScopes.Deploy, "A trigger with the option url makes a function, which");
     }
 
     /// <summary>Why this manager may not deploy this function, whatever the function has; null if it may.</summary>
