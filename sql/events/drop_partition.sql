@@ -1,8 +1,9 @@
 -- functions_private.drop_partition(parent, day, max_wait) -> whether it was dropped
--- Drops the partition of one UTC day of functions_private.invocations, .logs or .events. Keeps it when another session reads the table for
--- longer than max_wait, since every later statement would wait as well. Keeps it when an event of the day is still to be delivered. That is
--- checked under the lock, when no session can add a delivery: a session that stores deliveries has locked the events before, in the same
--- transaction. The function has a SET clause so that lock_timeout is restored when it ends: otherwise set_config would outlive it.
+-- Drops the partition of one UTC day of functions_private.invocations, .logs, .ai_calls or .events. Keeps it when another session reads the
+-- table for longer than max_wait, since every later statement would wait as well. Keeps it when an event of the day is still to be
+-- delivered. That is checked under the lock, when no session can add a delivery: a session that stores deliveries has locked the events
+-- before, in the same transaction. The function has a SET clause so that lock_timeout is restored when it ends: otherwise set_config would
+-- outlive it.
 create or replace function functions_private.drop_partition(parent text, day date, max_wait interval) returns boolean
 language plpgsql set search_path = pg_catalog, pg_temp set lock_timeout = '200ms' as $$
 declare

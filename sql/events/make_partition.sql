@@ -1,7 +1,7 @@
 -- functions_private.make_partition(parent, day) -> whether it was created
--- Creates the partition of one UTC day of functions_private.invocations, .logs or .events unless it exists. It is created as a table and
--- then attached: that needs no exclusive lock on the parent, so reads and writes go on. The lock on the parent makes concurrent callers
--- take turns.
+-- Creates the partition of one UTC day of functions_private.invocations, .logs, .ai_calls or .events unless it exists. It is created as a
+-- table and then attached: that needs no exclusive lock on the parent, so reads and writes go on. The lock on the parent makes concurrent
+-- callers take turns.
 create or replace function functions_private.make_partition(parent text, day date) returns boolean
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -25,5 +25,5 @@ begin
 end
 $$;
 comment on function functions_private.make_partition(text, date) is
-    'Creates the partition of one UTC day of invocations, logs or events unless it exists; true if created.';
+    'Creates the partition of one UTC day of invocations, logs, ai_calls or events unless it exists; true if created.';
 revoke all on function functions_private.make_partition(text, date) from public;

@@ -37,7 +37,13 @@ internal sealed class AiCall(AiCaller caller, string operation, string model, bo
     public int Attempts { get; private set; }
 
     /// <summary>Whether the answer comes from the cache.</summary>
-    public bool IsCached { get; set; }
+    public bool IsCached { get; private set; }
+
+    /// <summary>Whether limits concern the caller.</summary>
+    public bool IsLimited { get; set; }
+
+    /// <summary>Whether the tokens are estimated.</summary>
+    public bool IsEstimated { get; set; }
 
     /// <summary>The tokens, once they are known.</summary>
     public UsageDetails? Usage { get; set; }
@@ -68,6 +74,13 @@ internal sealed class AiCall(AiCaller caller, string operation, string model, bo
     {
         target = asked;
         Attempts++;
+    }
+
+    /// <summary>The answer comes from the cache; this target had given it.</summary>
+    public void UseCached(in AiTarget asked)
+    {
+        target = asked;
+        IsCached = true;
     }
 
     /// <summary>The first chunk has arrived.</summary>

@@ -1,5 +1,9 @@
+using Functions.PgSidecar.Core.Ai.Answers;
 using Functions.PgSidecar.Core.Ai.Definitions;
+using Functions.PgSidecar.Core.Ai.Limits;
+using Functions.PgSidecar.Core.Ai.Log;
 using Functions.PgSidecar.Core.Ai.Providers;
+using Functions.PgSidecar.Core.Metrics;
 using Functions.PgSidecar.Core.Notifications;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -16,5 +20,14 @@ internal static class AiServices
             .AddNotificationHandler<AiCatalog>()
             .AddSingleton<AiProviderClients>()
             .AddSingleton<AiAttempts>()
-            .AddSingleton<AiGateway>();
+            .AddSingleton<AiAnswerStore>()
+            .AddSingleton<AiAnswerCache>()
+            .AddSingleton<AiUsageStore>()
+            .AddSingleton<AiCallStore>()
+            .AddSingleton<AiCallLog>()
+            .AddSingleton<AiMetrics>()
+            .AddSingleton<IMetricsSource>(static provider => provider.GetRequiredService<AiMetrics>())
+            .AddSingleton<AiAccounts>()
+            .AddSingleton<AiGateway>()
+            .AddHostedService<AiCallLogWorker>();
 }

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Functions.PgSidecar.Core.Ai.Limits;
 using Functions.PgSidecar.Core.Secrets;
 using Functions.PgSidecar.Postgres.Errors;
 using Functions.PgSidecar.Postgres.Statements;
@@ -32,7 +33,26 @@ internal sealed class AiDefinitionStore(NpgsqlDataSource dataSource, SecretBox s
                     cancellationToken
                 )
                 .ConfigureAwait(false);
-            return new AiDefinitions(providers.Select(Provider), routes.Select(Route));
+            var prices = await dataSource
+                .QueryAsync<PriceRow>("select model, input, output, cached_input from functions_private.ai_prices", null, cancellationToken)
+                .ConfigureAwait(false);
+            var limits = await dataSource
+                .QueryAsync<LimitRow>(
+                    "select function, role, cost is not null as is_of_cost from functions_private.ai_limits",
+                    null,
+                    cancellationToken
+                )
+                .ConfigureAwait(false);
+            return new AiDefinitions(
+                providers.Select(Provider),
+                routes.Select(Route),
+                prices.ToDictionary(
+                    static row => row.Model,
+                    static row => new AiPrice(row.Input, row.Output, row.CachedInput),
+                    StringComparer.Ordinal
+                ),
+                [.. limits.Select(static row => new AiLimit(row.Function, row.Role, row.IsOfCost))]
+            );
         }
         catch (NpgsqlException e)
         {
@@ -113,4 +133,8 @@ internal sealed class AiDefinitionStore(NpgsqlDataSource dataSource, SecretBox s
         public string Targets { get; init; } = "";
         public string[]? Roles { get; init; }
     }
+
+    private sealed record PriceRow(string Model, decimal Input, decimal Output, decimal CachedInput);
+
+    private sealed record LimitRow(string Function, string Role, bool IsOfCost);
 }

@@ -1,3 +1,5 @@
+using Functions.PgSidecar.Core.Ai.Limits;
+
 namespace Functions.PgSidecar.Core.Ai.Definitions;
 
 /// <summary>Everything that an operator has set for models. Immutable.</summary>
@@ -5,9 +7,18 @@ internal sealed class AiDefinitions
 {
     private readonly Dictionary<string, AiProvider> providers;
     private readonly AiRoute[] routes;
+    private readonly IReadOnlyDictionary<string, AiPrice> prices;
+    private readonly IReadOnlyList<AiLimit> limits;
 
-    public AiDefinitions(IEnumerable<AiProvider> providers, IEnumerable<AiRoute> routes)
+    public AiDefinitions(
+        IEnumerable<AiProvider> providers,
+        IEnumerable<AiRoute> routes,
+        IReadOnlyDictionary<string, AiPrice> prices,
+        IReadOnlyList<AiLimit> limits
+    )
     {
+        this.prices = prices;
+        this.limits = limits;
         this.providers = providers.ToDictionary(static provider => provider.Name, StringComparer.Ordinal);
         // The exact name comes before patterns, a longer pattern before a shorter one.
         this.routes = [.. routes.OrderBy(static route => route.IsPattern).ThenByDescending(static route => route.Pattern.Length)];
@@ -30,6 +41,18 @@ internal sealed class AiDefinitions
         }
         return [WithoutRoute(model) ?? throw AiErrors.NoRoute(model)];
     }
+
+    /// <summary>What the model of a provider costs; null if the operator did not say.</summary>
+    public AiPrice? PriceOf(in AiTarget target) =>
+        prices.TryGetValue($"{target.Provider.Name}/{target.Model}", out var price) || prices.TryGetValue(target.Model, out price)
+            ? price
+            : null;
+
+    /// <summary>Whether any limit concerns a caller.</summary>
+    public bool IsLimited(AiCaller caller) => limits.Any(limit => limit.Concerns(caller));
+
+    /// <summary>Whether a limit of money concerns a caller.</summary>
+    public bool IsLimitedByCost(AiCaller caller) => limits.Any(limit => limit.IsOfCost && limit.Concerns(caller));
 
     /// <summary>What a role may ask for.</summary>
     public IReadOnlyList<AiModel> Models(string role)

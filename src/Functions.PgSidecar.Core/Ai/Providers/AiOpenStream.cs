@@ -59,7 +59,8 @@ internal sealed class AiOpenStream : IAsyncDisposable
         {
             throw AiProviderClient.Explain(provider, e);
         }
-        throw new AiAttemptException(AiAttemptFailure.Unreadable, AiErrors.Cut(provider.Name, null));
+        // The SDKs take a connection that broke for the end of the stream.
+        throw new AiAttemptException(AiAttemptFailure.Unreachable, AiErrors.Cut(provider.Name, null));
     }
 
     /// <summary>The next update; null at the end.</summary>
