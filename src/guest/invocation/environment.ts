@@ -1,5 +1,6 @@
 // `env`: the function's variables and its bindings, as the argument of the Workers form and as the global of the handler form.
 import { hasOwn, objectKeys } from "../platform/intrinsics";
+import { ai } from "../bindings/ai/ai";
 import { cache } from "../bindings/cache/kv";
 import { database } from "../bindings/database/d1";
 import { queue } from "../bindings/queue/queue";
@@ -16,6 +17,7 @@ export function makeEnvironment(given: Record<string, string | NamedBinding> | u
     const value = environment[names[i]!];
     if (typeof value !== "string") environment[names[i]!] = openBinding(value as NamedBinding);
   }
+  environment["AI"] = ai;
   environment["DB"] = database;
   environment["CACHE"] = cache;
   environment["QUEUE"] = queue;

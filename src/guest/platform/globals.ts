@@ -1,4 +1,5 @@
 // The globals of functions, beside those of the engine; docs/javascript.md lists both.
+import { ai } from "../bindings/ai/ai";
 import { cache } from "../bindings/cache/kv";
 import { D1PreparedStatement } from "../bindings/database/d1";
 import { db } from "../bindings/database/db";
@@ -42,6 +43,7 @@ async function runLater(callback: () => unknown): Promise<void> {
 }
 
 const globals = {
+  ai,
   db,
   cache,
   queue,
