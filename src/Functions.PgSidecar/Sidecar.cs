@@ -75,6 +75,7 @@ internal static class Sidecar
             .AddSingleton<StorageUploads>()
             .AddManagement()
             .AddSingleton<ManagementCredentials>()
+            .AddSingleton<AiEndpoints>()
             .AddSingleton<DeployEndpoints>()
             .AddSingleton<ManagementEndpoints>()
             .AddHostedService<DrainWorker>();
@@ -85,6 +86,7 @@ internal static class Sidecar
         InvokeEndpoints.Map(app);
         WebhookEndpoints.Map(app);
         StorageEndpoints.Map(app);
+        AiEndpoints.Map(app);
         DeployEndpoints.Map(app);
         ManagementEndpoints.Map(app);
         HealthEndpoints.Map(app);

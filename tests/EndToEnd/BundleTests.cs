@@ -1,4 +1,4 @@
-using System.Diagnostics;
+using Functions.PgSidecar.Testing;
 
 namespace Functions.PgSidecar.Tests.EndToEnd;
 
@@ -130,36 +130,8 @@ public sealed class BundleTests(SidecarFixture sidecar) : IDisposable
         Assert.Contains("npm install --save-dev esbuild", error, StringComparison.Ordinal);
     }
 
-    private static string Root
-    {
-        get
-        {
-            var folder = new DirectoryInfo(AppContext.BaseDirectory);
-            while (!File.Exists(Path.Combine(folder!.FullName, "Functions.PgSidecar.sln")))
-                folder = folder.Parent;
-            return folder.FullName;
-        }
-    }
+    private static string Root => PostgresServer.Root;
 
-    private async Task<(int Code, string Output, string Error)> DeployAsync(
-        string[] arguments,
-        params (string Name, string Value)[] settings
-    )
-    {
-        var start = new ProcessStartInfo("dotnet", [SidecarProcess.Executable(), "deploy", .. arguments])
-        {
-            WorkingDirectory = directory.FullName,
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-        };
-        start.Environment["DATABASE_URL"] = sidecar.Database.ConnectionString;
-        start.Environment["PGFN_JWT_SECRET"] = SidecarProcess.JwtSecret;
-        foreach (var (name, value) in settings)
-            start.Environment[name] = value;
-        using var process = Process.Start(start)!;
-        var output = process.StandardOutput.ReadToEndAsync();
-        var error = process.StandardError.ReadToEndAsync();
-        await process.WaitForExitAsync();
-        return (process.ExitCode, await output, await error);
-    }
+    private Task<(int Code, string Output, string Error)> DeployAsync(string[] arguments, params (string Name, string Value)[] settings) =>
+        DeployCommand.RunAsync(sidecar.Database.ConnectionString, directory.FullName, arguments, settings);
 }

@@ -1,8 +1,11 @@
+using Functions.PgSidecar.Core.Ai.Access;
 using Functions.PgSidecar.Core.Ai.Answers;
 using Functions.PgSidecar.Core.Ai.Definitions;
 using Functions.PgSidecar.Core.Ai.Limits;
 using Functions.PgSidecar.Core.Ai.Log;
 using Functions.PgSidecar.Core.Ai.Providers;
+using Functions.PgSidecar.Core.Ai.Wire;
+using Functions.PgSidecar.Core.Bindings;
 using Functions.PgSidecar.Core.Metrics;
 using Functions.PgSidecar.Core.Notifications;
 using Microsoft.Extensions.DependencyInjection;
@@ -29,5 +32,10 @@ internal static class AiServices
             .AddSingleton<IMetricsSource>(static provider => provider.GetRequiredService<AiMetrics>())
             .AddSingleton<AiAccounts>()
             .AddSingleton<AiGateway>()
-            .AddHostedService<AiCallLogWorker>();
+            .AddHostedService<AiCallLogWorker>()
+            .AddSingleton<OpenAiServer>()
+            .AddSingleton<IBinding, AiBinding>()
+            .AddSingleton<AiGrantStore>()
+            .AddSingleton<AiGrantCatalog>()
+            .AddNotificationHandler<AiGrantCatalog>();
 }

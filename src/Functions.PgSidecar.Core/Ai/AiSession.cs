@@ -128,24 +128,21 @@ internal sealed class AiSession(AiGateway gateway, OpenAiServer server, AiCaller
             )
             .ConfigureAwait(false);
         int? id = answer.Stream is { } stream ? await KeepAsync(stream).ConfigureAwait(false) : null;
-        var head = WireWriter.Write(
-            (Answer: answer, Id: id),
-            static (writer, state) =>
+        var head = WireWriter.Write((Answer: answer, Id: id), static (writer, state) =>
+        {
+            writer.WriteNumber("status"u8, state.Answer.Status);
+            if (state.Id is { } id)
+                writer.WriteNumber("stream"u8, id);
+            writer.WriteStartArray("headers"u8);
+            foreach (var (name, value) in state.Answer.Headers())
             {
-                writer.WriteNumber("status"u8, state.Answer.Status);
-                if (state.Id is { } id)
-                    writer.WriteNumber("stream"u8, id);
-                writer.WriteStartArray("headers"u8);
-                foreach (var (name, value) in state.Answer.Headers())
-                {
-                    writer.WriteStartArray();
-                    writer.WriteStringValue(name);
-                    writer.WriteStringValue(value);
-                    writer.WriteEndArray();
-                }
+                writer.WriteStartArray();
+                writer.WriteStringValue(name);
+                writer.WriteStringValue(value);
                 writer.WriteEndArray();
             }
-        );
+            writer.WriteEndArray();
+        });
         Succeed(operation, head, answer.Body);
     }
 

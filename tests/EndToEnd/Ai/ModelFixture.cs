@@ -46,7 +46,9 @@ public sealed class ModelFixture : IAsyncLifetime
         var next = 0;
         var before = Provider.Answer;
         Provider.Answer = request =>
-            (string?)request.Body["model"] == model ? answers[Math.Min(Interlocked.Increment(ref next), answers.Length) - 1] : before(request);
+            (string?)request.Body["model"] == model
+                ? answers[Math.Min(Interlocked.Increment(ref next), answers.Length) - 1]
+                : before(request);
         return model;
     }
 

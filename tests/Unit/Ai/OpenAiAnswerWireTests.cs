@@ -18,7 +18,13 @@ public sealed class OpenAiAnswerWireTests
             ResponseId = "r1",
             ModelId = "real",
             FinishReason = ChatFinishReason.Length,
-            Usage = new UsageDetails { InputTokenCount = 3, OutputTokenCount = 4, CachedInputTokenCount = 2, ReasoningTokenCount = 1 },
+            Usage = new UsageDetails
+            {
+                InputTokenCount = 3,
+                OutputTokenCount = 4,
+                CachedInputTokenCount = 2,
+                ReasoningTokenCount = 1,
+            },
         };
         Assert.Equal(
             """
@@ -38,7 +44,9 @@ public sealed class OpenAiAnswerWireTests
         Assert.Null(choice["message"]!["content"]);
         Assert.Equal(
             """[{"id":"c1","type":"function","function":{"name":"f","arguments":"{\"a\":1,\"b\":\"x\"}"}}]""",
-            choice["message"]!["tool_calls"]!.ToJsonString(new() { Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping })
+            choice["message"]!["tool_calls"]!.ToJsonString(
+                new() { Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping }
+            )
         );
     }
 
@@ -60,7 +68,11 @@ public sealed class OpenAiAnswerWireTests
             includesUsage: true,
             new ChatResponseUpdate(ChatRole.Assistant, "Hel") { ResponseId = "r1", ModelId = "real" },
             new ChatResponseUpdate(ChatRole.Assistant, "lo"),
-            new ChatResponseUpdate { FinishReason = ChatFinishReason.Stop, Contents = [new UsageContent(new UsageDetails { InputTokenCount = 3 })] },
+            new ChatResponseUpdate
+            {
+                FinishReason = ChatFinishReason.Stop,
+                Contents = [new UsageContent(new UsageDetails { InputTokenCount = 3 })],
+            },
             new ChatResponseUpdate { Contents = [new UsageContent(new UsageDetails { OutputTokenCount = 2 })] }
         );
         Assert.Equal("[DONE]", events[^1]);

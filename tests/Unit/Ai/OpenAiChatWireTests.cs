@@ -23,7 +23,10 @@ public sealed class OpenAiChatWireTests
         );
         var options = request.Options;
         Assert.Equal(("m", true, true, true), (request.Model, request.IsStreamed, request.IncludesUsage, request.WantsJson));
-        Assert.Equal((7, 0.5f, 0.25f, 1f, -1f, 9L), (options.MaxOutputTokens, options.Temperature, options.TopP, options.FrequencyPenalty, options.PresencePenalty, options.Seed));
+        Assert.Equal(
+            (7, 0.5f, 0.25f, 1f, -1f, 9L),
+            (options.MaxOutputTokens, options.Temperature, options.TopP, options.FrequencyPenalty, options.PresencePenalty, options.Seed)
+        );
         Assert.Equal(["a", "b"], options.StopSequences!);
         Assert.Equal(ReasoningEffort.High, options.Reasoning!.Effort);
         Assert.False(options.AllowMultipleToolCalls);
@@ -88,7 +91,9 @@ public sealed class OpenAiChatWireTests
               {"type": "input_audio", "input_audio": {"data": "AQI=", "format": "wav"}},
               {"type": "file", "file": {"file_data": "data:application/pdf;base64,AQI=", "filename": "a.pdf"}}]}]}
             """
-        ).Messages[0].Contents;
+        )
+            .Messages[0]
+            .Contents;
         Assert.Equal("low", Assert.IsType<UriContent>(contents[0]).AdditionalProperties!["detail"]);
         Assert.Equal(["image/png", "audio/wav", "application/pdf"], contents.OfType<DataContent>().Select(content => content.MediaType));
         Assert.Equal([1, 2], contents.OfType<DataContent>().First().Data.ToArray());

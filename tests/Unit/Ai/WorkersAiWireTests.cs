@@ -33,7 +33,10 @@ public sealed class WorkersAiWireTests
         Assert.Equal("f", Assert.Single(request.Options.Tools!).Name);
         var calls = request.Messages[1].Contents.OfType<FunctionCallContent>().ToList();
         var results = request.Messages[2].Contents.Cast<FunctionResultContent>().ToList();
-        Assert.Equal([(calls[1].CallId, "two"), (calls[0].CallId, "one")], results.Select(result => (result.CallId, (string)result.Result!)));
+        Assert.Equal(
+            [(calls[1].CallId, "two"), (calls[0].CallId, "one")],
+            results.Select(result => (result.CallId, (string)result.Result!))
+        );
     }
 
     [Theory]
@@ -118,7 +121,10 @@ public sealed class WorkersAiWireTests
             (true, TimeSpan.FromMinutes(1), "k", TimeSpan.FromMilliseconds(500), 2),
             (call.SkipCache, call.CacheTtl, call.CacheKey, call.Timeout, call.Retries)
         );
-        Assert.Equal([("n", "1"), ("tags", "a,b"), ("team", "x")], call.Metadata!.OrderBy(pair => pair.Key, StringComparer.Ordinal).Select(pair => (pair.Key, pair.Value)));
+        Assert.Equal(
+            [("n", "1"), ("tags", "a,b"), ("team", "x")],
+            call.Metadata!.OrderBy(pair => pair.Key, StringComparer.Ordinal).Select(pair => (pair.Key, pair.Value))
+        );
         var headers = new Dictionary<string, string>
         {
             ["cf-aig-skip-cache"] = "true",

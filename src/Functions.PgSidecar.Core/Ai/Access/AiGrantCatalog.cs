@@ -1,7 +1,4 @@
 using Functions.PgSidecar.Core.Notifications;
-using Functions.PgSidecar.Postgres.Errors;
-using Functions.PgSidecar.Postgres.Statements;
-using Npgsql;
 
 namespace Functions.PgSidecar.Core.Ai.Access;
 
@@ -13,7 +10,7 @@ internal sealed record AiGrant(bool IsGranted);
 /// The roles whose tokens may use models over HTTP: <c>service_role</c>, and those of <c>functions.grant_ai</c>. Functions need no grant:
 /// what they ask of models, their authors have decided.
 /// </summary>
-internal sealed class AiGrantCatalog(NpgsqlDataSource dataSource, TimeProvider time) : DefinitionCatalog<AiGrant>(time)
+internal sealed class AiGrantCatalog(AiGrantStore store, TimeProvider time) : DefinitionCatalog<AiGrant>(time)
 {
     private const string AlwaysGranted = "service_role";
 
@@ -26,23 +23,6 @@ internal sealed class AiGrantCatalog(NpgsqlDataSource dataSource, TimeProvider t
         role == AlwaysGranted || (await FindAsync(role, cancellationToken).ConfigureAwait(false))?.IsGranted == true;
 
     /// <inheritdoc/>
-    protected override async Task<AiGrant?> LoadAsync(string name, CancellationToken cancellationToken)
-    {
-        try
-        {
-            var found = await dataSource
-                .QueryAsync<string>("select role from functions_private.ai_grants where role = @name", new { name }, cancellationToken)
-                .ConfigureAwait(false);
-            return new AiGrant(found.Any());
-        }
-        catch (NpgsqlException e)
-        {
-            throw new SidecarException(
-                SqlErrorCodes.Unavailable,
-                503,
-                "The roles that may use models can't be read: the database does not answer.",
-                e
-            );
-        }
-    }
+    protected override async Task<AiGrant?> LoadAsync(string name, CancellationToken cancellationToken) =>
+        await store.LoadAsync(name, cancellationToken).ConfigureAwait(false);
 }

@@ -9,7 +9,8 @@ internal static class AiWireErrors
     /// <summary>A member is missing or has a value of another type.</summary>
     /// <param name="parameter">The member, for example <c>messages[0].role</c>.</param>
     /// <param name="message">What it must be.</param>
-    public static SidecarException Invalid(string parameter, string message) => At(parameter, new SidecarException("PGFN5151", 400, message));
+    public static SidecarException Invalid(string parameter, string message) =>
+        At(parameter, new SidecarException("PGFN5151", 400, message));
 
     /// <summary>A member has no meaning here, and leaving it out would change what was asked for.</summary>
     public static SidecarException Unsupported(string parameter, string message) =>

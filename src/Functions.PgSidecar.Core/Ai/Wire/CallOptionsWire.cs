@@ -147,7 +147,11 @@ internal static class CallOptionsWire
         var tags = new List<string>();
         foreach (var tag in options.Items("tags", "options."))
         {
-            if (tag.ValueKind != JsonValueKind.String || tag.GetString() is not { Length: > 0 and <= MaxTagLength } text || tags.Count == MaxTags)
+            if (
+                tag.ValueKind != JsonValueKind.String
+                || tag.GetString() is not { Length: > 0 and <= MaxTagLength } text
+                || tags.Count == MaxTags
+            )
                 throw WireJson.Wrong("options.tags", $"an array of at most {MaxTags} texts of at most {MaxTagLength} characters");
             tags.Add(text);
         }

@@ -118,15 +118,17 @@ internal static class ChatMessagesWire
         {
             var name = isLoose ? message.Text("name", path) : null;
             var call = isLoose ? unanswered.Find(call => name is null || call.Name == name) : null;
-            id =
-                call?.CallId
+            id = call?.CallId
                 ?? throw AiWireErrors.Invalid(
                     path + "tool_call_id",
                     $"{path}tool_call_id must be the id of a call in tool_calls of an earlier message of the assistant."
                 );
         }
         unanswered.RemoveAll(call => call.CallId == id);
-        var result = new FunctionResultContent(id, string.Concat(ReadContent(message, path).OfType<TextContent>().Select(text => text.Text)));
+        var result = new FunctionResultContent(
+            id,
+            string.Concat(ReadContent(message, path).OfType<TextContent>().Select(text => text.Text))
+        );
         if (messages.Count > 0 && messages[^1].Role == ChatRole.Tool)
             messages[^1].Contents.Add(result);
         else

@@ -6,7 +6,7 @@ namespace Functions.PgSidecar.Core.Ai.Wire;
 /// <summary>Reads <c>tools</c>, <c>tool_choice</c> and <c>response_format</c>, in the forms of OpenAI and of Workers AI.</summary>
 internal static class ChatToolsWire
 {
-    /// <summary>Reads <c>tools</c>: <c>{type: "function", function: {...}}</c> or, as older code for Workers AI, the function itself.</summary>
+    /// <summary>Reads <c>tools</c>: <c>{type: "function", function: {...}}</c> or, as older code does, the function itself.</summary>
     public static void ReadTools(JsonElement request, ChatOptions options)
     {
         var at = 0;

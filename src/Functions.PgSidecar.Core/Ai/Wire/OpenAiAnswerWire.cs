@@ -11,26 +11,23 @@ internal static class OpenAiAnswerWire
     /// <param name="model">The model that was asked for.</param>
     /// <param name="now">When the answer came, if the provider does not say.</param>
     public static ReadOnlyMemory<byte> Write(ChatResponse response, string model, DateTimeOffset now) =>
-        WireWriter.Write(
-            (Response: response, Model: model, Now: now),
-            static (writer, state) =>
-            {
-                var (response, answer) = (state.Response, ChatAnswer.Of(state.Response));
-                writer.WriteString("id"u8, response.ResponseId ?? NewId());
-                writer.WriteString("object"u8, "chat.completion"u8);
-                writer.WriteNumber("created"u8, (response.CreatedAt ?? state.Now).ToUnixTimeSeconds());
-                writer.WriteString("model"u8, response.ModelId ?? state.Model);
-                writer.WriteStartArray("choices"u8);
-                writer.WriteStartObject();
-                writer.WriteNumber("index"u8, 0);
-                WriteMessage(writer, answer);
-                writer.WriteNull("logprobs"u8);
-                writer.WriteString("finish_reason"u8, ChatAnswer.FinishReason(response.FinishReason, answer.Calls.Count > 0));
-                writer.WriteEndObject();
-                writer.WriteEndArray();
-                WireWriter.WriteUsage(writer, response.Usage);
-            }
-        );
+        WireWriter.Write((Response: response, Model: model, Now: now), static (writer, state) =>
+        {
+            var (response, answer) = (state.Response, ChatAnswer.Of(state.Response));
+            writer.WriteString("id"u8, response.ResponseId ?? NewId());
+            writer.WriteString("object"u8, "chat.completion"u8);
+            writer.WriteNumber("created"u8, (response.CreatedAt ?? state.Now).ToUnixTimeSeconds());
+            writer.WriteString("model"u8, response.ModelId ?? state.Model);
+            writer.WriteStartArray("choices"u8);
+            writer.WriteStartObject();
+            writer.WriteNumber("index"u8, 0);
+            WriteMessage(writer, answer);
+            writer.WriteNull("logprobs"u8);
+            writer.WriteString("finish_reason"u8, ChatAnswer.FinishReason(response.FinishReason, answer.Calls.Count > 0));
+            writer.WriteEndObject();
+            writer.WriteEndArray();
+            WireWriter.WriteUsage(writer, response.Usage);
+        });
 
     /// <summary>Writes OpenAI's error object.</summary>
     public static ReadOnlyMemory<byte> Write(int status, string code, string message, string? parameter) =>

@@ -66,7 +66,9 @@ internal static class OpenAiChatWire
                         throw AiWireErrors.Unsupported("logprobs", "logprobs is not supported: probabilities of tokens are not kept.");
                     break;
                 case "modalities":
-                    if (request.Items("modalities").Any(static item => item.ValueKind != JsonValueKind.String || item.GetString() != "text"))
+                    if (
+                        request.Items("modalities").Any(static item => item.ValueKind != JsonValueKind.String || item.GetString() != "text")
+                    )
                         throw AiWireErrors.Unsupported("modalities", "modalities must be [\"text\"].");
                     break;
                 default:
@@ -120,7 +122,9 @@ internal static class OpenAiChatWire
             return [stop.GetString()!];
         var texts = new List<string>();
         foreach (var item in request.Items("stop"))
-            texts.Add(item.ValueKind == JsonValueKind.String ? item.GetString()! : throw WireJson.Wrong("stop", "a text or an array of texts"));
+            texts.Add(
+                item.ValueKind == JsonValueKind.String ? item.GetString()! : throw WireJson.Wrong("stop", "a text or an array of texts")
+            );
         return texts;
     }
 

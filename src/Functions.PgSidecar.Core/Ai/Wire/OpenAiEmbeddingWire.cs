@@ -78,25 +78,22 @@ internal static class OpenAiEmbeddingWire
 
     /// <summary>Writes the list of vectors.</summary>
     public static ReadOnlyMemory<byte> Write(GeneratedEmbeddings<Embedding<float>> vectors, EmbeddingRequest request) =>
-        WireWriter.Write(
-            (Vectors: vectors, Request: request),
-            static (writer, state) =>
+        WireWriter.Write((Vectors: vectors, Request: request), static (writer, state) =>
+        {
+            writer.WriteString("object"u8, "list"u8);
+            writer.WriteStartArray("data"u8);
+            for (var index = 0; index < state.Vectors.Count; index++)
             {
-                writer.WriteString("object"u8, "list"u8);
-                writer.WriteStartArray("data"u8);
-                for (var index = 0; index < state.Vectors.Count; index++)
-                {
-                    writer.WriteStartObject();
-                    writer.WriteString("object"u8, "embedding"u8);
-                    writer.WriteNumber("index"u8, index);
-                    WriteVector(writer, state.Vectors[index].Vector.Span, state.Request.IsBase64);
-                    writer.WriteEndObject();
-                }
-                writer.WriteEndArray();
-                writer.WriteString("model"u8, state.Vectors.Count > 0 ? state.Vectors[0].ModelId ?? state.Request.Model : state.Request.Model);
-                WireWriter.WriteUsage(writer, state.Vectors.Usage ?? new UsageDetails(), isEmbedding: true);
+                writer.WriteStartObject();
+                writer.WriteString("object"u8, "embedding"u8);
+                writer.WriteNumber("index"u8, index);
+                WriteVector(writer, state.Vectors[index].Vector.Span, state.Request.IsBase64);
+                writer.WriteEndObject();
             }
-        );
+            writer.WriteEndArray();
+            writer.WriteString("model"u8, state.Vectors.Count > 0 ? state.Vectors[0].ModelId ?? state.Request.Model : state.Request.Model);
+            WireWriter.WriteUsage(writer, state.Vectors.Usage ?? new UsageDetails(), isEmbedding: true);
+        });
 
     /// <summary>The numbers of vectors, one after the other, as 32-bit numbers with the lowest byte first.</summary>
     public static byte[] ToBytes(IReadOnlyList<Embedding<float>> vectors)

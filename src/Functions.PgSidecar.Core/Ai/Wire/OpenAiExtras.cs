@@ -14,7 +14,9 @@ internal static class OpenAiExtras
     {
         if (members is null)
             return default;
-        var values = members.ConvertAll(static member => (Encoding.UTF8.GetBytes("$." + member.Name), BinaryData.FromString(member.Value.GetRawText())));
+        var values = members.ConvertAll(static member =>
+            (Encoding.UTF8.GetBytes("$." + member.Name), BinaryData.FromString(member.Value.GetRawText()))
+        );
         // Clients of other kinds ignore an object of this type. Each attempt gets one of its own, because clients change it.
         options.RawRepresentationFactory = _ =>
         {
@@ -25,13 +27,10 @@ internal static class OpenAiExtras
 #pragma warning restore SCME0001
             return raw;
         };
-        return WireWriter.Write(
-            members,
-            static (writer, members) =>
-            {
-                foreach (var member in members)
-                    member.WriteTo(writer);
-            }
-        );
+        return WireWriter.Write(members, static (writer, members) =>
+        {
+            foreach (var member in members)
+                member.WriteTo(writer);
+        });
     }
 }

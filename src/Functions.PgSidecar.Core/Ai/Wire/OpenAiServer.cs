@@ -128,11 +128,7 @@ internal sealed class OpenAiServer(AiGateway gateway, TimeProvider time)
                 continue;
             }
             var buffer = new System.Buffers.ArrayBufferWriter<byte>(256);
-            WireWriter.AppendEvent(
-                buffer,
-                (failure.Status, failure.Code, failure.Message, (string?)null),
-                OpenAiAnswerWire.WriteError
-            );
+            WireWriter.AppendEvent(buffer, (failure.Status, failure.Code, failure.Message, (string?)null), OpenAiAnswerWire.WriteError);
             yield return buffer.WrittenMemory;
             yield break;
         }
@@ -153,22 +149,18 @@ internal sealed class OpenAiServer(AiGateway gateway, TimeProvider time)
             return read(json.RootElement);
     }
 
-    private static ReadOnlyMemory<byte> WriteModels(IReadOnlyList<AiModel> models) =>
-        WireWriter.Write(
-            models,
-            static (writer, models) =>
+    private static ReadOnlyMemory<byte> WriteModels(IReadOnlyList<AiModel> models) => WireWriter.Write(models, static (writer, models) =>
+        {
+            writer.WriteString("object"u8, "list"u8);
+            writer.WriteStartArray("data"u8);
+            foreach (var model in models)
             {
-                writer.WriteString("object"u8, "list"u8);
-                writer.WriteStartArray("data"u8);
-                foreach (var model in models)
-                {
-                    writer.WriteStartObject();
-                    WriteModel(writer, model);
-                    writer.WriteEndObject();
-                }
-                writer.WriteEndArray();
+                writer.WriteStartObject();
+                WriteModel(writer, model);
+                writer.WriteEndObject();
             }
-        );
+            writer.WriteEndArray();
+        });
 
     private static void WriteModel(Utf8JsonWriter writer, AiModel model)
     {

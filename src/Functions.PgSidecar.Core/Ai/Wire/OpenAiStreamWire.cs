@@ -76,17 +76,13 @@ internal sealed class OpenAiStreamWire(string model, bool includesUsage, DateTim
         AppendChunk(buffer, static _ => { }, ChatAnswer.FinishReason(finishReason, calls > 0));
         if (includesUsage)
         {
-            WireWriter.AppendEvent(
-                buffer,
-                this,
-                static (writer, wire) =>
-                {
-                    wire.WriteHead(writer);
-                    writer.WriteStartArray("choices"u8);
-                    writer.WriteEndArray();
-                    WireWriter.WriteUsage(writer, wire.usage ?? new UsageDetails());
-                }
-            );
+            WireWriter.AppendEvent(buffer, this, static (writer, wire) =>
+            {
+                wire.WriteHead(writer);
+                writer.WriteStartArray("choices"u8);
+                writer.WriteEndArray();
+                WireWriter.WriteUsage(writer, wire.usage ?? new UsageDetails());
+            });
         }
         buffer.Write(WireWriter.Done);
         return buffer.WrittenMemory;
@@ -131,26 +127,22 @@ internal sealed class OpenAiStreamWire(string model, bool includesUsage, DateTim
     private void AppendDelta(ArrayBufferWriter<byte> buffer, Action<Utf8JsonWriter> delta) => AppendChunk(buffer, delta, null);
 
     private void AppendChunk(ArrayBufferWriter<byte> buffer, Action<Utf8JsonWriter> delta, string? finish) =>
-        WireWriter.AppendEvent(
-            buffer,
-            (Wire: this, Delta: delta, Finish: finish),
-            static (writer, state) =>
-            {
-                state.Wire.WriteHead(writer);
-                writer.WriteStartArray("choices"u8);
-                writer.WriteStartObject();
-                writer.WriteNumber("index"u8, 0);
-                writer.WriteStartObject("delta"u8);
-                state.Delta(writer);
-                writer.WriteEndObject();
-                writer.WriteNull("logprobs"u8);
-                writer.WriteString("finish_reason"u8, state.Finish);
-                writer.WriteEndObject();
-                writer.WriteEndArray();
-                if (state.Wire.includesUsage)
-                    writer.WriteNull("usage"u8);
-            }
-        );
+        WireWriter.AppendEvent(buffer, (Wire: this, Delta: delta, Finish: finish), static (writer, state) =>
+        {
+            state.Wire.WriteHead(writer);
+            writer.WriteStartArray("choices"u8);
+            writer.WriteStartObject();
+            writer.WriteNumber("index"u8, 0);
+            writer.WriteStartObject("delta"u8);
+            state.Delta(writer);
+            writer.WriteEndObject();
+            writer.WriteNull("logprobs"u8);
+            writer.WriteString("finish_reason"u8, state.Finish);
+            writer.WriteEndObject();
+            writer.WriteEndArray();
+            if (state.Wire.includesUsage)
+                writer.WriteNull("usage"u8);
+        });
 
     private void WriteHead(Utf8JsonWriter writer)
     {

@@ -8,7 +8,7 @@ namespace Functions.PgSidecar.Core.Ai.Wire;
 /// <summary>Writes answers as Workers AI does.</summary>
 internal static class WorkersAiAnswerWire
 {
-    /// <summary>Writes <c>{response, tool_calls?, usage}</c>. With a response format of JSON, <c>response</c> is the value itself.</summary>
+    /// <summary>Writes <c>{response, tool_calls?, usage}</c>. With a format of JSON, <c>response</c> is the value itself.</summary>
     /// <exception cref="SidecarException">PGFN5156: the model's text is no JSON.</exception>
     public static ReadOnlyMemory<byte> Write(ChatResponse response, ChatRequest request)
     {
@@ -16,21 +16,18 @@ internal static class WorkersAiAnswerWire
         var text = answer.Text ?? answer.Refusal ?? "";
         // A refusal and a call of a tool are no JSON.
         var value = request.WantsJson && answer.Refusal is null && answer.Calls.Count == 0 ? Parse(text) : default;
-        return WireWriter.Write(
-            (Text: text, Value: value, Answer: answer, response.Usage),
-            static (writer, state) =>
-            {
-                writer.WritePropertyName("response"u8);
-                if (state.Value.ValueKind != JsonValueKind.Undefined)
-                    state.Value.WriteTo(writer);
-                else if (state.Text.Length == 0 && state.Answer.Calls.Count > 0)
-                    writer.WriteNullValue();
-                else
-                    writer.WriteStringValue(state.Text);
-                WriteCalls(writer, state.Answer.Calls);
-                WireWriter.WriteUsage(writer, state.Usage);
-            }
-        );
+        return WireWriter.Write((Text: text, Value: value, Answer: answer, response.Usage), static (writer, state) =>
+        {
+            writer.WritePropertyName("response"u8);
+            if (state.Value.ValueKind != JsonValueKind.Undefined)
+                state.Value.WriteTo(writer);
+            else if (state.Text.Length == 0 && state.Answer.Calls.Count > 0)
+                writer.WriteNullValue();
+            else
+                writer.WriteStringValue(state.Text);
+            WriteCalls(writer, state.Answer.Calls);
+            WireWriter.WriteUsage(writer, state.Usage);
+        });
     }
 
     /// <summary>Writes a whole stream: events <c>{response}</c>, one with <c>usage</c>, and <c>[DONE]</c>.</summary>
@@ -48,29 +45,21 @@ internal static class WorkersAiAnswerWire
             if (answer is { Calls.Count: 0 } && (answer.Text ?? answer.Refusal) is null or "")
                 continue;
             var buffer = new ArrayBufferWriter<byte>(128);
-            WireWriter.AppendEvent(
-                buffer,
-                answer,
-                static (writer, answer) =>
-                {
-                    writer.WriteString("response"u8, answer.Text ?? answer.Refusal ?? "");
-                    WriteCalls(writer, answer.Calls);
-                }
-            );
+            WireWriter.AppendEvent(buffer, answer, static (writer, answer) =>
+            {
+                writer.WriteString("response"u8, answer.Text ?? answer.Refusal ?? "");
+                WriteCalls(writer, answer.Calls);
+            });
             yield return buffer.WrittenMemory;
         }
         var last = new ArrayBufferWriter<byte>(256);
         if (usage is not null)
         {
-            WireWriter.AppendEvent(
-                last,
-                usage,
-                static (writer, usage) =>
-                {
-                    writer.WriteString("response"u8, ""u8);
-                    WireWriter.WriteUsage(writer, usage);
-                }
-            );
+            WireWriter.AppendEvent(last, usage, static (writer, usage) =>
+            {
+                writer.WriteString("response"u8, ""u8);
+                WireWriter.WriteUsage(writer, usage);
+            });
         }
         last.Write(WireWriter.Done);
         yield return last.WrittenMemory;
@@ -78,17 +67,14 @@ internal static class WorkersAiAnswerWire
 
     /// <summary>Writes <c>{shape, usage}</c>; the numbers are sent as bytes.</summary>
     public static ReadOnlyMemory<byte> Write(GeneratedEmbeddings<Embedding<float>> vectors) =>
-        WireWriter.Write(
-            vectors,
-            static (writer, vectors) =>
-            {
-                writer.WriteStartArray("shape"u8);
-                writer.WriteNumberValue(vectors.Count);
-                writer.WriteNumberValue(vectors.Count == 0 ? 0 : vectors[0].Vector.Length);
-                writer.WriteEndArray();
-                WireWriter.WriteUsage(writer, vectors.Usage, isEmbedding: true);
-            }
-        );
+        WireWriter.Write(vectors, static (writer, vectors) =>
+        {
+            writer.WriteStartArray("shape"u8);
+            writer.WriteNumberValue(vectors.Count);
+            writer.WriteNumberValue(vectors.Count == 0 ? 0 : vectors[0].Vector.Length);
+            writer.WriteEndArray();
+            WireWriter.WriteUsage(writer, vectors.Usage, isEmbedding: true);
+        });
 
     /// <summary>Calls in both forms at once: <c>{name, arguments: {...}}</c> of older code, and <c>{id, type, function}</c>.</summary>
     private static void WriteCalls(Utf8JsonWriter writer, List<FunctionCallContent> calls)

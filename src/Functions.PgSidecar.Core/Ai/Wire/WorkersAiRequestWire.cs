@@ -16,7 +16,10 @@ internal static class WorkersAiRequestWire
         if (inputs.TryGet("contexts", out _))
             throw AiWireErrors.Unsupported("inputs.contexts", "Reranking (inputs.contexts) is not supported: no provider here has it.");
         if (inputs.TryGet("requests", out _) || inputs.TryGet("request_id", out _))
-            throw AiWireErrors.Unsupported("inputs.requests", "Batches (inputs.requests, inputs.request_id) are not supported; use a queue.");
+            throw AiWireErrors.Unsupported(
+                "inputs.requests",
+                "Batches (inputs.requests, inputs.request_id) are not supported; use a queue."
+            );
         if (inputs.TryGet("target_lang", out _) || inputs.TryGet("input_text", out _))
             throw AiWireErrors.Unsupported(
                 "inputs",
@@ -42,7 +45,12 @@ internal static class WorkersAiRequestWire
                     $"inputs.{AiWireErrors.Shorten(member.Name)} is not supported for embeddings."
                 );
         }
-        return new EmbeddingRequest(model, OpenAiEmbeddingWire.ReadTexts(inputs, "text"), new EmbeddingGenerationOptions(), IsBase64: false);
+        return new EmbeddingRequest(
+            model,
+            OpenAiEmbeddingWire.ReadTexts(inputs, "text"),
+            new EmbeddingGenerationOptions(),
+            IsBase64: false
+        );
     }
 
     /// <summary>Reads <c>{messages | prompt, ...}</c>.</summary>
