@@ -7,16 +7,18 @@ language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
     keeps boolean := coalesce((select c.archive from functions_private.queue_consumers c where c.queue = acknowledge_batches.queue), false);
 begin
+    -- Leases are found by their ids alone: by the queue, the server would look at every lease of the queue that vacuum has not removed yet.
     return query execute format(
         'with leases as materialized (
-             delete from functions_private.queue_batches b where b.id = any ($1) and b.queue = $2 returning b.id, b.msg_ids, b.read_cts
+             delete from functions_private.queue_batches b where b.id = any ($1) returning b.id, b.queue, b.msg_ids, b.read_cts
+         ), held as materialized (
+             select l.id, x.msg_id, x.count from leases l cross join lateral unnest(l.msg_ids, l.read_cts) x (msg_id, count)
+             where l.queue = $2
          ), gone as (
-             delete from pgmq.%1$I m
-             using (select l.id, x.msg_id, x.count from leases l cross join lateral unnest(l.msg_ids, l.read_cts) x (msg_id, count)) o
-             where m.msg_id = any ($3) and m.msg_id = o.msg_id and m.read_ct = o.count
-             returning o.id, m.msg_id, m.read_ct, m.enqueued_at, m.vt, m.message, m.headers
+             delete from pgmq.%1$I m using held h where m.msg_id = any ($3) and m.msg_id = h.msg_id and m.read_ct = h.count
+             returning h.id, m.msg_id, m.read_ct, m.enqueued_at, m.vt, m.message, m.headers
          )%2$s
-         select l.id, (select count(*) from gone g where g.id = l.id) from leases l',
+         select l.id, count(g.id) from leases l left join gone g on g.id = l.id group by l.id',
         pgmq.format_table_name(queue, 'q'),
         case when keeps then format(', kept as (insert into pgmq.%I (msg_id, read_ct, enqueued_at, vt, message, headers)
             select g.msg_id, g.read_ct, g.enqueued_at, g.vt, g.message, g.headers from gone g)', pgmq.format_table_name(queue, 'a'))

@@ -28,6 +28,23 @@ public sealed class QueueFaultTests
     }
 
     [Fact]
+    public async Task Four_sidecars_of_which_two_are_killed_deliver_every_message()
+    {
+        await using var harness = await PrepareAsync(await FaultHarness.CreateBareAsync(), Noting);
+        var second = await harness.StartSidecarAsync();
+        await harness.StartSidecarAsync();
+        await harness.StartSidecarAsync();
+        await SendAsync(harness, 1000);
+        await harness.UntilAsync("(select count(*) >= 20 from effects)");
+        await FaultHarness.KillAsync(harness.First);
+        await SendAsync(harness, 500);
+        await harness.UntilAsync("(select count(*) >= 500 from effects)");
+        await FaultHarness.KillAsync(second);
+        await SendAsync(harness, 500);
+        await AllDeliveredAsync(harness, 2000);
+    }
+
+    [Fact]
     public async Task Messages_of_a_killed_sidecar_are_delivered_before_their_visibility_ends()
     {
         // The functions of the first sidecar never end; those of the second see a row that tells them to.
