@@ -137,7 +137,7 @@ test("Each invocation starts from the same memory", async () => {
 test("env gives what the function was given, by call and by property, and nothing else", async () => {
   const source = `export const handler = () => ({
     call: env("KEY"), property: env.KEY, missing: env("PATH") ?? null, inherited: env("toString") ?? null,
-    isIn: "KEY" in env, names: Object.keys(env).filter((name) => !["DB", "CACHE", "QUEUE", "STORAGE", "VECTORIZE"].includes(name)),
+    isIn: "KEY" in env, names: Object.keys(env).filter((name) => !["AI", "DB", "CACHE", "QUEUE", "STORAGE", "VECTORIZE"].includes(name)),
   })`;
   const answer = await run(source, { env: { KEY: "value", OTHER: "2" } });
   assert.deepEqual(answer.json, {
