@@ -10,6 +10,7 @@
 --   text_search       a text search configuration of PostgreSQL (simple): for documents, in hybrid search
 --   owner_only        true: a caller sees and changes only its own vectors (claim sub), by row-level security; ids are unique for each
 --                     owner. service_role sees all.
+--   model             the embedding model whose vectors it holds, as env.AI.run takes it: for functions.embed, and for queries by text
 --   read, write       the roles that may: names, or an array of them (default: none). Who may write may read. service_role always may.
 create or replace function functions.create_vector_index(name text, dimensions integer, options jsonb default '{}') returns void
 language plpgsql set search_path = pg_catalog, functions, pg_temp as $$
@@ -35,7 +36,8 @@ begin
         case coalesce(options ->> 'metric', 'cosine') when 'dot' then 'dot-product' else coalesce(options ->> 'metric', 'cosine') end,
         coalesce(options ->> 'type', 'vector'), coalesce((options ->> 'm')::integer, 16),
         coalesce((options ->> 'ef_construction')::integer, 64), coalesce((options ->> 'ef_search')::integer, 100),
-        coalesce(options ->> 'text_search', 'simple'), coalesce((options ->> 'owner_only')::boolean, false), now(), now()
+        coalesce(options ->> 'text_search', 'simple'), coalesce((options ->> 'owner_only')::boolean, false), now(), now(),
+        options ->> 'model'
     into wanted;
     lock table functions_private.vector_indexes in share row exclusive mode;
     select v.* into former from functions_private.vector_indexes v where v.name = wanted.name;
@@ -46,7 +48,7 @@ begin
         perform functions_private.change_vector_table(former, wanted, extension);
         update functions_private.vector_indexes v set dimensions = wanted.dimensions, metric = wanted.metric, type = wanted.type,
             m = wanted.m, ef_construction = wanted.ef_construction, ef_search = wanted.ef_search, text_search = wanted.text_search,
-            owner_only = wanted.owner_only, updated_at = now()
+            owner_only = wanted.owner_only, model = wanted.model, updated_at = now()
         where v.name = wanted.name;
     end if;
     perform functions_private.grant_vector_table(wanted.name, array(select functions_private.text_list(coalesce(options -> 'read', '[]'))),
@@ -56,5 +58,5 @@ end
 $$;
 comment on function functions.create_vector_index(text, integer, jsonb) is
     'Creates a vector index for functions (env.VECTORIZE.index), or changes it. Options: metric, type, m, ef_construction, ef_search, '
-    'text_search, owner_only, read, write. Needs pgvector.';
+    'text_search, owner_only, model, read, write. Needs pgvector.';
 revoke all on function functions.create_vector_index(text, integer, jsonb) from public;

@@ -5,8 +5,8 @@ begin
     perform functions_private.check_options(options,
         '{
             "metric": ["cosine", "euclidean", "dot-product", "dot"], "type": ["vector", "halfvec"], "m": [2, 100],
-            "ef_construction": [4, 1000], "ef_search": [1, 1000], "text_search": "text", "owner_only": "boolean", "read": "roles",
-            "write": "roles"
+            "ef_construction": [4, 1000], "ef_search": [1, 1000], "text_search": "text", "owner_only": "boolean", "model": "text",
+            "read": "roles", "write": "roles"
         }',
         '{"metric": "cosine"}');
     -- Only PostgreSQL's own: whoever inserts runs the configuration's dictionaries.

@@ -1,5 +1,5 @@
 create or replace view functions.vector_indexes as
-select v.name, v.dimensions, v.metric, v.type, v.m, v.ef_construction, v.ef_search, v.text_search, v.owner_only,
+select v.name, v.dimensions, v.metric, v.type, v.m, v.ef_construction, v.ef_search, v.text_search, v.owner_only, v.model,
        greatest(c.reltuples, 0)::bigint as estimated_vectors, pg_total_relation_size(c.oid) as bytes, a.readers, a.writers, v.created_at,
        v.updated_at
 from functions_private.vector_indexes v

@@ -61,6 +61,20 @@ internal static class VectorArguments
         );
     }
 
+    /// <summary>The text whose neighbours are searched; null if the search has a vector or an id.</summary>
+    public static string? ReadQuery(VectorDefinition index, JsonElement arguments)
+    {
+        if (ReadText(arguments, "query", MaxDocumentLength) is not { } query)
+            return null;
+        if (string.IsNullOrWhiteSpace(query))
+            throw Invalid("The text to search for is empty.");
+        return index.Model is not null
+            ? query
+            : throw Invalid(
+                $"The vector index '{index.Name}' has no model, so it can't be searched by a text: set the option model of functions.create_vector_index, or give a vector."
+            );
+    }
+
     /// <summary>A search.</summary>
     public static VectorSearch ReadSearch(VectorDefinition index, JsonElement arguments, ReadOnlyMemory<byte> payload)
     {

@@ -1,3 +1,4 @@
+using Functions.PgSidecar.Core.Ai;
 using Functions.PgSidecar.Core.Bindings;
 using Functions.PgSidecar.Core.Invocations;
 using Functions.PgSidecar.Postgres.Statements;
@@ -10,6 +11,7 @@ internal sealed class VectorBinding(
     FunctionDatabase database,
     VectorCatalog catalog,
     VectorSelectivity selectivity,
+    AiGateway models,
     MemoryBudget memory,
     TimeProvider time
 ) : IBinding
@@ -18,5 +20,6 @@ internal sealed class VectorBinding(
     public string Name => "vectors";
 
     /// <inheritdoc/>
-    public BindingSession Open(Invocation invocation) => new VectorSession(database, catalog, selectivity, invocation, memory, time);
+    public BindingSession Open(Invocation invocation) =>
+        new VectorSession(database, catalog, selectivity, models, invocation, memory, time);
 }

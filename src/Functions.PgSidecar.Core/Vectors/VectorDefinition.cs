@@ -24,6 +24,9 @@ internal sealed record VectorDefinition
     /// <summary>Whether a caller sees its own vectors only, and ids are unique for each owner.</summary>
     public required bool OwnerOnly { get; init; }
 
+    /// <summary>The embedding model whose vectors it holds, as functions name it; null: none is set.</summary>
+    public string? Model { get; init; }
+
     /// <summary>The schema of pgvector, quoted; null if the extension was dropped.</summary>
     public string? Extension { get; init; }
 

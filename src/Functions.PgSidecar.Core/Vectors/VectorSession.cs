@@ -1,13 +1,16 @@
 using System.Buffers;
 using System.Globalization;
+using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.Json;
+using Functions.PgSidecar.Core.Ai;
 using Functions.PgSidecar.Core.Bindings;
 using Functions.PgSidecar.Core.Database;
 using Functions.PgSidecar.Core.Invocations;
 using Functions.PgSidecar.Postgres.Errors;
 using Functions.PgSidecar.Postgres.Statements;
 using Functions.PgSidecar.Sandbox.Runs;
+using Microsoft.Extensions.AI;
 
 namespace Functions.PgSidecar.Core.Vectors;
 
@@ -16,6 +19,7 @@ internal sealed class VectorSession(
     FunctionDatabase database,
     VectorCatalog catalog,
     VectorSelectivity selectivity,
+    AiGateway models,
     Invocation invocation,
     MemoryBudget memory,
     TimeProvider time
@@ -58,8 +62,10 @@ internal sealed class VectorSession(
         switch (operation.Name)
         {
             case "vectors.query":
-                await SearchAsync(operation, index, VectorArguments.ReadSearch(index, arguments, operation.Payload), json)
-                    .ConfigureAwait(false);
+                var vector = VectorArguments.ReadQuery(index, arguments) is { } query
+                    ? await EmbedAsync(index, query, operation.Cancellation).ConfigureAwait(false)
+                    : operation.Payload;
+                await SearchAsync(operation, index, VectorArguments.ReadSearch(index, arguments, vector), json).ConfigureAwait(false);
                 break;
             case "vectors.insert":
             case "vectors.upsert":
@@ -113,6 +119,22 @@ internal sealed class VectorSession(
         );
         operation.Fail("Error", "The vector index can't be reached: the database does not answer.", SqlErrorCodes.Unavailable);
         return true;
+    }
+
+    /// <summary>The vector of a text, by the index's model, as the guest sends vectors.</summary>
+    private async ValueTask<ReadOnlyMemory<byte>> EmbedAsync(VectorDefinition index, string text, CancellationToken cancellationToken)
+    {
+        var answer = await models
+            .EmbedAsync(
+                AiCaller.Of(invocation),
+                index.Model!,
+                [text],
+                new EmbeddingGenerationOptions(),
+                AiCallOptions.Default,
+                cancellationToken
+            )
+            .ConfigureAwait(false);
+        return MemoryMarshal.AsBytes(answer.Value[0].Vector.Span).ToArray();
     }
 
     /// <summary>

@@ -11,7 +11,7 @@ internal sealed class VectorStore(NpgsqlDataSource dataSource)
     public Task<VectorDefinition?> LoadAsync(string name, CancellationToken cancellationToken) =>
         dataSource.SingleOrDefaultAsync<VectorDefinition>(
             """
-            select v.name, v.dimensions, v.metric, v.type, v.ef_search, v.text_search, v.owner_only,
+            select v.name, v.dimensions, v.metric, v.type, v.ef_search, v.text_search, v.owner_only, v.model,
                    quote_ident(n.nspname) as extension,
                    coalesce(string_to_array(e.extversion, '.')::int[] >= array[0, 8], false) as has_iterative_scan
             from functions_private.vector_indexes v

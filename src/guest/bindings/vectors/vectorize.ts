@@ -152,8 +152,10 @@ export class Vectorize {
     return this.#store("vectors.upsert", vectors);
   }
 
-  async query(vector: Values, options: QueryOptions = {}): Promise<{ matches: Match[]; count: number }> {
-    if (!isNumbers(vector)) throw new TypeError("query takes an array of numbers, a Float32Array or a Float64Array.");
+  /** Searches for the neighbours of a vector, or of a text, which the index's model embeds. */
+  async query(vector: Values | string, options: QueryOptions = {}): Promise<{ matches: Match[]; count: number }> {
+    if (typeof vector === "string") return await this.#query({ query: vector }, undefined, options);
+    if (!isNumbers(vector)) throw new TypeError("query takes an array of numbers, a Float32Array, a Float64Array, or a text.");
     return await this.#query({}, bytesOf([vector]), options);
   }
 
