@@ -4,6 +4,7 @@
 #   scripts/cluster.sh start DIR [--port N] [--fast] [--while PID]    prints DATABASE_URL=postgresql://...; does nothing else when it is
 # running
 #   scripts/cluster.sh stop DIR
+#   scripts/cluster.sh remove DIR                                     stops it, and removes it with its data
 #   scripts/cluster.sh status DIR                                     prints DATABASE_URL=... (exit 0) or "stopped" (exit 3)
 #
 # It listens on 127.0.0.1 (port N, or a free port that it keeps) and on a Unix socket, with wal_level = logical. --fast turns durability
@@ -14,7 +15,7 @@ set -eu
 
 fail() { echo "cluster: $*" >&2; exit 2; }
 
-usage() { fail "usage: $0 {start|stop|status} DIR [--port N] [--fast] [--while PID]"; }
+usage() { fail "usage: $0 {start|stop|remove|status} DIR [--port N] [--fast] [--while PID]"; }
 
 [ $# -ge 2 ] || usage
 command=$1 dir=$2
@@ -78,7 +79,10 @@ locate() {
 }
 
 # Whether a process is a zombie: it has ended, but its parent has not collected it yet. The init of a container may do so late or never.
-is_zombie() { case $(sed -n 's/^State:[[:space:]]*//p' "/proc/$1/status" 2>/dev/null) in [ZX]*) ;; *) false ;; esac; }
+# Without other programs, because it is asked every second.
+is_zombie() {
+  [ -r "/proc/$1/stat" ] && read -r stat 2>/dev/null <"/proc/$1/stat" && case ${stat##*) } in [ZX]*) ;; *) false ;; esac
+}
 
 # The first line of postmaster.pid; empty without one.
 server_pid() { head -n 1 "$data/postmaster.pid" 2>/dev/null || true; }
@@ -149,9 +153,9 @@ start() {
   fi
   if [ -n "$owner" ]; then
     (
-      while kill -0 "$owner" 2>/dev/null && ! is_zombie "$owner"; do sleep 1; done
-      "$0" stop "$dir"
-      rm -rf "$dir" "$home"
+      # Whoever removes the folder has stopped the server, and needs no watch any more.
+      while [ -d "$data" ] && kill -0 "$owner" 2>/dev/null && ! is_zombie "$owner"; do sleep 1; done
+      "$0" remove "$dir"
     ) </dev/null >/dev/null 2>&1 &
   fi
   print_url
@@ -164,6 +168,12 @@ stop() {
   if is_running; then as_server "$bin/pg_ctl" -D "$data" -m fast -w stop >/dev/null || fail "the server in $data did not stop"; fi
 }
 
+remove() {
+  [ -d "$dir" ] || return 0
+  stop
+  rm -rf "$dir" "$home"
+}
+
 status() {
   [ -d "$dir" ] || { echo stopped; exit 3; }
   dir=$(cd "$dir" && pwd)
@@ -174,6 +184,6 @@ status() {
 find_programs
 choose_user
 case $command in
-  start | stop | status) $command ;;
+  start | stop | remove | status) $command ;;
   *) usage ;;
 esac

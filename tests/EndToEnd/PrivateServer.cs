@@ -98,7 +98,8 @@ internal sealed class PrivateServer : IAsyncDisposable
         await command.ExecuteNonQueryAsync();
     }
 
-    public async ValueTask DisposeAsync() => await StopAsync();
+    /// <summary>Stops it and removes its data, which also ends the script's watch over it.</summary>
+    public async ValueTask DisposeAsync() => await PostgresServer.RunClusterScriptWithAsync(programs, "remove", Directory);
 
     private static int ParentOf(int process)
     {

@@ -89,4 +89,33 @@ public sealed class ClusterScriptTests
             Directory.Delete(directory, recursive: true);
         }
     }
+
+    [Fact]
+    public async Task Removed_cluster_leaves_neither_its_folder_nor_a_watching_process()
+    {
+        var directory = Path.Combine(Path.GetTempPath(), $"pgfn-cluster-{Guid.NewGuid():n}");
+        await PostgresServer.RunClusterScriptAsync("start", directory, PostgresServer.ClusterOptions);
+        Assert.True(IsNamedByAProcess(directory));
+
+        await PostgresServer.RunClusterScriptAsync("remove", directory);
+
+        Assert.False(Directory.Exists(directory));
+        await Eventually.HoldsAsync(() => Task.FromResult(!IsNamedByAProcess(directory)));
+        await PostgresServer.RunClusterScriptAsync("remove", directory);
+    }
+
+    private static bool IsNamedByAProcess(string text) =>
+        Directory
+            .EnumerateDirectories("/proc")
+            .Any(process =>
+            {
+                try
+                {
+                    return File.ReadAllText(Path.Combine(process, "cmdline")).Contains(text, StringComparison.Ordinal);
+                }
+                catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+                {
+                    return false; // it has ended meanwhile, or is no process
+                }
+            });
 }
