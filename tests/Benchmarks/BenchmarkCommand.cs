@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
+using Functions.PgSidecar.Benchmarks.Ai;
 using Functions.PgSidecar.Benchmarks.Engine;
 using Functions.PgSidecar.Benchmarks.Events;
 using Functions.PgSidecar.Benchmarks.Http;
@@ -19,7 +20,7 @@ namespace Functions.PgSidecar.Benchmarks;
 internal sealed class BenchmarkCommand
 {
     public const string Usage =
-        "Functions.PgSidecar.Benchmarks [--seconds N] [--rounds N] [--only http,invocation,query,cache,storage,vectors,cold,memory,engine,kernels,module,events,writer,webhook,schedules,replicas]";
+        "Functions.PgSidecar.Benchmarks [--seconds N] [--rounds N] [--only http,invocation,query,cache,queues,storage,vectors,ai,cold,memory,engine,kernels,module,events,writer,webhook,schedules,replicas]";
 
     private static readonly IBenchmark[] All =
     [
@@ -30,6 +31,7 @@ internal sealed class BenchmarkCommand
         new QueueBenchmark(),
         new StorageBenchmark(),
         new VectorBenchmark(),
+        new AiBenchmark(),
         new ColdStartBenchmark(),
         new MemoryBenchmark(),
         new EngineBenchmark(),
