@@ -56,13 +56,8 @@ begin
     perform functions_private.lock_triggers();
     -- Before anything is written: a transaction that has written can't create the slot.
     perform functions_private.ensure_slot();
-    if not exists (select from functions_private.versions v where v.function = embedding
-        and v.source = functions_private.embedding_source() and v.version = (select max(l.version) from functions_private.versions l
-            where l.function = embedding))
-    then
-        perform functions.deploy(embedding, functions_private.embedding_source(), options => jsonb_build_object('role', 'service_role',
-            'timeout_ms', 300000, 'cpu_ms', 30000, 'env', jsonb_build_object('EMBEDDING', embedding)));
-    end if;
+    perform functions_private.deploy_made(embedding, functions_private.embedding_source(), jsonb_build_object('role', 'service_role',
+        'timeout_ms', 300000, 'cpu_ms', 30000, 'env', jsonb_build_object('EMBEDDING', embedding)));
     insert into functions_private.embeddings as e select wanted.*
     on conflict on constraint embeddings_pkey do update set vector_index = wanted.vector_index, key_columns = wanted.key_columns,
         text_columns = wanted.text_columns, metadata_columns = wanted.metadata_columns, namespace_column = wanted.namespace_column,

@@ -1,6 +1,6 @@
 -- functions.embedding(name) -> what the function of an embedding needs to know, with the present names of table and columns
--- {table, index, vectors, model, size, overlap, keys: [{name, sql, type}], texts, metadata: [{name, sql}], namespace, owner}; names are quoted
--- for SQL but for the members "name".
+-- {table, index, vectors, model, size, overlap, keys: [{name, sql, type}], texts, metadata: [{name, sql}], namespace, owner}. Names are
+-- quoted for SQL, except the members "name".
 -- For service_role, as which these functions run; it can't read the definitions by itself.
 create or replace function functions.embedding(name text) returns jsonb
 language sql stable security definer set search_path = pg_catalog, pg_temp as $$

@@ -11,37 +11,6 @@ language plpgsql set search_path = pg_catalog, functions, pg_temp as $$
 declare
     origin constant text := '^(https?://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?)(?:[/?#]|$)';
     reserved constant text := '^(webhook-.*|host|content-length|content-type|connection|keep-alive|transfer-encoding|te|trailer|upgrade|proxy-.*)$';
-    post_source constant text := $js$
-// Posts the events of a trigger to a URL. Made by functions.create_trigger (option url) and changed by it only.
-const encoder = new TextEncoder();
-
-async function sign(secret, id, timestamp, body) {
-  const bytes = Uint8Array.from(atob(secret.slice('whsec_'.length)), (character) => character.charCodeAt(0));
-  const key = await crypto.subtle.importKey('raw', bytes, { name: 'HMAC', hash: 'SHA-256' }, false, ['sign']);
-  const signature = new Uint8Array(await crypto.subtle.sign('HMAC', key, encoder.encode(`${id}.${timestamp}.${body}`)));
-  return `v1,${btoa(String.fromCharCode(...signature))}`;
-}
-
-export async function handler(event) {
-  // Whoever may call functions over HTTP must not have a message of their own signed.
-  if (event.trigger !== 'database') return { statusCode: 404, body: { error: 'NOT_FOUND',
-      message: 'This function runs for its trigger only.' } };
-  const id = event.batch ? event.events[0].event_id : event.event_id;
-  const body = JSON.stringify(event);
-  const headers = new Headers(JSON.parse(env('HEADERS')));
-  headers.set('content-type', 'application/json');
-  headers.set('webhook-id', id);
-  const secret = env('SECRET');
-  if (secret) {
-    const timestamp = Math.floor(Date.now() / 1000).toString();
-    headers.set('webhook-timestamp', timestamp);
-    headers.set('webhook-signature', await sign(secret, id, timestamp, body));
-  }
-  const response = await fetch(env('URL'), { method: 'POST', headers, body, redirect: 'manual' });
-  const answer = (await response.text()).slice(0, 500);
-  if (!response.ok) throw new Error(`${new URL(env('URL')).origin} answered ${response.status}: ${answer}`);
-}
-$js$;
     url text := options ->> 'url';
     header record;
 begin
@@ -81,9 +50,7 @@ begin
             hint = 'A trigger with the option url makes a function of its own name: choose another name for the trigger.';
     end if;
 
-    if not exists (select from functions_private.versions v where v.function = set_url_target.trigger and v.source = post_source) then
-        perform functions.deploy(set_url_target.trigger, post_source);
-    end if;
+    perform functions_private.deploy_made(set_url_target.trigger, functions_private.url_target_source(), '{}');
     update functions_private.functions f set url_target = true, updated_at = now() where f.name = set_url_target.trigger;
     perform functions.set_secret(set_url_target.trigger, 'URL', url);
     perform functions.set_secret(set_url_target.trigger, 'HEADERS', coalesce(options -> 'headers', '{}')::text);

@@ -59,7 +59,7 @@ public static class Migrator
             await Script
                 .ExecuteAsync(
                     connection,
-                    "roles, publications, guard",
+                    "roles, publications, guard, functions",
                     """
                     select functions.grant_role(r) from unnest(array['anon', 'authenticated', 'service_role']::name[]) r;
                     select functions_private.install_auth();
@@ -67,6 +67,7 @@ public static class Migrator
                     select functions_private.create_publications();
                     select functions_private.complete_identities();
                     select functions.install_guard();
+                    select functions_private.redeploy_made();
                     """,
                     cancellationToken
                 )

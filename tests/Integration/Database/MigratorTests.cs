@@ -47,6 +47,35 @@ public sealed class MigratorTests
     }
 
     [Fact]
+    public async Task Functions_that_the_sidecar_makes_get_the_source_of_the_release()
+    {
+        await using var database = await TestDatabase.CreateAsync();
+        // As create_trigger's option url makes them, which needs the key of a sidecar.
+        await database.ExecuteAsync(
+            """
+            select functions.deploy(f, '// of the former release') from unnest(array['hook', 'mine']) f;
+            update functions_private.functions set url_target = true where name = 'hook';
+            update functions_private.routines set hash = 'x' where name = 'triggers/url_target_source.sql';
+            """
+        );
+
+        await Migrator.ApplyAsync(database.Owner, CancellationToken.None);
+
+        Assert.Equal(
+            "hook 1 False|hook 2 True|mine 1 False",
+            await database.ScalarAsync<string>(
+                """
+                select string_agg(concat_ws(' ', function, version, case when source = functions_private.url_target_source() then 'True' else 'False' end),
+                    '|' order by function, version)
+                from functions_private.versions
+                """
+            )
+        );
+        await Migrator.ApplyAsync(database.Owner, CancellationToken.None);
+        Assert.Equal(3L, await database.ScalarAsync<long>("select count(*) from functions_private.versions"));
+    }
+
+    [Fact]
     public async Task Routines_and_views_without_a_file_are_dropped()
     {
         await using var database = await TestDatabase.CreateAsync();
@@ -102,7 +131,7 @@ public sealed class MigratorTests
     [InlineData(
         """
             update functions_private.routines set hash = 'x' where name = 'triggers/trigger_problems.sql';
-            drop view functions.triggers; drop function functions_private.trigger_problems();
+            drop view functions.triggers, functions.embeddings; drop function functions_private.trigger_problems();
             create function functions_private.trigger_problems() returns setof integer language sql as 'select 1';
             create view functions.triggers as select functions_private.trigger_problems()
             """

@@ -229,6 +229,7 @@ public sealed class RightsCatalogueTests
         Assert.Equal(
             """
             functions.claims(): {"search_path=pg_catalog, functions, pg_temp"}
+            functions.embedding(text): {"search_path=pg_catalog, pg_temp"}
             functions.invoke(text,jsonb,jsonb): {"search_path=pg_catalog, functions, pg_temp"}
             functions.role(): {"search_path=pg_catalog, functions, pg_temp"}
             functions.uid(): {"search_path=pg_catalog, functions, pg_temp"}
