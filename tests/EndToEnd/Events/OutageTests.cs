@@ -46,7 +46,14 @@ public sealed class OutageTests(SidecarFixture sidecar)
 
         await harness.ExecuteAsync("do $$ begin execute format('alter database %I connection limit -1', current_database()); end $$");
         await harness.AllDeliveredAsync(300);
-        Assert.Equal(0, await harness.ScalarAsync<long>("select count(*) from effects where attempt <> 1"));
+        // Once the server is back, all 300 at once may find the pool busy on a slow machine: the function throws then, which counts.
+        await harness.UntilAsync(
+            """
+            (select coalesce(sum(attempt - 1), 0) <= (
+                select count(*) from functions.invocations where function = 'noting' and status not in ('succeeded', 'host_error'))
+             from effects)
+            """
+        );
         Assert.Equal(0, await harness.ScalarAsync<long>("select count(*) from functions.dead_letters"));
         // There was no busy loop: only a few of the 300 events probed the server.
         Assert.InRange(
