@@ -46,7 +46,7 @@ public sealed class OutageTests(SidecarFixture sidecar)
 
         await harness.ExecuteAsync("do $$ begin execute format('alter database %I connection limit -1', current_database()); end $$");
         await harness.AllDeliveredAsync(300);
-        // An attempt counts only where an invocation itself failed, as one may on a slow machine that runs out of its time after the outage.
+        // An attempt counts only where an invocation itself failed: after the outage one may run out of its time on a slow machine.
         await harness.UntilAsync(
             """
             (select coalesce(sum(attempt - 1), 0) <= (
