@@ -17,6 +17,7 @@ declare
     target functions_private.vector_indexes;
     embedding text := coalesce(options ->> 'name', (select c.relname from pg_class c where c.oid = "table"));
     keys text[];
+    writers text;
     wanted functions_private.embeddings;
 begin
     perform functions_private.validate_embedding("table", columns, options);
@@ -37,6 +38,12 @@ begin
     if target.owner_only and options ->> 'owner' is null then
         raise exception 'The vectors of index % belong to users (owner_only), and the option owner names no column.', to_json(target.name)
             using errcode = 'invalid_parameter_value', hint = 'Name the column with the user''s id: {"owner": "user_id"}.';
+    end if;
+    select string_agg(r.role, ', ' order by r.role) into writers from functions_private.roles r
+    where r.role <> 'service_role' and has_table_privilege(r.role, format('functions_vectors.%I', target.name), 'insert, update');
+    if writers is not null then
+        raise warning 'The vector index % may be written by %, who can put false texts under the ids of rows.', to_json(target.name), writers
+            using hint = 'Create the index again without them in the option write.';
     end if;
     if exists (select from functions_private.functions f where f.name = embedding)
         and not exists (select from functions_private.embeddings e where e.name = embedding)

@@ -61,6 +61,24 @@ public sealed class EmbedMistakeTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Roles_that_may_write_the_index_are_named_in_a_warning()
+    {
+        await database.ExecuteAsync("select functions.create_vector_index('open', 3, '{\"model\": \"m\", \"write\": \"authenticated\"}')");
+        var notices = new List<string>();
+        await using var connection = await database.Owner.OpenConnectionAsync();
+        connection.Notice += (_, e) => notices.Add(e.Notice.MessageText);
+        foreach (var index in new[] { "open", "docs" })
+        {
+            await using var command = new NpgsqlCommand($"select functions.embed('articles', '{{title}}', '{index}')", connection);
+            await command.ExecuteNonQueryAsync();
+        }
+        Assert.Equal(
+            ["The vector index \"open\" may be written by authenticated, who can put false texts under the ids of rows."],
+            notices.Where(text => text.Contains("may be written", StringComparison.Ordinal))
+        );
+    }
+
+    [Fact]
     public async Task Metadata_cannot_take_the_names_that_find_the_vectors_again()
     {
         await database.ExecuteAsync("create table tagged (id int primary key, body text, source text)");
