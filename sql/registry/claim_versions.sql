@@ -1,9 +1,10 @@
--- functions_private.claim_versions(sidecar, max, lease) -> versions for the sidecar to compile, and versions that were given up
+-- functions_private.claim_versions(sidecar, working, max, lease) -> versions for the sidecar to compile, and versions that were given up
+-- working: the versions that the sidecar is compiling already.
 -- Oldest first. A version at which a sidecar died comes after all others, and alone: if it kills this sidecar as well, no other version is
 -- affected, and no other version's failure can be mistaken for it. Each claim records an attempt, which complete_version and
 -- release_versions remove; a version with three attempts that no sidecar works on becomes failed instead. No sidecar works on a version
 -- when its lease has expired or its sidecar is gone.
-create or replace function functions_private.claim_versions(sidecar uuid, max integer, lease interval)
+create or replace function functions_private.claim_versions(sidecar uuid, working uuid[], max integer, lease interval)
 returns table (id uuid, function text, version integer, given_up boolean)
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_column
@@ -11,6 +12,15 @@ declare
     max_attempts constant integer := 3;
     chosen uuid[];
 begin
+    -- The sidecar does not know of these: the statement that claimed them was committed, but its answer was lost.
+    with lost as (
+        delete from functions_private.attempts a using functions_private.versions v
+        where a.sidecar = claim_versions.sidecar and a.version <> all (working) and v.id = a.version and v.status = 'pending'
+        returning a.version
+    )
+    update functions_private.versions v set claimed_by = null, claimed_until = null
+    from lost where v.id = lost.version and v.claimed_by = claim_versions.sidecar;
+
     -- A sidecar without a heartbeat for 15 seconds (as in release_orphans) is gone.
     update functions_private.versions v set claimed_by = null, claimed_until = null
     from functions_private.attempts a
@@ -29,12 +39,16 @@ begin
           and v.status = 'pending' and (v.claimed_until is null or v.claimed_until < now())
         returning v.id, v.function, v.version, true;
 
+    -- One at which a sidecar died is in progress.
+    if exists (select from functions_private.attempts a where a.version = any (working) and a.sidecar <> claim_versions.sidecar) then
+        return;
+    end if;
     chosen := array(
         select v.id from functions_private.versions v
         where v.status = 'pending' and (v.claimed_until is null or v.claimed_until < now())
           and not exists (select from functions_private.attempts a where a.version = v.id)
         order by v.created_at limit max for update of v skip locked);
-    if chosen = '{}' then
+    if chosen = '{}' and working = '{}' then
         chosen := array(
             select v.id from functions_private.versions v
             where v.status = 'pending' and (v.claimed_until is null or v.claimed_until < now())
@@ -51,6 +65,6 @@ begin
         returning v.id, v.function, v.version, false;
 end
 $$;
-comment on function functions_private.claim_versions(uuid, integer, interval) is
+comment on function functions_private.claim_versions(uuid, uuid[], integer, interval) is
     'Assigns versions to a sidecar to compile; gives up versions after three attempts at which a sidecar died.';
-revoke all on function functions_private.claim_versions(uuid, integer, interval) from public;
+revoke all on function functions_private.claim_versions(uuid, uuid[], integer, interval) from public;

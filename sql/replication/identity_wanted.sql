@@ -8,16 +8,21 @@
 --   - another publication has the table with a list of columns, or, on 18, without its stored generated columns.
 -- A key is safe as long as the event trigger notices when it is dropped.
 create or replace function functions_private.identity_wanted(relation oid, with_old boolean) returns text
-language sql stable set search_path = pg_catalog, pg_temp as $$
-    select case
-        when not with_old and g.guarded and functions_private.identity_of(relation) = 'key' then 'key'
-        when not g.guarded and (current_setting('server_version_num')::integer >= 180000
-              or exists (select from functions_private.settings s where s.key = 'events.carry_changes' and s.value = 'true'))
-          or exists (select from pg_attribute a where a.attrelid = relation and a.attnum > 0 and not a.attisdropped
-              and a.attgenerated = 'v')
-          or functions_private.refuses_whole_rows(relation) then 'none'
-        else 'full' end
-    from functions_private.has_guard() as g (guarded)
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+#variable_conflict use_column
+begin
+    return (
+        select case
+            when not with_old and g.guarded and functions_private.identity_of(relation) = 'key' then 'key'
+            when not g.guarded and (current_setting('server_version_num')::integer >= 180000
+                  or exists (select from functions_private.settings s where s.key = 'events.carry_changes' and s.value = 'true'))
+              or exists (select from pg_attribute a where a.attrelid = relation and a.attnum > 0 and not a.attisdropped
+                  and a.attgenerated = 'v')
+              or functions_private.refuses_whole_rows(relation) then 'none'
+            else 'full' end
+        from functions_private.has_guard() as g (guarded)
+    );
+end
 $$;
 comment on function functions_private.identity_wanted(oid, boolean) is
     'The replica identity with which no update or delete of a published table fails: full, key or none.';

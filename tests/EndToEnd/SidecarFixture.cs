@@ -12,7 +12,7 @@ namespace Functions.PgSidecar.Tests.EndToEnd;
 /// <summary>
 /// A sidecar and its database, shared by the tests that need no sidecar of their own. Each test uses its own function names.
 /// </summary>
-public sealed class SidecarFixture : IAsyncLifetime
+public class SidecarFixture : IAsyncLifetime
 {
     private static int names;
 
@@ -24,10 +24,13 @@ public sealed class SidecarFixture : IAsyncLifetime
 
     internal TestDatabase Database => database;
 
+    /// <summary>The settings of the sidecar.</summary>
+    private protected virtual (string Name, string Value)[] Settings => [("PGFN_HTTP_ALLOW_NETWORKS", "127.0.0.0/8")];
+
     public async ValueTask InitializeAsync()
     {
         database = await TestDatabase.CreateAsync();
-        Sidecar = await SidecarProcess.StartAsync(database.ConnectionString, ("PGFN_HTTP_ALLOW_NETWORKS", "127.0.0.0/8"));
+        Sidecar = await SidecarProcess.StartAsync(database.ConnectionString, Settings);
         Http = new HttpClient { BaseAddress = Sidecar.Url, Timeout = TimeSpan.FromMinutes(2) };
     }
 
@@ -42,6 +45,7 @@ public sealed class SidecarFixture : IAsyncLifetime
             )
         );
         await database.DisposeAsync();
+        GC.SuppressFinalize(this);
     }
 
     /// <summary>Deploys a function under a new name and waits until it is ready.</summary>

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Data.Common;
 using Functions.PgSidecar.Core.Notifications;
 using Microsoft.Extensions.Hosting;
@@ -15,7 +16,8 @@ internal sealed class CompilationWorker(
     ILogger<CompilationWorker> logger
 ) : BackgroundService
 {
-    private const int BatchSize = 4;
+    /// <summary>How many versions are compiled at the same time. A slow one does not keep the others waiting.</summary>
+    private const int MaxConcurrency = 4;
 
     /// <summary>The lease of a version that a sidecar has claimed: longer than any module's top level may run.</summary>
     private static readonly TimeSpan Lease = TimeSpan.FromMinutes(6);
@@ -23,6 +25,7 @@ internal sealed class CompilationWorker(
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
 
     private readonly WakeSignal signal = new(isSet: true);
+    private readonly ConcurrentDictionary<Guid, Task> working = [];
 
     /// <summary>Requests a check for versions to compile.</summary>
     public void Wake() => signal.Set();
@@ -56,6 +59,14 @@ internal sealed class CompilationWorker(
         await base.StopAsync(cancellationToken).ConfigureAwait(false);
         try
         {
+            await Task.WhenAll(working.Values).WaitAsync(cancellationToken).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException)
+        {
+            // The time for the shutdown is over.
+        }
+        try
+        {
             // Compilations that did not finish in time did not cause the end of this process.
             await store.ReleaseAsync(identity.Id, CancellationToken.None).ConfigureAwait(false);
         }
@@ -65,20 +76,58 @@ internal sealed class CompilationWorker(
         }
     }
 
+    /// <summary>Claims versions and begins to compile them, until there is none, or as many are compiled as may be.</summary>
     private async Task CompilePendingAsync(CancellationToken stoppingToken)
     {
         while (true)
         {
-            var claims = await store.ClaimPendingAsync(identity.Id, BatchSize, Lease, stoppingToken).ConfigureAwait(false);
+            Guid[] inProgress = [.. working.Keys];
+            if (inProgress.Length == MaxConcurrency)
+                return;
+            var claims = await store
+                .ClaimPendingAsync(identity.Id, inProgress, MaxConcurrency - inProgress.Length, Lease, stoppingToken)
+                .ConfigureAwait(false);
             foreach (var version in claims.GivenUp)
                 RegistryLog.GivenUp(logger, version.Function, version.Version, RegistryStore.MaxAttempts);
             if (claims.Claimed.Count == 0)
                 return;
-            await Task.WhenAll(claims.Claimed.Select(version => CompileAsync(version, stoppingToken))).ConfigureAwait(false);
+            foreach (var version in claims.Claimed)
+                Begin(version, stoppingToken);
         }
     }
 
-    /// <summary>Compiles one version and records the outcome; a shutdown waits for it.</summary>
+    private void Begin(VersionArtifact version, CancellationToken stoppingToken)
+    {
+        // Entered before it runs, so that its end can't come before its beginning.
+        var ended = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        working[version.Id] = ended.Task;
+        _ = RunAsync();
+
+        async Task RunAsync()
+        {
+            try
+            {
+                await CompileAsync(version, stoppingToken).ConfigureAwait(false);
+            }
+            catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+            {
+                // Stopped while the registry was unavailable. StopAsync releases the version.
+            }
+            catch (Exception e)
+            {
+                RegistryLog.Unreachable(logger, Pause, e.Message);
+                await Task.Delay(Pause, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+            finally
+            {
+                working.TryRemove(version.Id, out _);
+                ended.SetResult();
+                Wake();
+            }
+        }
+    }
+
+    /// <summary>Compiles one version and records the outcome.</summary>
     private async Task CompileAsync(VersionArtifact version, CancellationToken stoppingToken)
     {
         var (program, outcome) = await compiler.CompileAsync(version).ConfigureAwait(false);

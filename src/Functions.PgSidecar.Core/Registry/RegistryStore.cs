@@ -135,14 +135,27 @@ public sealed class RegistryStore(NpgsqlDataSource dataSource)
     /// has ended. Each claim counts as an attempt that ends with <see cref="CompleteVersionAsync"/> or <see cref="ReleaseAsync"/>. A
     /// version with three attempts that did not end is given up instead.
     /// </summary>
-    public async Task<VersionClaims> ClaimPendingAsync(Guid sidecar, int limit, TimeSpan lease, CancellationToken cancellationToken)
+    /// <param name="sidecar">The sidecar that claims.</param>
+    /// <param name="working">The versions that it is compiling. All others that it has claimed are claimed again: it never learned of
+    /// them.</param>
+    /// <param name="limit">How many at most.</param>
+    /// <param name="lease">How long they are its own.</param>
+    /// <param name="cancellationToken">Cancels the claim.</param>
+    public async Task<VersionClaims> ClaimPendingAsync(
+        Guid sidecar,
+        Guid[] working,
+        int limit,
+        TimeSpan lease,
+        CancellationToken cancellationToken
+    )
     {
         var claims = await dataSource
             .QueryAsync<(Guid Id, bool GivenUp)>(
-                "select id, given_up from functions_private.claim_versions(@sidecar, @limit, @lease)",
+                "select id, given_up from functions_private.claim_versions(@sidecar, @working, @limit, @lease)",
                 new
                 {
                     sidecar,
+                    working,
                     limit,
                     lease,
                 },

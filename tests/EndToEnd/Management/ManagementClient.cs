@@ -7,6 +7,17 @@ namespace Functions.PgSidecar.Tests.EndToEnd.Management;
 /// <summary>Calls management endpoints of a sidecar.</summary>
 internal sealed class ManagementClient(SidecarFixture sidecar, HttpClient? http = null)
 {
+    // A command that does nothing.
+    // csharpier-ignore
+    private static readonly byte[] Module =
+    [
+        0x00, 0x61, 0x73, 0x6D, 1, 0, 0, 0, // "\0asm", version 1
+        1, 4, 1, 0x60, 0, 0, // types: a function without parameters and results
+        3, 2, 1, 0, // functions: one
+        7, 10, 1, 6, .. "_start"u8, 0, 0, // exports
+        10, 4, 1, 2, 0, 0x0B, // code
+    ];
+
     private static int names;
 
     /// <summary>A name that no other test has.</summary>
@@ -33,6 +44,31 @@ internal sealed class ManagementClient(SidecarFixture sidecar, HttpClient? http 
         using var response = await (http ?? sidecar.Http).SendAsync(request);
         var text = await response.Content.ReadAsStringAsync();
         return new Answer((int)response.StatusCode, text.Length == 0 ? null : JsonNode.Parse(text));
+    }
+
+    /// <summary>Deploys a module that does nothing, and waits until it is compiled.</summary>
+    public async Task<(int Status, string Code, string Message)> DeployAsync(
+        string function,
+        string? config = null,
+        string? bearer = null,
+        string? managementKey = null
+    )
+    {
+        using var content = new MultipartFormDataContent
+        {
+            { new StringContent(function), "name" },
+            { new ByteArrayContent(Module), "wasm", "module.wasm" },
+        };
+        if (config is not null)
+            content.Add(new StringContent(config), "config");
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/functions/v1/deploy") { Content = content };
+        if (bearer is not null)
+            request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", bearer);
+        if (managementKey is not null)
+            request.Headers.Add("X-API-Key", managementKey);
+        using var response = await (http ?? sidecar.Http).SendAsync(request);
+        var answer = JsonNode.Parse(await response.Content.ReadAsStringAsync())!;
+        return ((int)response.StatusCode, (string?)answer["code"] ?? "", (string?)answer["message"] ?? "");
     }
 
     /// <summary>What was answered.</summary>

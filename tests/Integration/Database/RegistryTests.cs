@@ -71,7 +71,7 @@ public sealed class RegistryTests
         var store = new RegistryStore(database.Owner);
         await DeployAsync(database, "f");
         var dropped = Assert.Single(
-            (await store.ClaimPendingAsync(Guid.NewGuid(), 1, TimeSpan.FromMinutes(1), CancellationToken.None)).Claimed
+            (await store.ClaimPendingAsync(Guid.NewGuid(), [], 1, TimeSpan.FromMinutes(1), CancellationToken.None)).Claimed
         );
         await database.ExecuteAsync("select functions.drop('f'); select functions.deploy('f', 'export const handler = () => 2')");
 
@@ -83,7 +83,7 @@ public sealed class RegistryTests
             await database.ScalarAsync<string>("select status from functions.versions where function = 'f' and version = 1")
         );
         var deployed = Assert.Single(
-            (await store.ClaimPendingAsync(Guid.NewGuid(), 1, TimeSpan.FromMinutes(1), CancellationToken.None)).Claimed
+            (await store.ClaimPendingAsync(Guid.NewGuid(), [], 1, TimeSpan.FromMinutes(1), CancellationToken.None)).Claimed
         );
         Assert.Equal((1, "export const handler = () => 2"), (deployed.Version, deployed.Source));
         Assert.NotEqual(dropped.Id, deployed.Id);
@@ -221,18 +221,20 @@ public sealed class RegistryTests
             await DeployAsync(database, name);
 
         var claims = await Task.WhenAll(
-            Enumerable.Range(0, 4).Select(_ => store.ClaimPendingAsync(Guid.NewGuid(), 2, TimeSpan.FromMinutes(1), CancellationToken.None))
+            Enumerable
+                .Range(0, 4)
+                .Select(_ => store.ClaimPendingAsync(Guid.NewGuid(), [], 2, TimeSpan.FromMinutes(1), CancellationToken.None))
         );
         var claimed = claims.SelectMany(claim => claim.Claimed).Select(artifact => artifact.Function).ToList();
 
         Assert.Equal(claimed.Distinct().Count(), claimed.Count);
-        var rest = await store.ClaimPendingAsync(Guid.NewGuid(), 10, TimeSpan.Zero, CancellationToken.None);
+        var rest = await store.ClaimPendingAsync(Guid.NewGuid(), [], 10, TimeSpan.Zero, CancellationToken.None);
         Assert.Equal(["a", "b", "c"], claimed.Concat(rest.Claimed.Select(artifact => artifact.Function)).Order());
 
         await database.ExecuteAsync("update functions_private.versions set claimed_until = now() - interval '1 second'");
         for (var i = 0; i < 3; i++)
-            Assert.Single((await store.ClaimPendingAsync(Guid.NewGuid(), 10, TimeSpan.FromMinutes(1), CancellationToken.None)).Claimed);
-        Assert.Empty((await store.ClaimPendingAsync(Guid.NewGuid(), 10, TimeSpan.FromMinutes(1), CancellationToken.None)).Claimed);
+            Assert.Single((await store.ClaimPendingAsync(Guid.NewGuid(), [], 10, TimeSpan.FromMinutes(1), CancellationToken.None)).Claimed);
+        Assert.Empty((await store.ClaimPendingAsync(Guid.NewGuid(), [], 10, TimeSpan.FromMinutes(1), CancellationToken.None)).Claimed);
     }
 
     [Fact]

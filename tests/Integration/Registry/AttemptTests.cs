@@ -87,6 +87,45 @@ public sealed class AttemptTests
     }
 
     [Fact]
+    public async Task Claim_whose_answer_was_lost_is_made_again()
+    {
+        await using var database = await TestDatabase.CreateAsync();
+        var store = new RegistryStore(database.Owner);
+        await DeployAsync(database, "f");
+        await DeployAsync(database, "g");
+        var sidecar = Guid.NewGuid();
+        var claimed = (await store.ClaimPendingAsync(sidecar, [], 4, Lease, CancellationToken.None)).Claimed;
+        var known = claimed.Single(version => version.Function == "f").Id;
+
+        var again = await store.ClaimPendingAsync(sidecar, [known], 4, Lease, CancellationToken.None);
+
+        Assert.Equal("g", Assert.Single(again.Claimed).Function);
+        Assert.Empty((await ClaimAsync(store)).Claimed);
+        Assert.Equal(2, await database.ScalarAsync<long>("select count(*) from functions_private.attempts"));
+    }
+
+    [Fact]
+    public async Task Nothing_is_claimed_beside_a_suspect_version()
+    {
+        await using var database = await TestDatabase.CreateAsync();
+        var store = new RegistryStore(database.Owner);
+        await DeployAsync(database, "suspect");
+        await ClaimAsync(store);
+        await LetSidecarsDieAsync(database);
+        var sidecar = Guid.NewGuid();
+        var suspect = Assert.Single((await store.ClaimPendingAsync(sidecar, [], 4, Lease, CancellationToken.None)).Claimed).Id;
+        await DeployAsync(database, "newer");
+
+        Assert.Empty((await store.ClaimPendingAsync(sidecar, [suspect], 3, Lease, CancellationToken.None)).Claimed);
+
+        await store.CompleteVersionAsync(suspect, new CompilationOutcome("engine", [1], null, 1, null), CancellationToken.None);
+        Assert.Equal(
+            "newer",
+            Assert.Single((await store.ClaimPendingAsync(sidecar, [], 4, Lease, CancellationToken.None)).Claimed).Function
+        );
+    }
+
+    [Fact]
     public async Task Version_of_an_ended_sidecar_is_claimed_again_before_its_lease_expires()
     {
         await using var database = await TestDatabase.CreateAsync();
@@ -94,7 +133,7 @@ public sealed class AttemptTests
         await DeployAsync(database, "f");
         var alive = Guid.NewGuid();
         await new SidecarStore(database.Owner).HeartbeatAsync(alive, "engine", "host", CancellationToken.None);
-        Assert.Single((await store.ClaimPendingAsync(alive, 4, Lease, CancellationToken.None)).Claimed);
+        Assert.Single((await store.ClaimPendingAsync(alive, [], 4, Lease, CancellationToken.None)).Claimed);
         await database.ExecuteAsync("update functions_private.attempts set began_at = now() - interval '1 minute'");
         Assert.Empty((await ClaimAsync(store)).Claimed);
 
@@ -111,7 +150,7 @@ public sealed class AttemptTests
         for (var i = 0; i < 5; i++)
         {
             var sidecar = Guid.NewGuid();
-            Assert.Single((await store.ClaimPendingAsync(sidecar, 4, Lease, CancellationToken.None)).Claimed);
+            Assert.Single((await store.ClaimPendingAsync(sidecar, [], 4, Lease, CancellationToken.None)).Claimed);
             await store.ReleaseAsync(sidecar, CancellationToken.None);
         }
         Assert.Equal(0, await database.ScalarAsync<long>("select count(*) from functions_private.attempts"));
@@ -180,7 +219,7 @@ public sealed class AttemptTests
         database.ExecuteAsync($"select functions.deploy('{function}', 'export const handler = () => 1')");
 
     private static Task<VersionClaims> ClaimAsync(RegistryStore store) =>
-        store.ClaimPendingAsync(Guid.NewGuid(), 4, Lease, CancellationToken.None);
+        store.ClaimPendingAsync(Guid.NewGuid(), [], 4, Lease, CancellationToken.None);
 
     /// <summary>As if the sidecars with work in progress had been killed a minute ago.</summary>
     private static Task LetSidecarsDieAsync(TestDatabase database) =>

@@ -101,12 +101,30 @@ public sealed class RegistryWorkersTests
     }
 
     [Fact]
+    public async Task Slow_version_does_not_delay_the_others()
+    {
+        await using var database = await TestDatabase.CreateAsync();
+        await using var sidecar = await RegistrySidecar.StartAsync(database);
+        await database.ExecuteAsync(
+            "select functions.deploy('slow', 'for (;;); export const handler = () => 1', options => '{\"timeout_ms\": 20000}')"
+        );
+        await Eventually.HoldsAsync(() =>
+            database.ScalarAsync<bool>("select claimed_by is not null from functions_private.versions where function = 'slow'")
+        );
+
+        await DeployAsync(database, "quick", 1);
+        await UntilVersionAsync(sidecar, "quick", 1);
+
+        Assert.Equal("pending", await database.ScalarAsync<string>("select status from functions.versions where function = 'slow'"));
+    }
+
+    [Fact]
     public async Task Version_of_a_dead_sidecar_is_compiled_by_another_after_its_lease_expires()
     {
         await using var database = await TestDatabase.CreateAsync();
         await DeployAsync(database, "f", 1);
         var store = new RegistryStore(database.Owner);
-        Assert.Single((await store.ClaimPendingAsync(Guid.NewGuid(), 4, TimeSpan.FromHours(1), CancellationToken.None)).Claimed);
+        Assert.Single((await store.ClaimPendingAsync(Guid.NewGuid(), [], 4, TimeSpan.FromHours(1), CancellationToken.None)).Claimed);
         await using var sidecar = await RegistrySidecar.StartAsync(database);
         // Deployed later and ready: the previous version was left to its owner.
         await DeployAsync(database, "later", 1);
