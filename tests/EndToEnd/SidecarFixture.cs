@@ -65,7 +65,7 @@ public class SidecarFixture : IAsyncLifetime
         deploy.Parameters.AddWithValue(source);
         deploy.Parameters.AddWithValue(options);
         var version = (int)(await deploy.ExecuteScalarAsync())!;
-        await using var wait = new NpgsqlCommand("call functions.wait_ready($1, $2, '2 minutes')", connection);
+        await using var wait = new NpgsqlCommand("call functions.wait_ready($1, $2, '170 seconds')", connection);
         wait.Parameters.AddWithValue(name);
         wait.Parameters.AddWithValue(version);
         await wait.ExecuteNonQueryAsync();
@@ -81,7 +81,7 @@ public class SidecarFixture : IAsyncLifetime
         deploy.Parameters.AddWithValue(module);
         deploy.Parameters.AddWithValue(options);
         await deploy.ExecuteNonQueryAsync();
-        await using var wait = new NpgsqlCommand("call functions.wait_ready($1, timeout => '2 minutes')", connection);
+        await using var wait = new NpgsqlCommand("call functions.wait_ready($1, timeout => '170 seconds')", connection);
         wait.Parameters.AddWithValue(name);
         await wait.ExecuteNonQueryAsync();
         return name;

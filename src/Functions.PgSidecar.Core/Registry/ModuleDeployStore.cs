@@ -109,9 +109,9 @@ public sealed class ModuleDeployStore(NpgsqlDataSource dataSource)
 
     private async Task WaitReadyAsync(string function, int version, CancellationToken cancellationToken)
     {
-        await using var command = dataSource.CreateCommand("call functions.wait_ready($1, $2)");
+        await using var command = dataSource.CreateCommand("call functions.wait_ready($1, $2, '60 seconds')");
         // Longer than the procedure's own timeout.
-        command.CommandTimeout = 60;
+        command.CommandTimeout = 90;
         command.Parameters.AddWithValue(function);
         command.Parameters.AddWithValue(version);
         await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);

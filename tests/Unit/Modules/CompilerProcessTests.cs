@@ -13,7 +13,7 @@ public sealed class CompilerProcessTests
     public async Task Compiler_that_exceeds_its_time_is_killed()
     {
         var error = await Assert.ThrowsAsync<ModuleException>(() => CompileAsync("exec sleep 600", TimeSpan.FromMilliseconds(200)));
-        Assert.Contains("longer than", error.Message, StringComparison.Ordinal);
+        Assert.Contains("not compiled within 0.2 s", error.Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -21,6 +21,13 @@ public sealed class CompilerProcessTests
     {
         var error = await Assert.ThrowsAsync<ModuleException>(() => CompileAsync("cat >/dev/null; kill -ABRT $$"));
         Assert.Contains("1 GiB", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Compiler_that_used_up_its_processor_time_refuses_the_module()
+    {
+        var error = await Assert.ThrowsAsync<ModuleException>(() => CompileAsync("cat >/dev/null; ulimit -S -t 1; while :; do :; done"));
+        Assert.Contains("longer than 30 s on every processor", error.Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -11,6 +11,9 @@ internal static partial class CompilerLimits
     /// <summary>The most memory that it may write to, in bytes.</summary>
     public const long MemoryBytes = 1L << 30;
 
+    /// <summary>The exit code of a process that used up its processor time: it ended by SIGXCPU, number 24.</summary>
+    public const int OutOfTime = 128 + 24;
+
     private const int CpuTime = 0,
         FileSize = 1,
         Data = 2,
@@ -19,7 +22,9 @@ internal static partial class CompilerLimits
     private const int StandardError = 2;
     private const int SetFlags = 2;
     private const int CloseOnExec = 1;
-    private const int LowestPriority = 19;
+
+    /// <summary>Low enough to leave the processors to functions, and high enough to get a tenth of a busy one.</summary>
+    private const int Priority = 10;
 
     /// <summary>
     /// Keeps processes that this one starts from inheriting its descriptors. .NET marks those that it opens itself; this process may have
@@ -44,15 +49,18 @@ internal static partial class CompilerLimits
         Limit(CoreSize, 0);
         Limit(FileSize, 0);
         Limit(Data, MemoryBytes);
-        // The wall-clock limit on every processor: the process ends even if the sidecar has died.
-        Limit(CpuTime, (long)CompilerProcess.TimeLimit.TotalSeconds * Environment.ProcessorCount);
-        if (SetPriority(ThisProcess, 0, LowestPriority) != 0)
+        var seconds = (long)CompilerProcess.ProcessorTime.TotalSeconds * Environment.ProcessorCount;
+        // At the hard limit the kernel would end it by SIGKILL, as for a lack of memory.
+        Limit(CpuTime, seconds, seconds + 1);
+        if (SetPriority(ThisProcess, 0, Priority) != 0)
             throw new InvalidOperationException("The process's priority can't be lowered.");
     }
 
-    private static void Limit(int resource, long value)
+    private static void Limit(int resource, long value) => Limit(resource, value, value);
+
+    private static void Limit(int resource, long soft, long hard)
     {
-        var limit = new ResourceLimit { Soft = (nuint)value, Hard = (nuint)value };
+        var limit = new ResourceLimit { Soft = (nuint)soft, Hard = (nuint)hard };
         if (SetLimit(resource, limit) != 0)
             throw new InvalidOperationException($"The process's limit {resource} can't be set.");
     }

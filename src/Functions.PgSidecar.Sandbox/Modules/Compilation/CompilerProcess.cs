@@ -15,8 +15,14 @@ internal sealed class CompilerProcess(IReadOnlyList<string> command, TimeSpan? t
     /// <summary>The argument that makes <c>pgfn</c> such a process.</summary>
     public const string Argument = "compile-module";
 
-    /// <summary>The longest time that a compilation may take.</summary>
-    public static readonly TimeSpan TimeLimit = TimeSpan.FromSeconds(30);
+    /// <summary>The time that a compilation may take on every processor.</summary>
+    public static readonly TimeSpan ProcessorTime = TimeSpan.FromSeconds(30);
+
+    /// <summary>
+    /// The time that it may take by the clock, which is more: a busy machine has little of its processors for it, and a failure is
+    /// permanent.
+    /// </summary>
+    public static readonly TimeSpan TimeLimit = TimeSpan.FromMinutes(2);
 
     private const int MaxAnswerBytes = 512 << 20;
     private const string Advice = "Split its largest functions, or optimise it for size.";
@@ -44,11 +50,19 @@ internal sealed class CompilerProcess(IReadOnlyList<string> command, TimeSpan? t
         }
         catch (OperationCanceledException)
         {
-            throw new ModuleException($"The module takes longer than {(timeLimit ?? TimeLimit).TotalSeconds} s to compile. {Advice}");
+            throw new ModuleException(
+                $"The module was not compiled within {(timeLimit ?? TimeLimit).TotalSeconds} s. {Advice} If this machine was busy, deploy it again."
+            );
         }
         finally
         {
             Kill(process);
+        }
+        if (process.ExitCode == CompilerLimits.OutOfTime)
+        {
+            throw new ModuleException(
+                $"The module takes longer than {ProcessorTime.TotalSeconds} s on every processor to compile. {Advice}"
+            );
         }
         if (process.ExitCode != 0)
         {
