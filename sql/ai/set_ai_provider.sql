@@ -1,5 +1,6 @@
 -- functions.set_ai_provider(name, options): a service that runs models, for env.AI. Called again, it changes the provider: options that are
--- not given return to their defaults, except api_key and headers, which stay.
+-- not given return to their defaults, except api_key and headers, which stay. A provider that a copy of a database holds is released, and
+-- keeps neither: they are the original's.
 --   kind            openai (the chat completions that most servers speak), anthropic (openai)
 --   base_url        where it is: of openai with /v1, of anthropic without it (the kind's own service). Private addresses are allowed:
 --                   the operator's word is enough.
@@ -44,9 +45,9 @@ begin
         case when options ->> 'models' is not null then array(select functions_private.text_list(options -> 'models')) end,
         coalesce((options ->> 'log_contents')::boolean, false))
     on conflict on constraint ai_providers_pkey do update set kind = excluded.kind, base_url = excluded.base_url,
-        api_key = case when options ->> 'api_key' is null then p.api_key else excluded.api_key end,
-        headers = case when options ->> 'headers' is null then p.headers else excluded.headers end,
-        header_names = case when options ->> 'headers' is null then p.header_names else excluded.header_names end,
+        api_key = case when options ->> 'api_key' is null and not p.held then p.api_key else excluded.api_key end,
+        headers = case when options ->> 'headers' is null and not p.held then p.headers else excluded.headers end,
+        header_names = case when options ->> 'headers' is null and not p.held then p.header_names else excluded.header_names end, held = false,
         timeout_ms = excluded.timeout_ms, first_chunk_ms = excluded.first_chunk_ms, retries = excluded.retries, models = excluded.models,
         log_contents = excluded.log_contents, updated_at = clock_timestamp();
     perform pg_notify('functions_ai', 'all');

@@ -1,7 +1,10 @@
 -- functions.adopt(what) -> how many events. Events that waited in the original when this database was copied from it are held. This decides
--- about them, about the schedules, which do not run in a copy before, and about the queues, which are not consumed:
---   deliver  they are delivered here, the schedules run, and queues are consumed (the database was moved: the original is gone)
---   discard  they are deleted, the schedules are disabled, and no queue is consumed; messages stay (the original still does all of it)
+-- about them, about the schedules, which do not run in a copy before, about the queues, which are not consumed, and about what costs or
+-- changes something outside the database (buckets in S3, providers of models), which is not used:
+--   deliver  they are delivered here, the schedules run, queues are consumed, and buckets and providers are used (the database was moved:
+--            the original is gone)
+--   discard  they are deleted, the schedules are disabled, and no queue is consumed; messages stay (the original still does all of it).
+--            Buckets in S3 and providers stay held until they are set again
 create or replace function functions.adopt(what text) returns bigint
 language plpgsql set search_path = pg_catalog, functions, pg_temp as $$
 declare
@@ -32,6 +35,8 @@ begin
     update functions_private.queue_consumers c set held = false where c.held;
     perform pg_notify('functions_buckets', b.name) from functions_private.buckets b where b.held;
     update functions_private.buckets b set held = false where b.held and what = 'deliver';
+    update functions_private.ai_providers p set held = false, updated_at = clock_timestamp() where p.held and what = 'deliver';
+    perform pg_notify('functions_ai', 'all');
     perform pg_notify('functions_queues', '');
     perform pg_notify('functions_schedules', 'changed');
     perform pg_notify('functions_events', 'deliveries');
@@ -39,5 +44,6 @@ begin
 end
 $$;
 comment on function functions.adopt(text) is
-    'In a copy of a database: delivers or discards the events that waited in the original (''deliver'' or ''discard''), and runs or disables its schedules and consumers of queues.';
+    'In a copy of a database: delivers or discards the events that waited in the original (''deliver'' or ''discard''), and runs or disables '
+    'its schedules and consumers of queues; ''deliver'' also releases its buckets in S3 and its providers of models.';
 revoke all on function functions.adopt(text) from public;

@@ -11,6 +11,7 @@ declare
     held bigint;
     schedules bigint;
     consumers bigint;
+    providers bigint;
 begin
     select i.* into former from functions_private.installation i;
     return next format('This database is a copy (of database %s on server %s): triggers are bound to the tables of their names, and fire for what commits from now on.',
@@ -74,6 +75,8 @@ begin
     delete from functions_private.queue_waits;
     -- Whoever operates the copy could sign URLs of the original, and its functions write to the original's objects in S3.
     update functions_private.buckets b set signing_key = functions_private.random_key(), held = b.s3 is not null;
+    -- The credentials are the original's, and so is the money.
+    update functions_private.ai_providers p set held = true, updated_at = clock_timestamp();
     with waiting as (delete from functions_private.deliveries d returning d.*)
     insert into functions_private.held_deliveries (event_id, occurred_at, function, trigger_id, order_key, run_at, attempts, last_error)
     select w.event_id, w.occurred_at, w.function, w.trigger_id, w.order_key, w.run_at, w.attempts, w.last_error from waiting w
@@ -98,16 +101,23 @@ begin
     select count(*) into held from functions_private.held_deliveries;
     select count(*) into schedules from functions_private.schedules;
     select count(*) into consumers from functions_private.queue_consumers;
+    select count(*) into providers from functions_private.ai_providers;
+    if providers > 0 and on_restore <> 'deliver' then
+        return next format('Its providers of models (%s) are not asked until functions.adopt(''deliver''), or until functions.set_ai_provider sets them for this database.', providers);
+    end if;
     if consumers > 0 and on_restore not in ('deliver', 'discard') then
         return next format('Its queues (%s) are not consumed until you decide, by the same functions.adopt.', consumers);
     end if;
     if schedules > 0 and on_restore not in ('deliver', 'discard') then
         return next format('Its %s schedules do not run until you decide: select functions.adopt(''deliver''); where the original is gone, else functions.adopt(''discard'').', schedules);
     end if;
-    if on_restore in ('deliver', 'discard') and held + schedules + consumers > 0 then
+    if on_restore in ('deliver', 'discard') then
+        -- Also if no event waited: buckets and providers are held.
         perform functions.adopt(on_restore);
-        return next format('%s events that waited in the original: %s (PGFN_ON_RESTORE).', held, case on_restore when 'deliver'
-            then 'delivered here' else 'discarded' end);
+        if held + schedules + consumers > 0 then
+            return next format('%s events that waited in the original: %s (PGFN_ON_RESTORE).', held, case on_restore when 'deliver'
+                then 'delivered here' else 'discarded' end);
+        end if;
     end if;
 end
 $$;

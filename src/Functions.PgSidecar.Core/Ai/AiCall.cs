@@ -18,7 +18,7 @@ internal sealed class AiCall(AiCaller caller, string operation, string model, bo
     /// <summary>Who calls.</summary>
     public AiCaller Caller => caller;
 
-    /// <summary><c>chat</c> or <c>embeddings</c>, as the semantic conventions of OpenTelemetry name them.</summary>
+    /// <summary><c>chat</c>, <c>embeddings</c> or <c>rerank</c>, as the semantic conventions of OpenTelemetry name them.</summary>
     public string Operation => operation;
 
     /// <summary>The model that was asked for.</summary>

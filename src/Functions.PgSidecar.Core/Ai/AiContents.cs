@@ -23,7 +23,7 @@ internal sealed class AiContents
         streamed = keepsStream ? new StringBuilder() : null;
     }
 
-    /// <summary>Of embeddings.</summary>
+    /// <summary>Of embeddings, and of a ranking.</summary>
     public AiContents(IReadOnlyList<string> inputs)
     {
         this.inputs = inputs;

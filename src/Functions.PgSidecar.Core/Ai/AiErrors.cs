@@ -78,5 +78,13 @@ internal static class AiErrors
     public static SidecarException NotSupported(string provider, string what) =>
         new("PGFN5113", 400, $"The provider '{provider}' has no {what}.");
 
+    public static SidecarException Held(string provider) =>
+        new(
+            "PGFN5114",
+            403,
+            $"This database is a copy, and the provider '{provider}' is the original's: functions.adopt('deliver') if the original is gone, "
+                + "else functions.set_ai_provider with credentials of the copy's own."
+        );
+
     private static string Shorten(string text) => text.Length <= 80 ? text : text[..80] + "...";
 }

@@ -68,6 +68,29 @@ internal sealed class AiGateway(AiCatalog catalog, AiAttempts attempts, AiAnswer
         return new AiAnswer<GeneratedEmbeddings<Embedding<float>>>(stored.ToEmbeddings(), made.Info);
     }
 
+    /// <summary>Puts texts in the order in which they answer a query.</summary>
+    /// <exception cref="SidecarException">A code of PGFN51, or DATABASE_UNAVAILABLE.</exception>
+    public async Task<AiAnswer<AiRanking>> RankAsync(
+        AiCaller caller,
+        string model,
+        AiRankingRequest request,
+        AiCallOptions call,
+        CancellationToken cancellationToken
+    )
+    {
+        var made = new AiCall(caller, "rerank", model, isStreamed: false, call, time);
+        var ranking = await RunAsync(
+                made,
+                new AiContents([request.Query, .. request.Documents]),
+                targets => AiCacheKey.OfRanking(made, targets, request),
+                (client, name, token) => client.RankAsync(name, request, token),
+                answer => made.Usage = answer.Usage,
+                cancellationToken
+            )
+            .ConfigureAwait(false);
+        return new AiAnswer<AiRanking>(ranking, made.Info);
+    }
+
     /// <summary>Asks for a stream; completes when the answer has begun.</summary>
     /// <exception cref="SidecarException">A code of PGFN51, or DATABASE_UNAVAILABLE.</exception>
     public async Task<AiStream> StreamAsync(

@@ -84,6 +84,13 @@ internal sealed class AiSession(AiGateway gateway, OpenAiServer server, AiCaller
         var model = arguments.RequiredText("model");
         var inputs = arguments.GetProperty("inputs"u8);
         var call = CallOptionsWire.Read(arguments.TryGetProperty("options"u8, out var options) ? options : default);
+        if (WorkersAiRankingWire.IsIn(inputs))
+        {
+            var asked = WorkersAiRankingWire.Read(inputs);
+            var ranking = await gateway.RankAsync(caller, model, asked, call, operation.Cancellation).ConfigureAwait(false);
+            Succeed(operation, WorkersAiRankingWire.Write(ranking.Value));
+            return;
+        }
         if (WorkersAiRequestWire.AreForEmbeddings(inputs))
         {
             var texts = WorkersAiRequestWire.ReadEmbeddings(model, inputs);

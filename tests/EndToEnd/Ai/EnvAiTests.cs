@@ -135,6 +135,47 @@ public sealed class EnvAiTests(ModelFixture models) : IClassFixture<ModelFixture
         Assert.Equal("""{"shape":[2,2],"data":[[4,0],[5,1]],"usage":{"prompt_tokens":7,"total_tokens":7}}""", answer!.ToJsonString());
     }
 
+    [Theory]
+    [InlineData("""{"results":[{"index":2,"relevance_score":0.9},{"index":0,"relevance_score":0.1}],"usage":{"total_tokens":7}}""", 7)]
+    [InlineData("""{"data":[{"index":0,"relevance_score":0.1},{"index":2,"relevance_score":0.9}],"usage":{"total_tokens":7}}""", 7)]
+    [InlineData("""[{"index":2,"score":0.9},{"index":0,"score":0.1}]""", 4)]
+    public async Task Texts_are_ranked_by_the_model(string reply, int tokens)
+    {
+        var model = models.Script(ScriptedAnswer.Raw(reply));
+        var answer = await models.RunAsync(
+            model,
+            "return await AI.run(model, { query: 'cats?', contexts: [{ text: 'dog' }, { text: 'ant' }, { text: 'cat' }], top_k: 2 });"
+        );
+        Assert.Equal("""[{"id":2,"score":0.9},{"id":0,"score":0.1}]""", answer!["response"]!.ToJsonString());
+        var request = Assert.Single(models.Requests(model));
+        Assert.Equal("/v1/rerank", request.Path);
+        Assert.Equal("""["dog","ant","cat"]""", request.Body["documents"]!.ToJsonString());
+        Assert.Equal(("cats?", 2), ((string)request.Body["query"]!, (int)request.Body["top_n"]!));
+        Assert.Equal($"Bearer {ModelFixture.ProviderKey}", request.Headers["authorization"]);
+        Assert.Equal(
+            (long)tokens,
+            await models.Sidecar.EventuallyAsync<long>(
+                "select input_tokens from functions.ai_calls where model = $1 and operation = 'rerank' and provider = 'scripted'",
+                model
+            )
+        );
+    }
+
+    [Theory]
+    [InlineData("""{"results":[{"index":9,"relevance_score":1}]}""")]
+    [InlineData("""{"results":[{"index":0,"relevance_score":1},{"index":0,"relevance_score":1}]}""")]
+    [InlineData("""{"results":"none"}""")]
+    [InlineData("""{"choices":[]}""")]
+    public async Task A_ranking_of_other_texts_is_an_error(string reply)
+    {
+        var model = models.Script(ScriptedAnswer.Raw(reply));
+        var answer = await models.RunAsync(
+            model,
+            "return [await AI.run(model, { query: 'q', contexts: [{ text: 'a' }] }).catch((e) => e.code)];"
+        );
+        Assert.Equal("""["PGFN5108"]""", answer!.ToJsonString());
+    }
+
     [Fact]
     public async Task returnRawResponse_gives_a_Response()
     {
@@ -174,7 +215,9 @@ public sealed class EnvAiTests(ModelFixture models) : IClassFixture<ModelFixture
     [InlineData("AI.run(model, { prompt: 'p' }, { websocket: true })", "PGFN5152", "websocket")]
     [InlineData("AI.run(model, { requests: [] }, { queueRequest: true })", "PGFN5152", "queueRequest")]
     [InlineData("AI.run(model, { prompt: 'p', lora: 'x' })", "PGFN5152", "lora")]
-    [InlineData("AI.run(model, { query: 'q', contexts: [{ text: 't' }] })", "PGFN5152", "contexts")]
+    [InlineData("AI.run(model, { query: 'q', contexts: [] })", "PGFN5151", "contexts")]
+    [InlineData("AI.run(model, { query: 'q', contexts: [{ text: 't' }], top_k: 0 })", "PGFN5151", "top_k")]
+    [InlineData("AI.run(model, { query: 'q', contexts: [{ text: 't' }], lora: 'x' })", "PGFN5152", "lora")]
     [InlineData("AI.run(model, { messages: [] })", "PGFN5151", "messages")]
     [InlineData("AI.toMarkdown([])", "TypeError", "toMarkdown")]
     public async Task What_is_not_given_says_so(string expression, string code, string member)

@@ -53,7 +53,6 @@ public sealed class WorkersAiWireTests
     [InlineData("""{"prompt": "p", "lora": "x"}""", "inputs.lora")]
     [InlineData("""{"prompt": "p", "raw": true}""", "inputs.raw")]
     [InlineData("""{"prompt": "p", "functions": []}""", "inputs.functions")]
-    [InlineData("""{"query": "q", "contexts": []}""", "inputs.contexts")]
     [InlineData("""{"requests": []}""", "inputs.requests")]
     [InlineData("""{"request_id": "x"}""", "inputs.requests")]
     [InlineData("""{"text": "t", "target_lang": "de"}""", "inputs")]

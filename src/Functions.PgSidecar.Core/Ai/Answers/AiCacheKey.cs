@@ -42,6 +42,12 @@ internal static class AiCacheKey
             : Hash(call, targets, new object?[] { inputs, options.Dimensions, options.AdditionalProperties });
     }
 
+    /// <summary>The key of a ranking.</summary>
+    public static byte[]? OfRanking(AiCall call, IReadOnlyList<AiTarget> targets, AiRankingRequest request) =>
+        call.Options.CacheKey is { } key
+            ? Hash(call, targets, key)
+            : Hash(call, targets, new object?[] { request.Query, request.Documents, request.Most });
+
     private static ChatOptions WithoutTools(ChatOptions options)
     {
         var compared = options.Clone();

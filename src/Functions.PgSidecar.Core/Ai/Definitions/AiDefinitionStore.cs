@@ -19,7 +19,7 @@ internal sealed class AiDefinitionStore(NpgsqlDataSource dataSource, SecretBox s
             var providers = await dataSource
                 .QueryAsync<ProviderRow>(
                     """
-                    select name, kind, base_url, api_key, headers, timeout_ms, first_chunk_ms, retries, models, log_contents, updated_at
+                    select name, kind, base_url, api_key, headers, timeout_ms, first_chunk_ms, retries, models, log_contents, updated_at, held
                     from functions_private.ai_providers
                     """,
                     null,
@@ -79,6 +79,8 @@ internal sealed class AiDefinitionStore(NpgsqlDataSource dataSource, SecretBox s
             LogsContents = row.LogContents,
             UpdatedAt = row.UpdatedAt,
         };
+        if (row.Held)
+            return provider with { Failure = AiErrors.Held(row.Name) };
         try
         {
             // Sealed for this provider: the name of a function can't contain a slash, so it is valid nowhere else.
@@ -91,7 +93,12 @@ internal sealed class AiDefinitionStore(NpgsqlDataSource dataSource, SecretBox s
         catch (SidecarException e)
         {
             // The other providers are usable.
-            return provider with { Failure = e };
+            var failure = AiErrors.ProviderFailed(
+                row.Name,
+                "its credentials were sealed for another database; set them again with functions.set_ai_provider.",
+                e
+            );
+            return provider with { Failure = failure };
         }
     }
 
@@ -125,6 +132,7 @@ internal sealed class AiDefinitionStore(NpgsqlDataSource dataSource, SecretBox s
         public string[]? Models { get; init; }
         public bool LogContents { get; init; }
         public DateTime UpdatedAt { get; init; }
+        public bool Held { get; init; }
     }
 
     private sealed class RouteRow

@@ -46,7 +46,7 @@ internal sealed record AiProvider
     /// <summary>Further headers of its requests.</summary>
     public IReadOnlyDictionary<string, string> Headers { get; init; } = new Dictionary<string, string>();
 
-    /// <summary>Why its credentials can't be read; null if they can.</summary>
+    /// <summary>Why it can't be asked: its credentials can't be read, or belong to the original of this copy. Null if it can.</summary>
     public SidecarException? Failure { get; init; }
 
     /// <summary>Without the credentials.</summary>

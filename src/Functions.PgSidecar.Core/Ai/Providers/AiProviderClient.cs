@@ -76,6 +76,16 @@ internal sealed class AiProviderClient : IDisposable
         );
     }
 
+    /// <summary>Asks for a ranking.</summary>
+    public ValueTask<AiRanking> RankAsync(string model, AiRankingRequest request, CancellationToken cancellationToken) =>
+        AttemptAsync(
+            token =>
+                Provider.Kind == AiProviderKind.OpenAi
+                    ? new ValueTask<AiRanking>(AiRankingClient.AskAsync(http, Provider, model, request, token))
+                    : throw new AiAttemptException(AiAttemptFailure.Missing, AiErrors.NotSupported(Provider.Name, "ranking of texts")),
+            cancellationToken
+        );
+
     /// <summary>Begins a stream, and waits for the first update with contents.</summary>
     public ValueTask<AiOpenStream> OpenAsync(
         string model,
@@ -142,14 +152,7 @@ internal sealed class AiProviderClient : IDisposable
     private void CheckCredentials()
     {
         if (Provider.Failure is { } failure)
-            throw new AiAttemptException(
-                AiAttemptFailure.Credentials,
-                AiErrors.ProviderFailed(
-                    Provider.Name,
-                    "its credentials were sealed for another database; set them again with functions.set_ai_provider.",
-                    failure
-                )
-            );
+            throw new AiAttemptException(AiAttemptFailure.Credentials, failure, failure);
     }
 
     private ValueTask<T> AttemptAsync<T>(Func<CancellationToken, ValueTask<T>> attempt, CancellationToken cancellationToken) =>

@@ -13,8 +13,6 @@ internal static class WorkersAiRequestWire
         inputs.Object("inputs");
         if (inputs.TryGet("messages", out _) || inputs.TryGet("prompt", out _))
             return false;
-        if (inputs.TryGet("contexts", out _))
-            throw AiWireErrors.Unsupported("inputs.contexts", "Reranking (inputs.contexts) is not supported: no provider here has it.");
         if (inputs.TryGet("requests", out _) || inputs.TryGet("request_id", out _))
             throw AiWireErrors.Unsupported(
                 "inputs.requests",
@@ -29,7 +27,8 @@ internal static class WorkersAiRequestWire
             return true;
         throw AiWireErrors.Unsupported(
             "inputs",
-            "inputs must have messages or prompt, for an answer in text, or text, for embeddings. Images, audio and others are not supported."
+            "inputs must have messages or prompt, for an answer in text, text, for embeddings, or query and contexts, for a ranking. Images, audio "
+                + "and others are not supported."
         );
     }
 
