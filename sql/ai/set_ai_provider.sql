@@ -47,7 +47,8 @@ begin
     on conflict on constraint ai_providers_pkey do update set kind = excluded.kind, base_url = excluded.base_url,
         api_key = case when options ->> 'api_key' is null and not p.held then p.api_key else excluded.api_key end,
         headers = case when options ->> 'headers' is null and not p.held then p.headers else excluded.headers end,
-        header_names = case when options ->> 'headers' is null and not p.held then p.header_names else excluded.header_names end, held = false,
+        header_names = case when options ->> 'headers' is null and not p.held then p.header_names else excluded.header_names end,
+        held = false,
         timeout_ms = excluded.timeout_ms, first_chunk_ms = excluded.first_chunk_ms, retries = excluded.retries, models = excluded.models,
         log_contents = excluded.log_contents, updated_at = clock_timestamp();
     perform pg_notify('functions_ai', 'all');

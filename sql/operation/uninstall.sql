@@ -92,6 +92,11 @@ begin
     end if;
     return query select * from functions_private.uninstall_queues(coalesce((options ->> 'queues')::boolean, false));
     return query select * from functions_private.uninstall_roles(coalesce((options ->> 'roles')::boolean, false));
+    for one in select o.bucket, b.s3, count(*) as objects from functions_private.code_objects o
+        join functions_private.buckets b on b.name = o.bucket where b.s3 is not null group by o.bucket, b.s3 loop
+        return next format('kept %s objects with the code of functions in the bucket %s of %s, prefix "%s": remove them there',
+            one.objects, one.s3 ->> 'bucket', one.s3 ->> 'endpoint', one.s3 ->> 'prefix');
+    end loop;
     -- From here on no function or table of the installation exists, this one included; the rest needs none.
     drop schema functions, functions_private, functions_vectors cascade;
     return next 'dropped schemas functions, functions_private and functions_vectors';

@@ -1,6 +1,7 @@
 -- functions_private.add_version(name, language, source, module, options) -> version
 -- Shared by all kinds of deploy: checks the name and the options, merges the options over those of the latest version (a key that is not
--- given keeps its value, a null takes it back to the default), and stores the version for a sidecar to compile.
+-- given keeps its value, a null takes it back to the default), and stores the version for a sidecar to compile, and to move to where
+-- functions.set_code_storage says.
 create or replace function functions_private.add_version(name text, language text, source text, module bytea, options jsonb)
 returns integer
 language plpgsql set search_path = pg_catalog, functions_private, pg_temp as $$
@@ -24,9 +25,10 @@ begin
             using errcode = 'invalid_parameter_value';
     end if;
 
-    insert into functions_private.versions (function, version, language, source, module, source_hash, options)
+    insert into functions_private.versions (function, version, language, source, module, source_hash, options, code_move)
     values (add_version.name, next_version, add_version.language, add_version.source, add_version.module,
-            sha256(coalesce(add_version.module, convert_to(add_version.source, 'UTF8'))), merged);
+            sha256(coalesce(add_version.module, convert_to(add_version.source, 'UTF8'))), merged,
+            (select c.write from functions_private.code_storage c where c.write <> 'table'));
     update functions_private.functions f set updated_at = now() where f.name = add_version.name; -- and its trigger tells the sidecars
     return next_version;
 end

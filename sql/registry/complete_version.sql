@@ -47,6 +47,9 @@ begin
               select n.version from functions_private.versions n
               where n.function = was.function and n.status = 'ready' order by n.version desc limit 5) newest);
 
+    perform pg_notify('functions_code', '') from functions_private.versions v
+    where v.id = complete_version.id and v.code_move is not null;
+
     if ok and not was.rolled_back and was.version > coalesce(active, 0) then
         active := was.version;
         update functions_private.functions f set active_version = active, updated_at = now() where f.name = was.function;

@@ -6,6 +6,10 @@ declare
     small bigint;
 begin
     perform functions_private.require_bucket(clear_bucket.bucket);
+    if exists (select from functions_private.versions v where v.code_bucket = clear_bucket.bucket) then
+        raise exception 'the bucket % has the code of functions', bucket using errcode = 'object_in_use',
+            hint = 'select functions.migrate_code(''table''); and wait until functions.versions has no code_move.';
+    end if;
     with gone as (
         delete from functions_private.objects o where o.bucket = clear_bucket.bucket returning octet_length(o.data) as length
     )

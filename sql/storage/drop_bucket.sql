@@ -12,6 +12,10 @@ begin
         raise exception 'the bucket % has objects', bucket using errcode = 'object_in_use',
             hint = format('select functions.drop_bucket(%L, force => true);', bucket);
     end if;
+    if exists (select from functions_private.code_storage c where c.bucket = drop_bucket.bucket) then
+        raise exception 'the code of functions goes into the bucket %', bucket using errcode = 'object_in_use',
+            hint = 'select functions.set_code_storage(''{}'');';
+    end if;
     perform functions.clear_bucket(drop_bucket.bucket);
     -- What is removed later counts for no bucket, not even for a new one of the same name.
     update functions_private.object_contents c set bucket = '' where c.bucket = drop_bucket.bucket;

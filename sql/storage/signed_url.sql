@@ -15,6 +15,8 @@ declare
 begin
     if signing_key is null then
         perform functions_private.require_bucket(signed_url.bucket);
+    elsif (select b.code from functions_private.buckets b where b.name = signed_url.bucket) then
+        raise exception 'the bucket % has the code of functions: no URL reaches it', bucket using errcode = 'insufficient_privilege';
     end if;
     if key is null or key = '' or octet_length(key) > 1024 or key ~ '(^|/)\.\.?(/|$)' then
         raise exception '% can''t be the key of an object in a URL', coalesce(to_json(left(key, 80))::text, 'null')

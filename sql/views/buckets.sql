@@ -1,5 +1,5 @@
 create or replace view functions.buckets as
-select b.name, b.s3, b.held, b.public, b.owned as owner, o.objects, coalesce(u.bytes, 0) as bytes, b.max_bytes, b.max_object_bytes,
+select b.name, b.code, b.s3, b.held, b.public, b.owned as owner, o.objects, coalesce(u.bytes, 0) as bytes, b.max_bytes, b.max_object_bytes,
     p.policies, b.created_at, b.updated_at
 from functions_private.buckets b
 left join lateral (select count(*) as objects from functions_private.objects x where x.bucket = b.name) o on true

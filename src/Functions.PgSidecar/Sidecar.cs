@@ -2,6 +2,7 @@ using System.Text;
 using Functions.PgSidecar.Core.Ai;
 using Functions.PgSidecar.Core.Auth;
 using Functions.PgSidecar.Core.Cache;
+using Functions.PgSidecar.Core.Code;
 using Functions.PgSidecar.Core.Compression;
 using Functions.PgSidecar.Core.Configuration;
 using Functions.PgSidecar.Core.Database;
@@ -61,6 +62,7 @@ internal static class Sidecar
             .AddCompression()
             .AddCache(options.ConnectionString)
             .AddStorage(options.ConnectionString, options.Http)
+            .AddCodeStorage()
             .AddAi()
             .AddVectors()
             .AddInvocations()

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Data.Common;
 using Functions.PgSidecar.Core.Notifications;
+using Functions.PgSidecar.Sandbox.Runs;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
@@ -130,7 +131,7 @@ internal sealed class CompilationWorker(
     /// <summary>Compiles one version and records the outcome.</summary>
     private async Task CompileAsync(VersionArtifact version, CancellationToken stoppingToken)
     {
-        var (program, outcome) = await compiler.CompileAsync(version).ConfigureAwait(false);
+        var (program, outcome) = await TryCompileAsync(version).ConfigureAwait(false);
         if (program is not null)
             programs.Add(version.Function, version.Id, program);
         await CompleteAsync(version, outcome, stoppingToken).ConfigureAwait(false);
@@ -140,6 +141,18 @@ internal sealed class CompilationWorker(
             RegistryLog.Compiled(logger, version.Function, version.Version, outcome.CompiledMs);
         if (outcome.InfoJson?.Contains("\"warnings\":", StringComparison.Ordinal) == true)
             RegistryLog.DrewValues(logger, version.Function, version.Version);
+    }
+
+    private async Task<(IProgram? Program, CompilationOutcome Outcome)> TryCompileAsync(VersionArtifact version)
+    {
+        try
+        {
+            return await compiler.CompileAsync(version).ConfigureAwait(false);
+        }
+        catch (SidecarException e)
+        {
+            return (null, new CompilationOutcome("", null, null, 0, new CompilationError(e.Message)));
+        }
     }
 
     /// <summary>

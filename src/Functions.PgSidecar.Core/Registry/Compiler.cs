@@ -1,10 +1,11 @@
 using System.Diagnostics;
+using Functions.PgSidecar.Core.Code;
 using Functions.PgSidecar.Sandbox.Runs;
 
 namespace Functions.PgSidecar.Core.Registry;
 
 /// <summary>Compiles versions to programs, each with its own language.</summary>
-internal sealed class Compiler(IEnumerable<ILanguage> languages, ArtifactSeal seal)
+internal sealed class Compiler(IEnumerable<ILanguage> languages, ArtifactSeal seal, CodeReader code)
 {
     private readonly Dictionary<string, ILanguage> languages = languages.ToDictionary(language => language.Name, StringComparer.Ordinal);
 
@@ -25,6 +26,7 @@ internal sealed class Compiler(IEnumerable<ILanguage> languages, ArtifactSeal se
 
     /// <summary>Compiles a version.</summary>
     /// <returns>The program, <see langword="null"/> if the version does not compile; and the outcome for the registry.</returns>
+    /// <exception cref="SidecarException">PGFN2425, PGFN2426: its code can't be read.</exception>
     public async Task<(IProgram? Program, CompilationOutcome Outcome)> CompileAsync(VersionArtifact version)
     {
         var began = Stopwatch.GetTimestamp();
@@ -34,6 +36,7 @@ internal sealed class Compiler(IEnumerable<ILanguage> languages, ArtifactSeal se
             var unknown = new CompilationError($"This sidecar does not support the language '{version.Language}'.");
             return (null, new CompilationOutcome("", null, null, 0, unknown));
         }
+        version = await code.ReadAsync(version, CancellationToken.None).ConfigureAwait(false);
         try
         {
             var compiled = await language.CompileAsync(version).ConfigureAwait(false);

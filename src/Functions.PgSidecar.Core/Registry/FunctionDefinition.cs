@@ -1,3 +1,5 @@
+using Functions.PgSidecar.Core.Code;
+
 namespace Functions.PgSidecar.Core.Registry;
 
 /// <summary>The data needed to admit and run an invocation; small, and reloaded whenever the function changes.</summary>
@@ -26,8 +28,8 @@ public sealed record FunctionDefinition(
 /// <param name="Function">The function's name.</param>
 /// <param name="Version">The version's number.</param>
 /// <param name="Language"><c>javascript</c>, with a source, or <c>wasm</c>, with a module.</param>
-/// <param name="Source">The source as it was deployed; null for a module.</param>
-/// <param name="Module">The WebAssembly module as it was deployed; null for a source.</param>
+/// <param name="Source">The source as it was deployed; null for a module, and while only a bucket has it.</param>
+/// <param name="Module">The WebAssembly module as it was deployed; null for a source, and while only a bucket has it.</param>
 /// <param name="SourceHash">SHA-256 of the module, or of the source's UTF-8.</param>
 /// <param name="Options">The options it was deployed with.</param>
 /// <param name="Engine">The build of the engine <paramref name="Snapshot"/> belongs to; another build must compile the source
@@ -46,7 +48,14 @@ public sealed record VersionArtifact(
     string? Engine,
     byte[]? Snapshot,
     string? InfoJson
-);
+)
+{
+    /// <summary>Where its code is besides or instead of the row; null: in the row alone.</summary>
+    public StoredCode? InBucket { get; init; }
+
+    /// <summary>Whether the copy in the bucket is read first.</summary>
+    public bool PrefersBucket { get; init; }
+}
 
 /// <summary>The versions that a sidecar claimed.</summary>
 /// <param name="Claimed">Versions to compile.</param>

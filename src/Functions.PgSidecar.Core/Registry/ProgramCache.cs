@@ -46,7 +46,8 @@ internal sealed class ProgramCache : IDisposable
 
     /// <summary>Leases a program, and loads it if necessary.</summary>
     /// <exception cref="SidecarException">DATABASE_UNAVAILABLE: the registry can't be read; FUNCTION_NOT_FOUND: the version was dropped;
-    /// PGFN2422: it does not compile; PGFN2424: sidecars ended while they loaded it.</exception>
+    /// PGFN2422: it does not compile; PGFN2424: sidecars ended while they loaded it;
+    /// PGFN2425, PGFN2426: its code can't be read.</exception>
     public async ValueTask<ProgramLease> AcquireAsync(string function, Guid version, CancellationToken cancellationToken)
     {
         while (true)

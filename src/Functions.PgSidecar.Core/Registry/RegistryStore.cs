@@ -1,5 +1,6 @@
 using System.Collections.Frozen;
 using System.Text.Json;
+using Functions.PgSidecar.Core.Code;
 using Functions.PgSidecar.Postgres.Statements;
 using Npgsql;
 using NpgsqlTypes;
@@ -26,10 +27,16 @@ public sealed class RegistryStore(NpgsqlDataSource dataSource)
         from functions_private.functions f
         """;
 
-    private const string ArtifactSql = """
-        select id, function, version, language, source, module, source_hash, options::text, engine, snapshot, info::text
-        from functions_private.versions where id = $1
-        """;
+    private const string ArtifactSql =
+        """
+            select id, function, version, language, source, module, source_hash, options::text, engine, snapshot, info::text,
+            """
+        + CodeColumns
+        + " from functions_private.versions where id = $1";
+
+    /// <summary>Where the code is, if not in the row alone, and where it is read first.</summary>
+    private const string CodeColumns =
+        " code_bucket, code_key, code_bytes, (select c.prefer = 'bucket' from functions_private.code_storage c)";
 
     /// <summary>
     /// The most attempts at a version during which a sidecar may have ended; the routines of functions_private use the same number.
@@ -172,9 +179,10 @@ public sealed class RegistryStore(NpgsqlDataSource dataSource)
         // it.
         await using var read = dataSource.CreateCommand(
             """
-            select id, function, version, language, source, module, source_hash, options::text, engine, null::bytea, info::text
-            from functions_private.versions where id = any ($1)
+            select id, function, version, language, source, module, source_hash, options::text, engine, null::bytea, info::text,
             """
+                + CodeColumns
+                + " from functions_private.versions where id = any ($1)"
         );
         read.Parameters.AddWithValue(givenUpById.Keys.ToArray());
         await using var reader = await read.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
@@ -263,7 +271,11 @@ public sealed class RegistryStore(NpgsqlDataSource dataSource)
             OptionalText(reader, 8),
             OptionalBytes(reader, 9),
             OptionalText(reader, 10)
-        );
+        )
+        {
+            InBucket = reader.IsDBNull(11) ? null : new StoredCode(reader.GetString(11), reader.GetString(12), reader.GetInt64(13)),
+            PrefersBucket = reader.GetBoolean(14),
+        };
 
     private static string? ErrorJson(CompilationError? error)
     {

@@ -3,7 +3,7 @@ using Functions.PgSidecar.Core.Storage.Postgres;
 
 namespace Functions.PgSidecar.Core.Storage;
 
-/// <summary>The buckets by name, in memory.</summary>
+/// <summary>The buckets of functions and clients by name, in memory; those with the code of functions are not among them.</summary>
 internal sealed class BucketCatalog(BucketStore store, TimeProvider time) : DefinitionCatalog<BucketDefinition>(time)
 {
     /// <inheritdoc/>
@@ -11,5 +11,5 @@ internal sealed class BucketCatalog(BucketStore store, TimeProvider time) : Defi
 
     /// <inheritdoc/>
     protected override Task<BucketDefinition?> LoadAsync(string name, CancellationToken cancellationToken) =>
-        store.LoadAsync(name, cancellationToken);
+        store.LoadAsync(name, isOfCode: false, cancellationToken);
 }

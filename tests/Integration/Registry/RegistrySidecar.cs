@@ -1,12 +1,17 @@
 using System.Collections.Concurrent;
 using Functions.PgSidecar.Core.Auth.Management;
+using Functions.PgSidecar.Core.Code;
+using Functions.PgSidecar.Core.Fetch;
+using Functions.PgSidecar.Core.Metrics;
 using Functions.PgSidecar.Core.Notifications;
 using Functions.PgSidecar.Core.Registry;
 using Functions.PgSidecar.Core.Secrets;
+using Functions.PgSidecar.Core.Storage;
 using Functions.PgSidecar.Postgres.Sessions;
 using Functions.PgSidecar.Sandbox.JavaScript;
 using Functions.PgSidecar.Sandbox.Modules;
 using Functions.PgSidecar.Testing;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Npgsql;
@@ -22,13 +27,30 @@ internal sealed class RegistrySidecar : IAsyncDisposable
 
     private readonly RegistryWorker worker;
     private readonly NotificationWorker notifications;
+    private readonly ServiceProvider code;
 
-    private RegistrySidecar(NpgsqlDataSource owner, NpgsqlDataSource listening, SecretBox secrets, long cacheBytes)
+    private RegistrySidecar(TestDatabase database, NpgsqlDataSource listening, SecretBox secrets, long cacheBytes)
     {
         var time = TimeProvider.System;
-        Store = new RegistryStore(owner);
-        var compiler = new Compiler([new JavaScriptLanguage(Engine), new WasmLanguage(Modules)], Seal);
+        var owner = database.Owner;
         var identity = new SidecarIdentity(Guid.NewGuid());
+        Store = new RegistryStore(owner);
+        code = new ServiceCollection()
+            .AddLogging()
+            .AddSingleton(time)
+            .AddSingleton(owner)
+            .AddSingleton(secrets)
+            .AddSingleton(identity)
+            .AddSingleton(Store)
+            .AddMetricsReport()
+            .AddStorage(database.ConnectionString, new OutboundHttpOptions())
+            .AddCodeStorage()
+            .BuildServiceProvider();
+        var compiler = new Compiler(
+            [new JavaScriptLanguage(Engine), new WasmLanguage(Modules)],
+            Seal,
+            code.GetRequiredService<CodeReader>()
+        );
         Programs = new ProgramCache(compiler, Store, identity, time, NullLogger<ProgramCache>.Instance) { MaxBytes = cacheBytes };
         Catalog = new FunctionCatalog(Store, new DeployedFunctionFactory(secrets), Programs, time, NullLogger<FunctionCatalog>.Instance);
         Compilation = new CompilationWorker(compiler, Store, Programs, identity, time, new CompiledLog(Compiled));
@@ -44,6 +66,8 @@ internal sealed class RegistrySidecar : IAsyncDisposable
     public static WasmEngine Modules => SharedModules.Value;
 
     public RegistryStore Store { get; }
+
+    public CodeMover Mover => code.GetRequiredService<CodeMover>();
 
     public ProgramCache Programs { get; }
 
@@ -68,7 +92,7 @@ internal sealed class RegistrySidecar : IAsyncDisposable
     {
         var options = new SecretsOptions { Key = new string('k', 32) };
         var secrets = await SecretKeys.LoadAsync(new SettingsStore(database.Owner), options, NullLogger.Instance, CancellationToken.None);
-        var sidecar = new RegistrySidecar(database.Owner, listening ?? database.Owner, secrets, cacheBytes);
+        var sidecar = new RegistrySidecar(database, listening ?? database.Owner, secrets, cacheBytes);
         await new SidecarStore(database.Owner).HeartbeatAsync(Guid.NewGuid(), Engine.EngineId, "test", CancellationToken.None);
         await sidecar.Compilation.StartAsync(CancellationToken.None);
         await sidecar.worker.StartAsync(CancellationToken.None);
@@ -85,6 +109,7 @@ internal sealed class RegistrySidecar : IAsyncDisposable
         worker.Dispose();
         ApiKeys.Dispose();
         Compilation.Dispose();
+        await code.DisposeAsync();
     }
 
     /// <summary>Records what the worker reports as compiled.</summary>

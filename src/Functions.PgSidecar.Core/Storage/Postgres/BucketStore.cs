@@ -26,14 +26,19 @@ internal sealed class BucketStore(StorageDatabase database, SecretBox secrets)
         };
 
     /// <summary>Reads a bucket's definition; null if there is none.</summary>
-    public async Task<BucketDefinition?> LoadAsync(string name, CancellationToken cancellationToken)
+    /// <param name="name">Its name.</param>
+    /// <param name="isOfCode">Whether a bucket with the code of functions is wanted, or one of those that functions use.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    public async Task<BucketDefinition?> LoadAsync(string name, bool isOfCode, CancellationToken cancellationToken)
     {
         await using var command = database.Command(
             """
             select b.public, b.owned, b.max_object_bytes, b.signing_key, p.role, p.prefix, p.rights, b.s3, b.s3_secret, b.held
-            from functions_private.buckets b left join functions_private.bucket_policies p on p.bucket = b.name where b.name = $1
+            from functions_private.buckets b left join functions_private.bucket_policies p on p.bucket = b.name
+            where b.name = $1 and b.code = $2
             """,
-            name
+            name,
+            isOfCode
         );
         await using var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
         BucketDefinition? bucket = null;
