@@ -16,9 +16,11 @@ begin
     if not found then
         raise exception 'There is no role %.', to_json(role) using errcode = 'undefined_object';
     end if;
-    if role in ('conditions', 'replicator') then
+    if role in ('conditions', 'replicator', 'server')
+        or exists (select from functions_private.servers s where s.login = 'pgfn_' || role) then
         raise exception 'Functions can''t run as a role named "%": its login would be pgfn_%, which %.', role, role,
-            case role when 'conditions' then 'evaluates the conditions of triggers and must have no rights' else 'reads the WAL' end
+            case role when 'conditions' then 'evaluates the conditions of triggers and must have no rights'
+                when 'replicator' then 'reads the WAL' else 'a sidecar may serve as' end
             using errcode = 'reserved_name', hint = 'Make a role with another name.';
     end if;
     if octet_length(role) > 58 then

@@ -5,8 +5,9 @@
 -- which also covers SQL that the gate does not see.
 -- A function of an extension counts as one that executes a text when it takes text and returns rows, or when an argument is named sql,
 -- query, command, source_sql, relname or the like. Call this again after an extension was installed.
--- The installation's owner is given those that the sidecar itself uses: without superuser rights it had them from PUBLIC. So is the login
--- that reads the WAL. Opt-in, because it applies to every role of the database: whatever else uses one of these needs a grant afterwards.
+-- The installation's owner is given those that the sidecar itself uses: without superuser rights it had them from PUBLIC. So are the login
+-- that reads the WAL and those that serve. Opt-in, because it applies to every role of the database: whatever else uses one of these needs
+-- a grant afterwards.
 -- Undo: grant execute on function ... to public.
 -- Where the owner is no superuser, a superuser runs this text with "pgfn install --restrict-builtins", which executes nothing of the
 -- owner's.
@@ -45,6 +46,10 @@ begin
         where p.pronamespace = 'pg_catalog'::regnamespace and not has_function_privilege(r.oid, p.oid, 'execute')
           and (p.proname in ('pg_notify', 'pg_logical_emit_message', 'pg_terminate_backend', 'pg_cancel_backend')
                  and r.oid = (select n.nspowner from pg_namespace n where n.nspname = 'functions_private')
+            -- Whoever serves sends notifications. It is known by its right to call what only such logins may.
+            or p.proname = 'pg_notify' and exists (
+                 select from pg_proc s cross join aclexplode(s.proacl) a
+                 where s.oid = to_regprocedure('functions_serving.make_partition(text, date)') and a.grantee = r.oid)
             or p.proname = 'pg_terminate_backend'
                  and r.oid = (select f.proowner from pg_proc f where f.oid = to_regprocedure('functions_replication.end_reader(integer)')))
     loop

@@ -5,7 +5,7 @@ create or replace function functions_private.foreign_dependents() returns setof 
 language sql stable set search_path = pg_catalog, pg_temp as $$
     with schemas as (
         select n.oid, n.nspname from pg_namespace n
-        where n.nspname in ('functions', 'functions_private', 'functions_vectors')
+        where n.nspname in ('functions', 'functions_private', 'functions_serving', 'functions_vectors')
            or n.nspname = 'auth' and obj_description(n.oid, 'pg_namespace') like 'Functions.PgSidecar:%'
     ), ours as (
         select 'pg_proc'::regclass as class, p.oid from pg_proc p join schemas s on s.oid = p.pronamespace

@@ -91,6 +91,11 @@ begin
         return next 'dropped schema auth';
     end if;
     return query select * from functions_private.uninstall_queues(coalesce((options ->> 'queues')::boolean, false));
+    for one in select s.login from functions_private.servers s where to_regrole(quote_ident(s.login)) is not null order by s.login loop
+        perform functions_private.revoke_serving(one.login);
+        execute format('revoke all on database %I from %I', current_database(), one.login);
+        return next format('kept login %1$I, which served; a superuser can drop it: drop owned by %1$I; drop role %1$I;', one.login);
+    end loop;
     return query select * from functions_private.uninstall_roles(coalesce((options ->> 'roles')::boolean, false));
     for one in select o.bucket, b.s3, count(*) as objects from functions_private.code_objects o
         join functions_private.buckets b on b.name = o.bucket where b.s3 is not null group by o.bucket, b.s3 loop
@@ -98,8 +103,8 @@ begin
             one.objects, one.s3 ->> 'bucket', one.s3 ->> 'endpoint', one.s3 ->> 'prefix');
     end loop;
     -- From here on no function or table of the installation exists, this one included; the rest needs none.
-    drop schema functions, functions_private, functions_vectors cascade;
-    return next 'dropped schemas functions, functions_private and functions_vectors';
+    drop schema functions, functions_private, functions_serving, functions_vectors cascade;
+    return next 'dropped schemas functions, functions_private, functions_serving and functions_vectors';
     -- Last, because a rollback would not restore it.
     for one in select s.slot_name, s.active_pid from pg_replication_slots s where s.database = current_database()
         and s.slot_name like slots loop

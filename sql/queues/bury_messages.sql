@@ -11,7 +11,7 @@ declare
     buried bigint;
 begin
     if consumer.dead_letter_queue is not null and to_regclass(format('pgmq.%I', grave)) is null then
-        perform functions.create_queue(consumer.dead_letter_queue);
+        perform functions_serving.create_queue(consumer.dead_letter_queue);
     end if;
     execute format(
         'with moved as (

@@ -13,6 +13,9 @@ begin
     grant usage on schema pgmq to service_role;
     execute format('grant select, insert, update, delete on pgmq.%I, pgmq.%I to service_role', messages, archive);
     execute format('grant select on pgmq.meta, pgmq.%I to service_role', messages || '_msg_id_seq');
+    for one in select s.login from functions_private.servers s where to_regrole(quote_ident(s.login)) is not null loop
+        execute format('grant select, insert, update, delete on pgmq.%I, pgmq.%I to %I', messages, archive, one.login);
+    end loop;
     for one in
         select r.role, r.role in (select functions_private.text_list(coalesce(sending, '[]'))) as sends,
                r.role in (select functions_private.text_list(coalesce(receiving, '[]'))) as receives

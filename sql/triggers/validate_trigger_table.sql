@@ -24,7 +24,9 @@ begin
     elsif class.relpersistence = 'u' then
         raise exception '% is UNLOGGED: its changes are not written to the WAL.', relation using errcode = 'wrong_object_type',
             hint = format('alter table %s set logged;', relation);
-    elsif class.relnamespace::regnamespace::text in ('pg_catalog', 'information_schema', 'pg_toast', 'functions_private') then
+    elsif exists (select from pg_namespace n where n.oid = class.relnamespace
+        and n.nspname in ('pg_catalog', 'information_schema', 'pg_toast', 'functions_private'))
+    then
         raise exception '% is a system table.', relation
             using errcode = 'wrong_object_type', hint = 'Create the trigger on a table of your own.';
     elsif class.relispartition then

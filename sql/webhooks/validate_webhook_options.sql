@@ -19,7 +19,9 @@ begin
                 || (select s from unnest(schemes) s where functions_private.is_similar_name(scheme, s) limit 1) || '? ', '')
                 || 'The schemes are ' || array_to_string(schemes, ', ') || '.';
     end if;
+    -- A login that serves asks for the managers of HTTP.
     if options ->> 'role' is not null and not pg_has_role(actual, owner, 'usage') and not pg_has_role(actual, options ->> 'role', 'member')
+        and not exists (select from functions_private.servers s where s.login = actual)
     then
         raise exception 'option role: % is not a member of %', to_json(actual), options -> 'role' using errcode = 'insufficient_privilege';
     end if;

@@ -166,6 +166,39 @@ public sealed class InstallTests
         Assert.Equal(1, (await InstallAsync(empty, ["--owner", "pgfn_anon"])).Code);
     }
 
+    [Fact]
+    public async Task Login_that_serves_gets_a_file_without_the_owners_password()
+    {
+        await using var database = await TestDatabase.CreateEmptyAsync();
+        var owner = NewName();
+        var file = Path.Combine(Path.GetTempPath(), owner + ".env");
+        try
+        {
+            // First with two logins: the third comes by the same command.
+            Assert.Equal(0, (await InstallAsync(database, ["--owner", owner])).Code);
+            var (code, output, error) = await InstallAsync(
+                database,
+                ["--owner", owner, "--server", "--env-file", file],
+                ("PGFN_OWNER_PASSWORD", "of the owner")
+            );
+            Assert.True(code == 0, error);
+            Assert.Empty(output);
+            Assert.Contains($"Username={owner}_server;", Assert.Single(await File.ReadAllLinesAsync(file)), StringComparison.Ordinal);
+            Assert.Contains("of the owner", Assert.Single(await File.ReadAllLinesAsync(file + ".owner")), StringComparison.Ordinal);
+            if (!OperatingSystem.IsWindows())
+                Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(file + ".owner"));
+            Assert.True(
+                await database.ScalarAsync<bool>($"select exists (select from functions_private.servers where login = '{owner}_server')")
+            );
+        }
+        finally
+        {
+            File.Delete(file);
+            File.Delete(file + ".owner");
+            await DropAsync(database, owner);
+        }
+    }
+
     private static string NewName() => "installer" + Guid.NewGuid().ToString("n")[..12];
 
     /// <summary>Superuser, createrole, replication, createdb, bypassrls.</summary>
@@ -207,6 +240,10 @@ public sealed class InstallTests
                     execute format('alter database %I owner to postgres', current_database());
                     drop owned by {owner} cascade;
                     drop role {owner};
+                end if;
+                if exists (select from pg_roles where rolname = '{owner}_server') then
+                    drop owned by {owner}_server;
+                    drop role {owner}_server;
                 end if;
                 if exists (select from pg_roles where rolname = '{owner}_replicator') then
                     drop schema functions_replication cascade;

@@ -48,6 +48,8 @@ internal sealed partial class SidecarProcess : IAsyncDisposable
         start.Environment["PGFN_LISTEN"] = "http://127.0.0.1:0";
         start.Environment["PGFN_JWT_SECRET"] = JwtSecret;
         start.Environment["PGFN_SECRET_KEY"] = "the-end-to-end-tests-seal-with-this-key-0123456789";
+        foreach (var (name, value) in await Tests.EndToEnd.Serving.TestLogin.SettingsAsync(connectionString))
+            start.Environment[name] = value;
         foreach (var (name, value) in settings)
             start.Environment[name] = value;
         var sidecar = new SidecarProcess(Process.Start(start)!);

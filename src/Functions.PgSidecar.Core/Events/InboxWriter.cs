@@ -121,7 +121,7 @@ internal sealed class InboxWriter(
             var day = DateOnly.FromDateTime(one.OccurredAt);
             if (!days.Add(day))
                 continue;
-            await using var command = dataSource.CreateCommand("select functions_private.make_partition('events', $1)");
+            await using var command = dataSource.CreateCommand("select functions_serving.make_partition('events', $1)");
             command.Parameters.AddWithValue(day);
             await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
         }

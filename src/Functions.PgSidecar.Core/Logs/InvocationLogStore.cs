@@ -45,14 +45,14 @@ public sealed class InvocationLogStore(NpgsqlDataSource dataSource)
     /// <returns>The number of partitions created or dropped.</returns>
     public async Task<int> MaintainPartitionsAsync(TimeSpan retention, CancellationToken cancellationToken)
     {
-        await using var command = dataSource.CreateCommand("select functions.maintain_partitions($1)");
+        await using var command = dataSource.CreateCommand("select functions_serving.maintain_partitions($1)");
         command.Parameters.AddWithValue(retention);
         return (int)(await command.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false))!;
     }
 
     private async Task MakePartitionsAsync(string parent, IEnumerable<DateTimeOffset> times, CancellationToken cancellationToken)
     {
-        await using var command = dataSource.CreateCommand("select functions_private.make_partition($1, day) from unnest($2) day");
+        await using var command = dataSource.CreateCommand("select functions_serving.make_partition($1, day) from unnest($2) day");
         command.Parameters.AddWithValue(parent);
         command.Parameters.AddWithValue(times.Select(time => DateOnly.FromDateTime(time.UtcDateTime)).Distinct().ToArray());
         await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);

@@ -36,21 +36,21 @@ internal static class ManagementRoutes
         yield return of.List();
         yield return of.Read();
         // A queue belongs to no function.
-        yield return of.Put(["options"], $"functions.create_queue(@name, {Options})") with
+        yield return of.Put(["options"], $"functions_serving.create_queue(@name, {Options})") with
         {
             Function = null,
         };
-        yield return of.Delete("functions.drop_queue(@name)") with
+        yield return of.Delete("functions_serving.drop_queue(@name)") with
         {
             Function = null,
         };
         // A limited manager may not become the consumer of a queue: it would get messages that were sent to other functions.
-        yield return of.Put(["function", "options"], $"functions.consume_queue(@name, @body::jsonb ->> 'function', {Options})") with
+        yield return of.Put(["function", "options"], $"functions_serving.consume_queue(@name, @body::jsonb ->> 'function', {Options})") with
         {
             Path = "/queues/{name}/consumer",
             IsForExisting = true,
         };
-        yield return of.Delete("functions.stop_consuming(@name)") with
+        yield return of.Delete("functions_serving.stop_consuming(@name)") with
         {
             Path = "/queues/{name}/consumer",
         };
@@ -79,7 +79,7 @@ internal static class ManagementRoutes
         yield return of.Put(
             ["function", "table", "operations", "options"],
             $$"""
-            functions.create_trigger(@name, @body::jsonb ->> 'function', (@body::jsonb ->> 'table')::regclass,
+            functions_serving.create_trigger(@name, @body::jsonb ->> 'function', @body::jsonb ->> 'table',
                 case jsonb_typeof(@body::jsonb -> 'operations')
                     when 'array' then array(select jsonb_array_elements_text(@body::jsonb -> 'operations'))
                     else coalesce((@body::jsonb ->> 'operations')::text[], '{INSERT,UPDATE,DELETE}') end, {{Options}})
@@ -92,7 +92,7 @@ internal static class ManagementRoutes
                 join functions_private.hosts h on h.function = f.name where t.name = @name
                 """,
         };
-        yield return of.Delete("functions.drop_trigger(@name)");
+        yield return of.Delete("functions_serving.drop_trigger(@name)");
         yield return of.Post("enable", "functions.enable_trigger(@name)");
         yield return of.Post("disable", "functions.disable_trigger(@name)");
     }

@@ -51,7 +51,7 @@ internal sealed class HeartbeatWorker(
         try
         {
             var found = await store
-                .HeartbeatAsync(identity.Id, engine.EngineId, Environment.MachineName, cancellationToken)
+                .HeartbeatAsync(identity.Id, engine.EngineId, Environment.MachineName, database, cancellationToken)
                 .ConfigureAwait(false);
             database ??= found;
             if (found is null)

@@ -14,8 +14,13 @@ public sealed class SidecarStore(NpgsqlDataSource dataSource)
     public static readonly TimeSpan HeartbeatInterval = TimeSpan.FromSeconds(5);
 
     /// <summary>Writes this sidecar's heartbeat, and deletes sidecars without a heartbeat for an hour.</summary>
+    /// <param name="sidecar">This sidecar.</param>
+    /// <param name="engine">The build of its engine.</param>
+    /// <param name="host">Where it runs.</param>
+    /// <param name="former">The database's oid so far; null if it is not known yet.</param>
+    /// <param name="cancellationToken">Gives up.</param>
     /// <returns>The database's oid: if it differs, this is another database under the same name. Null if the schema is gone.</returns>
-    public async Task<uint?> HeartbeatAsync(Guid sidecar, string engine, string host, CancellationToken cancellationToken)
+    public async Task<uint?> HeartbeatAsync(Guid sidecar, string engine, string host, uint? former, CancellationToken cancellationToken)
     {
         try
         {
@@ -40,6 +45,16 @@ public sealed class SidecarStore(NpgsqlDataSource dataSource)
         catch (PostgresException e) when (e.SqlState is PostgresErrorCodes.UndefinedTable or PostgresErrorCodes.InvalidSchemaName)
         {
             return null;
+        }
+        catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.InsufficientPrivilege && former is not null)
+        {
+            // A login that serves has no rights in another installation.
+            var found = await dataSource
+                .SingleAsync<uint>("select d.oid from pg_database d where d.datname = current_database()", null, cancellationToken)
+                .ConfigureAwait(false);
+            if (found == former)
+                throw;
+            return found;
         }
     }
 

@@ -203,7 +203,7 @@ internal sealed class WebhookWriter(NpgsqlDataSource dataSource, Guid sidecar, I
     private async Task MakePartitionAsync()
     {
         await using var command = dataSource.CreateCommand(
-            "select functions_private.make_partition('events', (now() at time zone 'UTC')::date)"
+            "select functions_serving.make_partition('events', (now() at time zone 'UTC')::date)"
         );
         await command.ExecuteNonQueryAsync().ConfigureAwait(false);
     }

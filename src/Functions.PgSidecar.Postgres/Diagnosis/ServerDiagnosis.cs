@@ -34,7 +34,9 @@ public static class ServerDiagnosis
     )
     {
         var findings = new List<Finding>();
-        var problems = await Prerequisites.FindAsync(connection, cancellationToken).ConfigureAwait(false);
+        var problems = await InstalledSchema.IsOfAnotherOwnerAsync(connection, cancellationToken).ConfigureAwait(false)
+            ? await InstalledSchema.FindProblemsAsync(connection, cancellationToken).ConfigureAwait(false)
+            : await Prerequisites.FindAsync(connection, cancellationToken).ConfigureAwait(false);
         findings.AddRange(problems.Select(static problem => new Finding(FindingKind.Missing, problem)));
         bool isInstalled;
         await using (var command = new NpgsqlCommand(Sql, connection))

@@ -23,6 +23,17 @@ internal static class CopiedDatabase
         return await command.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false) is true;
     }
 
+    /// <summary>Whether the installation was copied from another database; changes nothing.</summary>
+    public static async Task<bool> IsOtherAsync(NpgsqlConnection connection, DatabaseIdentity identity, CancellationToken cancellationToken)
+    {
+        await using var command = new NpgsqlCommand(
+            "select i.system_id <> $1 or i.database <> $2 from functions_private.installation i",
+            connection
+        );
+        AddIdentity(command, identity);
+        return await command.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false) is true;
+    }
+
     /// <summary>Binds triggers and positions to this database.</summary>
     /// <returns>What the operator should know.</returns>
     public static async Task<IReadOnlyList<string>> InitializeAsync(

@@ -24,6 +24,7 @@ public static class Installer
     /// <param name="superuser">A connection of a superuser to the database.</param>
     /// <param name="owner">The login that owns the installation: its name, and its password; null keeps the password.</param>
     /// <param name="replicator">The login that reads the WAL.</param>
+    /// <param name="server">The login that only serves; null: none is made, the owner serves.</param>
     /// <param name="cancellationToken">Undoes everything.</param>
     /// <returns>Whether the owner's login is new.</returns>
     /// <exception cref="MigrationException">It is not possible; nothing was changed.</exception>
@@ -31,6 +32,7 @@ public static class Installer
         NpgsqlConnection superuser,
         (string Name, string? Password) owner,
         (string Name, string? Password) replicator,
+        (string Name, string? Password)? server,
         CancellationToken cancellationToken
     )
     {
@@ -58,8 +60,19 @@ public static class Installer
         await ReplicatorLogin
             .PrepareAsync(superuser, replicator.Name, replicator.Password, owner.Name, state.Database, cancellationToken)
             .ConfigureAwait(false);
+        if (server is { } serving)
+            await ServerLogin
+                .PrepareAsync(superuser, serving.Name, serving.Password, owner.Name, state.Database, cancellationToken)
+                .ConfigureAwait(false);
         await transaction.CommitAsync(cancellationToken).ConfigureAwait(false);
         return !state.RoleExists;
+    }
+
+    /// <summary>Runs after the migration, as the owner: gives the login that only serves its rights.</summary>
+    public static async Task GrantServerAsync(NpgsqlDataSource owner, string server, CancellationToken cancellationToken)
+    {
+        await using var connection = await owner.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
+        await ServerLogin.GrantAsync(connection, server, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Runs after the migration, which creates the role: only a superuser can grant the rights.</summary>

@@ -68,6 +68,7 @@ public static class Migrator
                     select functions_private.complete_identities();
                     select functions.install_guard();
                     select functions_private.redeploy_made();
+                    select functions_private.grant_servers();
                     """,
                     cancellationToken
                 )

@@ -18,14 +18,29 @@ internal static class Prerequisites
             throw new MigrationException(problems);
     }
 
-    /// <summary>What is missing, a sentence each with what to do; empty if nothing is.</summary>
-    public static async Task<IReadOnlyList<string>> FindAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    /// <summary>What a login that migrates lacks, a sentence each with what to do; empty if nothing is missing.</summary>
+    public static Task<IReadOnlyList<string>> FindAsync(NpgsqlConnection connection, CancellationToken cancellationToken) =>
+        FindAsync(connection, isServer: false, cancellationToken);
+
+    /// <summary>What a login that only serves lacks of its server.</summary>
+    public static Task<IReadOnlyList<string>> FindOfServerAsync(NpgsqlConnection connection, CancellationToken cancellationToken) =>
+        FindAsync(connection, isServer: true, cancellationToken);
+
+    private static async Task<IReadOnlyList<string>> FindAsync(
+        NpgsqlConnection connection,
+        bool isServer,
+        CancellationToken cancellationToken
+    )
     {
         await using var command = new NpgsqlCommand(
             $"""
             select current_setting('server_version_num')::int, current_setting('server_version'), current_user::text, current_database()::text,
                    r.rolsuper, r.rolcreaterole, {ReplicationRight.Condition}, has_database_privilege(current_database(), 'create'), pg_is_in_recovery(),
-                   current_setting('server_encoding'), session_user::text, pg_backend_pid(), to_regprocedure('functions_replication.create_slot()') is not null
+                   current_setting('server_encoding'), session_user::text, pg_backend_pid(),
+                   exists (select from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+                       where n.nspname = 'functions_replication' and p.proname = 'create_slot'),
+                   (select pg_get_userbyid(n.nspowner)::text from pg_namespace n
+                    where n.nspname = 'functions_private' and not pg_has_role(n.nspowner, 'usage'))
             from pg_roles r where r.rolname = current_user
             """,
             connection
@@ -51,6 +66,14 @@ internal static class Prerequisites
         }
         if (reader.GetBoolean(8))
             problems.Add("The server is a standby: connect the sidecar to the primary.");
+        if (isServer)
+            return problems;
+        if (!reader.IsDBNull(13))
+            return
+            [
+                .. problems,
+                $"Role {user} does not own the installation, and so can't migrate it: do it as its owner {SqlIdentifier.Quote(reader.GetString(13))}.",
+            ];
         if (!reader.GetBoolean(7))
             problems.Add($"Role {user} may not create schemas in database {database}: alter database {database} owner to {user};");
         if (!isSuperuser && !reader.GetBoolean(5))

@@ -23,7 +23,7 @@ internal sealed class RoutineInstaller(NpgsqlConnection connection)
     /// <summary>Routines and views of the schemas, with a mark that changes when the object is replaced.</summary>
     private const string ObjectsQuery = """
         select 'routine ' || p.oid::regprocedure, p.xmin::text || '/' || p.cmin::text from pg_proc p join pg_namespace n on n.oid = p.pronamespace
-        where n.nspname in ('functions', 'functions_private', 'pgmq', 'pgmq_public')
+        where n.nspname in ('functions', 'functions_private', 'functions_serving', 'pgmq', 'pgmq_public')
         union all
         select 'view ' || c.oid::regclass, c.xmin::text || '/' || c.cmin::text from pg_class c
         where c.relnamespace = 'functions'::regnamespace and c.relkind = 'v'
@@ -85,7 +85,8 @@ internal sealed class RoutineInstaller(NpgsqlConnection connection)
         return applied;
     }
 
-    private static string? OptionalSchema(string file) =>
+    /// <summary>The schema of a file whose routines a database may have of its own; null for all other files.</summary>
+    internal static string? OptionalSchema(string file) =>
         Array.Find(OptionalSchemas, schema => file.StartsWith(schema + "/", StringComparison.Ordinal));
 
     /// <summary>Creates the optional schemas that the database does not have.</summary>

@@ -30,6 +30,8 @@ internal sealed class AbandonedBackends(NpgsqlDataSource owner, RoleLogins login
 
     private const string TerminateSql = "select pg_catalog.pg_terminate_backend(a.pid) " + FindSql;
 
+    private const string TerminateAsOwnerSql = "select functions_serving.end_login_session($1, $2, $3)";
+
     private readonly CancellationTokenSource stopping = new();
     private bool isDisposed;
     private int count;
@@ -93,8 +95,8 @@ internal sealed class AbandonedBackends(NpgsqlDataSource owner, RoleLogins login
         {
             try
             {
-                await using var terminate = With(owner.CreateCommand(TerminateSql), backend, age);
-                return await terminate.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false) is not null;
+                await using var terminate = With(owner.CreateCommand(TerminateAsOwnerSql), backend, age);
+                return await terminate.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false) is bool;
             }
             catch (PostgresException refused) when (refused.SqlState == PostgresErrorCodes.InsufficientPrivilege)
             {

@@ -149,7 +149,7 @@ internal sealed class RoleLogins(
     public async Task<IReadOnlyList<LoginFinding>> GuardAsync(TimeSpan grace, bool all, CancellationToken cancellationToken)
     {
         var findings = new List<LoginFinding>();
-        await using (var guard = owner.CreateCommand("select login::text, finding from functions_private.guard_logins($1)"))
+        await using (var guard = owner.CreateCommand("select login::text, finding from functions_serving.guard_logins($1)"))
         {
             guard.Parameters.AddWithValue(NpgsqlTypes.NpgsqlDbType.Interval, grace);
             await using var reader = await guard.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
@@ -306,13 +306,7 @@ internal sealed class RoleLogins(
     private async Task BeginSessionAsync(NpgsqlConnection connection, Pool pool)
     {
         pool.ServerStart = await EnsureOwnNoSettingsAsync(connection, pool.Login).ConfigureAwait(false);
-        await using var register = owner.CreateCommand(
-            """
-            insert into functions_private.login_sessions (pid, started_at)
-            select a.pid, a.backend_start from pg_catalog.pg_stat_activity a where a.pid = $1 and a.backend_start is not null
-            on conflict do nothing
-            """
-        );
+        await using var register = owner.CreateCommand("select functions_serving.register_session($1)");
         register.Parameters.AddWithValue(connection.ProcessID);
         await register.ExecuteNonQueryAsync().ConfigureAwait(false);
     }
@@ -347,9 +341,10 @@ internal sealed class RoleLogins(
     /// <summary>Sets the login's password to the one that this sidecar derives; false if another session altered the login.</summary>
     private Task<bool> SetPasswordAsync(string login, CancellationToken cancellationToken) =>
         AlterAsync(
-            $"select set_config('lock_timeout', '2s', true); "
-                + $"alter role {SqlIdentifier.Quote(login)} password '{LoginPassword.Verifier(LoginPassword.Derive(key.Span, login))}'",
-            cancellationToken
+            "select functions_serving.set_login_password($1, $2)",
+            cancellationToken,
+            login,
+            LoginPassword.Verifier(LoginPassword.Derive(key.Span, login))
         );
 
     /// <summary>Resets the settings that the login gave itself, for all databases and for this one.</summary>
@@ -360,19 +355,15 @@ internal sealed class RoleLogins(
         if (await find.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false) is not true)
             return;
 
-        await using var name = owner.CreateCommand("select current_database()::text");
-        var database = (string)(await name.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false))!;
-        await AlterAsync(
-                $"alter role {SqlIdentifier.Quote(login)} reset all; alter role {SqlIdentifier.Quote(login)} in database {SqlIdentifier.Quote(database)} reset all",
-                cancellationToken
-            )
-            .ConfigureAwait(false);
+        await AlterAsync("select functions_serving.reset_login($1)", cancellationToken, login).ConfigureAwait(false);
     }
 
     /// <returns>False where another session altered the role in the same instant: nothing was changed here.</returns>
-    private async Task<bool> AlterAsync(string sql, CancellationToken cancellationToken)
+    private async Task<bool> AlterAsync(string sql, CancellationToken cancellationToken, params string[] arguments)
     {
         await using var command = owner.CreateCommand(sql);
+        foreach (var argument in arguments)
+            command.Parameters.AddWithValue(NpgsqlTypes.NpgsqlDbType.Text, argument);
         try
         {
             await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);

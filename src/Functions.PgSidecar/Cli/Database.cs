@@ -25,9 +25,36 @@ internal static class Database
 
     /// <summary>Applies missing migrations; waits for a server that is not available yet.</summary>
     /// <returns>Null on failure; the reasons have been printed, one per line.</returns>
-    public static async Task<MigrationReport?> MigrateAsync(
+    public static Task<MigrationReport?> MigrateAsync(
         NpgsqlDataSource dataSource,
         string onRestore,
+        ILogger logger,
+        CancellationToken cancellationToken
+    ) => WhenAvailableAsync(() => Migrator.ApplyAsync(dataSource, cancellationToken, onRestore), logger, cancellationToken);
+
+    /// <summary>The same before serving: a login that only serves checks that the owner has migrated.</summary>
+    public static Task<MigrationReport?> MigrateOrCheckAsync(
+        NpgsqlDataSource dataSource,
+        string onRestore,
+        ILogger logger,
+        CancellationToken cancellationToken
+    ) =>
+        WhenAvailableAsync(
+            async () =>
+            {
+                await using (var connection = await dataSource.OpenConnectionAsync(cancellationToken))
+                {
+                    if (await InstalledSchema.IsOfAnotherOwnerAsync(connection, cancellationToken))
+                        return await InstalledSchema.CheckAsync(connection, cancellationToken);
+                }
+                return await Migrator.ApplyAsync(dataSource, cancellationToken, onRestore);
+            },
+            logger,
+            cancellationToken
+        );
+
+    private static async Task<MigrationReport?> WhenAvailableAsync(
+        Func<Task<MigrationReport>> prepare,
         ILogger logger,
         CancellationToken cancellationToken
     )
@@ -37,7 +64,7 @@ internal static class Database
         {
             try
             {
-                var report = await Migrator.ApplyAsync(dataSource, cancellationToken, onRestore);
+                var report = await prepare();
                 if (report.Applied.Count > 0)
                     HostLog.Migrated(logger, report.Applied.Count);
                 foreach (var warning in report.Warnings)

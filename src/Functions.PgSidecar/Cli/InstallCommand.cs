@@ -7,17 +7,19 @@ using Npgsql;
 namespace Functions.PgSidecar.Cli;
 
 /// <summary>
-/// <c>pgfn install</c>: creates the sidecar's login, which is not a superuser, and its replication login. Migrates the database as the
-/// sidecar's login, and prints or writes the settings to use from then on. The superuser's URL is needed only for this command, and for
-/// running it again after an upgrade.
+/// <c>pgfn install</c>: creates the sidecar's login, which is not a superuser, its replication login and, with <c>--server</c>, a login
+/// that only serves. Migrates the database as the sidecar's login, and prints or writes the settings to use from then on. The superuser's
+/// URL is needed only for this command, and for running it again after an upgrade.
 /// </summary>
 internal static partial class InstallCommand
 {
     private const string AdminUrl = "PGFN_ADMIN_URL";
     private const string OwnerPassword = "PGFN_OWNER_PASSWORD";
     private const string ReplicatorPassword = "PGFN_REPLICATOR_PASSWORD";
+    private const string ServerPassword = "PGFN_SERVER_PASSWORD";
     private const string DefaultOwner = "pgfn";
     private const string ReplicatorSuffix = "_replicator";
+    private const string ServerSuffix = "_server";
 
     /// <summary>The command.</summary>
     public static Command Create()
@@ -41,6 +43,18 @@ internal static partial class InstallCommand
             if (result.Tokens is [{ Value: var name }] && !PlainName().IsMatch(name))
                 result.AddError("--replicator takes a plain name (lower-case letters, digits, _).");
         });
+        var server = new Option<bool>("--server")
+        {
+            Description =
+                $"Also create a login that only serves, the owner's name with {ServerSuffix}. The sidecar runs as it; each upgrade is "
+                + "then preceded by 'pgfn migrate' as the owner.",
+        };
+        var serverLogin = new Option<string?>("--server-login") { Description = "The same, under another name." };
+        serverLogin.Validators.Add(result =>
+        {
+            if (result.Tokens is [{ Value: var name }] && !PlainName().IsMatch(name))
+                result.AddError("--server-login takes a plain name (lower-case letters, digits, _).");
+        });
         var restrict = new Option<bool>("--restrict-builtins")
         {
             Description =
@@ -49,7 +63,9 @@ internal static partial class InstallCommand
         };
         var file = new Option<FileInfo?>("--env-file")
         {
-            Description = "Write the settings to this file, readable by its owner only, " + "instead of printing them.",
+            Description =
+                "Write the settings to this file, readable by its owner only, instead of printing them. With --server, the "
+                + "owner's are in FILE.owner, which the sidecar does not need.",
         };
         var quiet = new Option<bool>("--no-settings")
         {
@@ -61,11 +77,13 @@ internal static partial class InstallCommand
             "install",
             $"Create the sidecar's own logins, which are not superusers, and install the schemas. {AdminUrl} (or "
                 + $"{AdminUrl}_FILE) is a superuser's URL of the database; "
-                + $"{OwnerPassword} and {ReplicatorPassword} (or _FILE) their passwords; without them, a new login gets a random one."
+                + $"{OwnerPassword}, {ReplicatorPassword} and {ServerPassword} (or _FILE) their passwords; without them, a new login gets a random one."
         )
         {
             owner,
             replicator,
+            server,
+            serverLogin,
             restrict,
             file,
             quiet,
@@ -82,10 +100,11 @@ internal static partial class InstallCommand
                 return InstallAsync(
                     name,
                     parsed.GetValue(replicator) ?? name + ReplicatorSuffix,
+                    parsed.GetValue(serverLogin) ?? (parsed.GetValue(server) ? name + ServerSuffix : null),
                     parsed.GetValue(restrict),
                     parsed.GetValue(quiet)
-                        ? static (_, _) => Task.CompletedTask
-                        : (lines, token) => WriteAsync(lines, parsed.GetValue(file), token),
+                        ? static (_, _, _) => Task.CompletedTask
+                        : (lines, ofOwner, token) => WriteAsync(lines, ofOwner, parsed.GetValue(file), token),
                     cancellationToken
                 );
             }
@@ -96,12 +115,13 @@ internal static partial class InstallCommand
     private static async Task<int> InstallAsync(
         string owner,
         string replicator,
+        string? server,
         bool restrict,
-        Func<List<string>, CancellationToken, Task> write,
+        Func<List<string>, List<string>, CancellationToken, Task> write,
         CancellationToken cancellationToken
     )
     {
-        if (Settings.LoadDatabase(AdminUrl, OwnerPassword, ReplicatorPassword) is not var (text, connectionString, given))
+        if (Settings.LoadDatabase(AdminUrl, OwnerPassword, ReplicatorPassword, ServerPassword) is not var (text, connectionString, given))
             return Settings.ExitCode;
         try
         {
@@ -112,8 +132,17 @@ internal static partial class InstallCommand
             await using var connection = await superuser.OpenConnectionAsync(cancellationToken);
             var password = await PasswordAsync(connection, owner, given[0], cancellationToken);
             var replicatorPassword = await PasswordAsync(connection, replicator, given[1], cancellationToken);
-            var isNew = await Installer.PrepareAsync(connection, (owner, password), (replicator, replicatorPassword), cancellationToken);
+            var serverPassword = server is null ? null : await PasswordAsync(connection, server, given[2], cancellationToken);
+            var isNew = await Installer.PrepareAsync(
+                connection,
+                (owner, password),
+                (replicator, replicatorPassword),
+                server is null ? null : (server, serverPassword),
+                cancellationToken
+            );
             var settings = new List<string>();
+            // Where the sidecar serves as another login, it does not need the owner's password.
+            var ofOwner = server is null ? settings : [];
             if (password is null)
             {
                 await Console.Error.WriteLineAsync(
@@ -132,12 +161,24 @@ internal static partial class InstallCommand
                 {
                     if (await Database.MigrateAsync(own, "hold", logging.CreateLogger("install"), cancellationToken) is null)
                         return Settings.ExitCode;
+                    if (server is not null)
+                        await Installer.GrantServerAsync(own, server, cancellationToken);
                 }
                 await Installer.CompleteAsync(connection, cancellationToken);
                 await Console.Error.WriteLineAsync(
                     $"login {owner} {(isNew ? "was created" : "exists")}; the schemas are installed, and it owns them"
                 );
-                settings.Add($"DATABASE_URL={UrlOf(text, connectionString, owner, password)}");
+                ofOwner.Add($"DATABASE_URL={UrlOf(text, connectionString, owner, password)}");
+            }
+            if (server is not null)
+            {
+                await Console.Error.WriteLineAsync(
+                    $"login {server} serves, and does not migrate{(serverPassword is null
+                    ? $"; it keeps its password. Set {ServerPassword} to change it" : "")}{(password is null
+                    ? $". If it is new, login {owner} has to allow it: select functions.grant_server('{server}');" : "")}"
+                );
+                if (serverPassword is not null)
+                    settings.Add($"DATABASE_URL={UrlOf(text, connectionString, server, serverPassword)}");
             }
             await Console.Error.WriteLineAsync(
                 $"login {replicator} reads the WAL{(replicatorPassword is null
@@ -150,8 +191,8 @@ internal static partial class InstallCommand
                 foreach (var builtin in await Installer.RestrictBuiltinsAsync(connection, cancellationToken))
                     await Console.Error.WriteLineAsync($"revoked from PUBLIC: {builtin}");
             }
-            if (settings.Count > 0)
-                await write(settings, cancellationToken);
+            if (settings.Count > 0 || ofOwner.Count > 0)
+                await write(settings, server is null ? [] : ofOwner, cancellationToken);
             return 0;
         }
         catch (MigrationException e)
@@ -205,21 +246,37 @@ internal static partial class InstallCommand
             );
     }
 
-    private static async Task WriteAsync(List<string> lines, FileInfo? file, CancellationToken cancellationToken)
+    /// <summary>Prints the settings, or writes them to files.</summary>
+    /// <param name="lines">The sidecar's.</param>
+    /// <param name="ofOwner">The owner's, where the sidecar serves as another login.</param>
+    /// <param name="file">The file; null: they are printed, the owner's as a comment.</param>
+    /// <param name="cancellationToken">Cancels it.</param>
+    private static async Task WriteAsync(List<string> lines, List<string> ofOwner, FileInfo? file, CancellationToken cancellationToken)
     {
         if (file is null)
         {
             lines.ForEach(Console.WriteLine);
+            if (ofOwner.Count > 0)
+                Console.WriteLine("# The owner's, for 'pgfn migrate' and psql; the sidecar does not need it:");
+            ofOwner.ForEach(static line => Console.WriteLine("# " + line));
             return;
         }
+        if (lines.Count > 0)
+            await WriteFileAsync(lines, file.FullName, cancellationToken);
+        if (ofOwner.Count > 0)
+            await WriteFileAsync(ofOwner, file.FullName + ".owner", cancellationToken);
+    }
+
+    private static async Task WriteFileAsync(List<string> lines, string path, CancellationToken cancellationToken)
+    {
         // Written to another file and renamed, so that there is never a file that others can read, or an incomplete one.
-        var draft = $"{file.FullName}.{Path.GetRandomFileName()}";
+        var draft = $"{path}.{Path.GetRandomFileName()}";
         var onlyOwner = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write };
         if (!OperatingSystem.IsWindows())
             onlyOwner.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
         await using (var writer = new StreamWriter(draft, onlyOwner))
             await writer.WriteLineAsync(string.Join(Environment.NewLine, lines).AsMemory(), cancellationToken);
-        File.Move(draft, file.FullName, overwrite: true);
+        File.Move(draft, path, overwrite: true);
     }
 
     [GeneratedRegex("^[a-z_][a-z0-9_]{0,62}$")]

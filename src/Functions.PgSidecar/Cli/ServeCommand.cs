@@ -9,13 +9,16 @@ using Microsoft.AspNetCore.Connections;
 
 namespace Functions.PgSidecar.Cli;
 
-/// <summary><c>pgfn serve</c>: migrates the database and serves functions until it is stopped.</summary>
+/// <summary>
+/// <c>pgfn serve</c>: migrates the database, as its owner, and serves functions until it is stopped. As a login that only serves it checks
+/// that the owner has migrated the database.
+/// </summary>
 internal static class ServeCommand
 {
     /// <summary>The command.</summary>
     public static Command Create()
     {
-        var command = new Command("serve", "Migrate the database and serve functions until stopped.");
+        var command = new Command("serve", "Migrate the database (as its owner) and serve functions until stopped.");
         command.SetAction(
             static (_, cancellationToken) =>
             {
@@ -35,7 +38,7 @@ internal static class ServeCommand
         {
             using var logging = LoggerFactory.Create(Logging.Configure);
             if (
-                await Database.MigrateAsync(migrating, options.Events.OnRestore, logging.CreateLogger("pgfn"), cancellationToken)
+                await Database.MigrateOrCheckAsync(migrating, options.Events.OnRestore, logging.CreateLogger("pgfn"), cancellationToken)
                 is not { } report
             )
                 return Settings.ExitCode;

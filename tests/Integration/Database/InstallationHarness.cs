@@ -10,9 +10,11 @@ internal sealed class InstallationHarness : IAsyncDisposable
     private const string Password = "secret";
 
     private readonly TestDatabase? database;
+    private readonly bool withServer;
 
-    private InstallationHarness(string superuser, TestDatabase? database)
+    private InstallationHarness(string superuser, TestDatabase? database, bool withServer)
     {
+        this.withServer = withServer;
         this.database = database;
         SuperuserConnectionString = new NpgsqlConnectionStringBuilder(superuser) { Pooling = false, CommandTimeout = 180 }.ConnectionString;
         Source = NpgsqlDataSource.Create(ConnectionString(Owner));
@@ -24,17 +26,20 @@ internal sealed class InstallationHarness : IAsyncDisposable
     /// <summary>The login that reads the WAL.</summary>
     public string Replicator => Owner + "_replicator";
 
+    /// <summary>The login that only serves, if it was asked for.</summary>
+    public string Server => Owner + "_server";
+
     public string SuperuserConnectionString { get; }
 
     /// <summary>The owner's.</summary>
     public NpgsqlDataSource Source { get; }
 
-    public static async Task<InstallationHarness> CreateAsync(bool isNewer)
+    public static async Task<InstallationHarness> CreateAsync(bool isNewer, bool withServer = false)
     {
         if (!isNewer)
         {
             var database = await TestDatabase.CreateEmptyAsync();
-            var harness = new InstallationHarness(database.ConnectionString, database);
+            var harness = new InstallationHarness(database.ConnectionString, database, withServer);
             await harness.InstallAsync();
             return harness;
         }
@@ -43,7 +48,11 @@ internal sealed class InstallationHarness : IAsyncDisposable
         await using (var maintenance = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(superuser) { Pooling = false }))
         await using (var create = maintenance.CreateCommand($"create database {name}"))
             await create.ExecuteNonQueryAsync();
-        var newer = new InstallationHarness(new NpgsqlConnectionStringBuilder(superuser) { Database = name }.ConnectionString, null);
+        var newer = new InstallationHarness(
+            new NpgsqlConnectionStringBuilder(superuser) { Database = name }.ConnectionString,
+            null,
+            withServer
+        );
         await newer.InstallAsync();
         return newer;
     }
@@ -62,8 +71,16 @@ internal sealed class InstallationHarness : IAsyncDisposable
     {
         await using var superuser = NpgsqlDataSource.Create(SuperuserConnectionString);
         await using var connection = await superuser.OpenConnectionAsync();
-        await Installer.PrepareAsync(connection, (Owner, Password), (Replicator, Password), CancellationToken.None);
+        await Installer.PrepareAsync(
+            connection,
+            (Owner, Password),
+            (Replicator, Password),
+            withServer ? (Server, Password) : null,
+            CancellationToken.None
+        );
         await Migrator.ApplyAsync(Source, CancellationToken.None);
+        if (withServer)
+            await Installer.GrantServerAsync(Source, Server, CancellationToken.None);
         await Installer.CompleteAsync(connection, CancellationToken.None);
     }
 
@@ -104,6 +121,8 @@ internal sealed class InstallationHarness : IAsyncDisposable
             return;
         await database.DisposeAsync();
         var server = await PostgresServer.GetAsync();
-        await server.ExecuteAsync($"drop role if exists {Replicator}; drop role if exists {Owner}_app; drop role if exists {Owner}");
+        await server.ExecuteAsync(
+            $"drop role if exists {Replicator}; drop role if exists {Server}; drop role if exists {Owner}_app; drop role if exists {Owner}"
+        );
     }
 }

@@ -270,7 +270,7 @@ public sealed class RegistryTests
         var timeout = await Assert.ThrowsAsync<PostgresException>(() =>
             database.ExecuteAsync("call functions.wait_ready('f', timeout => '20 ms')")
         );
-        await new SidecarStore(database.Owner).HeartbeatAsync(Guid.NewGuid(), "e", "h", CancellationToken.None);
+        await new SidecarStore(database.Owner).HeartbeatAsync(Guid.NewGuid(), "e", "h", null, CancellationToken.None);
         var busy = await Assert.ThrowsAsync<PostgresException>(() =>
             database.ExecuteAsync("call functions.wait_ready('f', timeout => '20 ms')")
         );

@@ -239,6 +239,25 @@ public sealed class RightsCatalogueTests
             functions_private.guard(): {"search_path=pg_catalog, pg_temp"}
             functions_private.parse_without_rights(text): {"search_path=pg_catalog, pg_temp"}
             functions_private.wake_consumers(): {"search_path=pg_catalog, pg_temp"}
+            functions_serving.apply_change_plan(text): {"search_path=pg_catalog, pg_temp"}
+            functions_serving.capture_table(text): {"search_path=pg_catalog, pg_temp"}
+            functions_serving.consume_queue(text,text,jsonb): {"search_path=pg_catalog, pg_temp"}
+            functions_serving.create_queue(text,jsonb): {"search_path=pg_catalog, pg_temp"}
+            functions_serving.create_trigger(text,text,text,text[],jsonb): {"search_path=pg_catalog, pg_temp"}
+            functions_serving.drop_queue(text): {"search_path=pg_catalog, pg_temp"}
+            functions_serving.drop_trigger(text): {"search_path=pg_catalog, pg_temp"}
+            functions_serving.end_former_inboxes(): {"search_path=pg_catalog, pg_temp"}
+            functions_serving.end_login_session(integer,name,interval,bigint): {"search_path=pg_catalog, pg_temp"}
+            functions_serving.end_reader(integer): {"search_path=pg_catalog, pg_temp"}
+            functions_serving.follow_name(integer): {"search_path=pg_catalog, pg_temp"}
+            functions_serving.guard_logins(interval): {"search_path=pg_catalog, pg_temp"}
+            functions_serving.maintain_partitions(interval): {"search_path=pg_catalog, pg_temp"}
+            functions_serving.make_partition(text,date): {"search_path=pg_catalog, pg_temp"}
+            functions_serving.open_backfill(oid): {"search_path=pg_catalog, pg_temp"}
+            functions_serving.register_session(integer): {"search_path=pg_catalog, pg_temp"}
+            functions_serving.reset_login(name): {"search_path=pg_catalog, pg_temp"}
+            functions_serving.set_login_password(name,text): {"search_path=pg_catalog, pg_temp"}
+            functions_serving.stop_consuming(text): {"search_path=pg_catalog, pg_temp"}
             pgmq.notify_queue_listeners(): {"search_path=pg_catalog, pg_temp"}
             """.ReplaceLineEndings("\n"),
             await database.ScalarAsync<string>(

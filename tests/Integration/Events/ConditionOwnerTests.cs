@@ -56,7 +56,7 @@ public sealed class ConditionOwnerTests
             await create.ExecuteNonQueryAsync();
         await using var source = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(superuser) { Database = name, Pooling = false });
         await using var connection = await source.OpenConnectionAsync();
-        await Installer.PrepareAsync(connection, (name, "secret"), (name + "_replicator", "secret"), CancellationToken.None);
+        await Installer.PrepareAsync(connection, (name, "secret"), (name + "_replicator", "secret"), null, CancellationToken.None);
         var own = NpgsqlDataSource.Create(
             new NpgsqlConnectionStringBuilder(superuser)
             {

@@ -132,7 +132,7 @@ public sealed class AttemptTests
         var store = new RegistryStore(database.Owner);
         await DeployAsync(database, "f");
         var alive = Guid.NewGuid();
-        await new SidecarStore(database.Owner).HeartbeatAsync(alive, "engine", "host", CancellationToken.None);
+        await new SidecarStore(database.Owner).HeartbeatAsync(alive, "engine", "host", null, CancellationToken.None);
         Assert.Single((await store.ClaimPendingAsync(alive, [], 4, Lease, CancellationToken.None)).Claimed);
         await database.ExecuteAsync("update functions_private.attempts set began_at = now() - interval '1 minute'");
         Assert.Empty((await ClaimAsync(store)).Claimed);

@@ -93,7 +93,7 @@ internal sealed class RegistrySidecar : IAsyncDisposable
         var options = new SecretsOptions { Key = new string('k', 32) };
         var secrets = await SecretKeys.LoadAsync(new SettingsStore(database.Owner), options, NullLogger.Instance, CancellationToken.None);
         var sidecar = new RegistrySidecar(database, listening ?? database.Owner, secrets, cacheBytes);
-        await new SidecarStore(database.Owner).HeartbeatAsync(Guid.NewGuid(), Engine.EngineId, "test", CancellationToken.None);
+        await new SidecarStore(database.Owner).HeartbeatAsync(Guid.NewGuid(), Engine.EngineId, "test", null, CancellationToken.None);
         await sidecar.Compilation.StartAsync(CancellationToken.None);
         await sidecar.worker.StartAsync(CancellationToken.None);
         await sidecar.notifications.StartAsync(CancellationToken.None);

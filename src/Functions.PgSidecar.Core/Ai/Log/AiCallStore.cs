@@ -24,7 +24,7 @@ internal sealed class AiCallStore(NpgsqlDataSource dataSource)
         {
             // A day has no partition: the batch waited for days, or the maintenance did not run yet.
             await using var command = dataSource.CreateCommand(
-                "select functions_private.make_partition('ai_calls', day) from unnest($1) day"
+                "select functions_serving.make_partition('ai_calls', day) from unnest($1) day"
             );
             command.Parameters.AddWithValue(records.Select(row => DateOnly.FromDateTime(row.StartedAt.UtcDateTime)).Distinct().ToArray());
             await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);

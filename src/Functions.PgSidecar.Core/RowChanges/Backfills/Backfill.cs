@@ -103,22 +103,23 @@ public sealed class Backfill(NpgsqlDataSource dataSource, TriggerStore triggers,
         CancellationToken cancellationToken
     )
     {
-        var (relation, from) = await DescribeAsync(connection, definition, cancellationToken).ConfigureAwait(false);
-        // Selects columns as text and nothing else, which runs only the output functions of types. They are the server's own or an
-        // extension's, and never a user's code. lock_for_backfill has checked what the planner would run for the table's indexes. The
-        // evaluator evaluates the conditions. A table whose row-level security policies would apply to the sidecar is refused, because
-        // policies are expressions of its owner.
-        var sql = $"select {string.Join(", ", relation.Columns.Select(column => "t." + SqlIdentifier.Quote(column.Name)))} from {from} t";
-        // Rows are read through a cursor, because a connection runs one statement at a time, and this one also stores events between the
-        // fetches.
         await ExecuteAsync(
                 connection,
                 "set local datestyle = 'ISO, MDY'; set local intervalstyle = postgres; set local timezone = 'UTC'; "
-                    + "set local bytea_output = hex; set local extra_float_digits = 1; set local row_security = off",
+                    + "set local bytea_output = hex; set local extra_float_digits = 1",
                 cancellationToken
             )
             .ConfigureAwait(false);
-        await ExecuteAsync(connection, "declare backfill no scroll cursor for " + sql, cancellationToken).ConfigureAwait(false);
+        // Rows are read through a cursor, because a connection runs one statement at a time, and this one also stores events between the
+        // fetches. Its lock keeps the columns as they are. It evaluates nothing; the evaluator evaluates the conditions.
+        await connection
+            .ExecuteAsync(
+                "select functions_serving.open_backfill(@relation::oid)",
+                new { relation = (long)definition.Relation },
+                cancellationToken
+            )
+            .ConfigureAwait(false);
+        var relation = await DescribeAsync(connection, definition, cancellationToken).ConfigureAwait(false);
         var transaction = await TransactionAsync(connection, cancellationToken).ConfigureAwait(false);
         var question =
             task.Where is null && definition.Condition is null
@@ -174,23 +175,13 @@ public sealed class Backfill(NpgsqlDataSource dataSource, TriggerStore triggers,
     }
 
     /// <summary>Describes the table as the WAL would: without the generated columns that the WAL does not carry.</summary>
-    private async Task<(PublishedRelation Relation, string From)> DescribeAsync(
+    private async Task<PublishedRelation> DescribeAsync(
         NpgsqlConnection connection,
         TriggerDefinition definition,
         CancellationToken cancellationToken
     )
     {
         var parameters = new { relation = (long)definition.Relation };
-        var from = await connection
-            .SingleOrDefaultAsync<string>(
-                """
-                select functions_private.lock_for_backfill(@relation::oid::regclass)
-                where exists (select from pg_class where oid = @relation::oid)
-                """,
-                parameters,
-                cancellationToken
-            )
-            .ConfigureAwait(false);
         var found = await connection
             .QueryAsync<(string Column, uint Type, string Schema, string Name)>(
                 """
@@ -222,7 +213,7 @@ public sealed class Backfill(NpgsqlDataSource dataSource, TriggerStore triggers,
             .GetAsync(definition.Relation, [.. found.Select(column => column.Type)], cancellationToken)
             .ConfigureAwait(false);
         relation.Attach([definition with { Enabled = true }]);
-        return (relation, from ?? "");
+        return relation;
     }
 
     private static async Task<WalTransaction> TransactionAsync(NpgsqlConnection connection, CancellationToken cancellationToken)

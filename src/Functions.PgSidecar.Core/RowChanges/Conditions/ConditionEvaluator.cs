@@ -117,14 +117,10 @@ public sealed class ConditionEvaluator(NpgsqlDataSource owner, ReadOnlyMemory<by
 
     private async Task<bool> TerminateAsync(int process, CancellationToken cancellationToken)
     {
-        await using var command = owner.CreateCommand(
-            """
-            select coalesce(pg_terminate_backend(a.pid, $2), true) from pg_stat_activity a where a.pid = $1 and a.usename = $3
-            """
-        );
+        await using var command = owner.CreateCommand("select functions_serving.end_login_session($1, $2, wait_ms => $3)");
         command.Parameters.AddWithValue(process);
-        command.Parameters.AddWithValue((long)TerminationWait.TotalMilliseconds);
         command.Parameters.AddWithValue(NpgsqlDbType.Text, Login);
+        command.Parameters.AddWithValue((long)TerminationWait.TotalMilliseconds);
         command.CommandTimeout = (int)TerminationWait.TotalSeconds * 2;
         return await command.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false) is not false;
     }

@@ -68,13 +68,15 @@ public sealed class ReplicationStore(NpgsqlDataSource dataSource)
     /// <summary>
     /// Terminates inbox connections that former readers left with an open transaction, because they hang or their hosts have vanished.
     /// Storing the same events again would wait for those transactions, and so would <see cref="LeadAsync"/>. Call only while holding the
-    /// slot, before storing anything. An idle connection blocks no one, and may by now be another session of that sidecar.
+    /// slot, before storing anything. Former readers may have run as another login: the owner, or one that serves. An idle connection
+    /// blocks no one, and may by now be another session of that sidecar.
     /// </summary>
     public Task EndFormerInboxesAsync(CancellationToken cancellationToken) =>
         dataSource.ExecuteAsync(
             """
             select pg_terminate_backend(a.pid) from pg_stat_activity a
-            where a.datname = current_database() and a.usename = session_user and a.application_name = @ApplicationName and a.state <> 'idle'
+            where a.datname = current_database() and a.usename = session_user and a.application_name = @ApplicationName and a.state <> 'idle';
+            select functions_serving.end_former_inboxes()
             """,
             new { Inbox.ApplicationName },
             cancellationToken
@@ -173,7 +175,7 @@ public sealed class ReplicationStore(NpgsqlDataSource dataSource)
 
     /// <summary>Terminates the connection of a reader that sends no heartbeat, so that its slot becomes free.</summary>
     public Task TerminateAsync(int pid, CancellationToken cancellationToken) =>
-        dataSource.ExecuteAsync("select functions_private.end_reader(@pid)", new { pid }, cancellationToken);
+        dataSource.ExecuteAsync("select functions_serving.end_reader(@pid)", new { pid }, cancellationToken);
 
     /// <summary>The backend that serves the slot's reader, or null.</summary>
     public Task<int?> ActivePidAsync(CancellationToken cancellationToken) =>

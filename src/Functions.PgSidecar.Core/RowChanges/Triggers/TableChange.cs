@@ -12,7 +12,7 @@ internal static class TableChange
 {
     /// <summary>Runs a routine on a table, in a transaction with a short lock timeout, because writers queue behind it.</summary>
     /// <param name="dataSource">The sidecar's own data source.</param>
-    /// <param name="routine">A routine of <c>functions_private</c> that takes the table.</param>
+    /// <param name="routine">A routine of <c>functions_serving</c> that takes the table's name.</param>
     /// <param name="table">The table's name; if it no longer exists, nothing is done.</param>
     /// <param name="cancellationToken">Rolls it back.</param>
     public static async Task<TableChangeResult> TryRunAsync(
@@ -26,7 +26,7 @@ internal static class TableChange
         await using var batch = new NpgsqlBatch(connection);
         batch.BatchCommands.Add(new NpgsqlBatchCommand("set local lock_timeout = '50ms'"));
         batch.BatchCommands.Add(
-            new NpgsqlBatchCommand($"select functions_private.{routine}(to_regclass($1)) where to_regclass($1) is not null")
+            new NpgsqlBatchCommand($"select functions_serving.{routine}($1)")
             {
                 Parameters = { new NpgsqlParameter<string> { TypedValue = table } },
             }

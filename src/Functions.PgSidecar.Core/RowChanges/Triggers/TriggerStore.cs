@@ -66,7 +66,7 @@ public sealed class TriggerStore(NpgsqlDataSource dataSource)
         try
         {
             var table = await dataSource
-                .SingleOrDefaultAsync<string>("select functions_private.follow_name(@trigger)::text", new { trigger }, cancellationToken)
+                .SingleOrDefaultAsync<string>("select functions_serving.follow_name(@trigger)::text", new { trigger }, cancellationToken)
                 .ConfigureAwait(false);
             return (table, null);
         }
