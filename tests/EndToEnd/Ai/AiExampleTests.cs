@@ -1,11 +1,13 @@
+using System.Security.Cryptography;
+using System.Text;
 using System.Text.Json.Nodes;
 using Functions.PgSidecar.Testing;
 using Functions.PgSidecar.Testing.Ai;
 
 namespace Functions.PgSidecar.Tests.EndToEnd.Ai;
 
-/// <summary>examples/rerank, as make run deploys it, over a scripted provider.</summary>
-public sealed class RerankExampleTests(ModelFixture models) : IClassFixture<ModelFixture>
+/// <summary>examples/rerank, examples/bot and examples/pipeline, as make run deploys them, over a scripted provider.</summary>
+public sealed class AiExampleTests(ModelFixture models) : IClassFixture<ModelFixture>
 {
     private const int Dimensions = 1536;
 
@@ -37,6 +39,58 @@ public sealed class RerankExampleTests(ModelFixture models) : IClassFixture<Mode
         Assert.Equal(400, (int)wrong.StatusCode);
     }
 
+    [Fact]
+    public async Task Bot_answers_each_message_once_with_what_it_looked_up()
+    {
+        await DeployAsync("bot");
+        models.Provider.Answer = request =>
+        {
+            var last = request.Body["messages"]!.AsArray()[^1]!;
+            return (string)last["role"]! == "tool"
+                ? OpenAiAnswers.Chat($"It is {JsonNode.Parse((string)last["content"]!)!["status"]}.")
+                : OpenAiAnswers.ToolCall("order_status", """{"number":1}""");
+        };
+        const string Message = """{"channel":"c1","text":"Where is order 1?"}""";
+        await SendAsync("bot", Message, "m1");
+        await models.Sidecar.EventuallyAsync<long>("select msg_id from pgmq.\"q_bot-replies\"");
+        Assert.Equal(
+            """{"text": "It is shipped.", "channel": "c1"}""",
+            await models.Sidecar.Database.ScalarAsync<string>("select message::text from pgmq.\"q_bot-replies\"")
+        );
+        // The same delivery again is the same event.
+        await SendAsync("bot", Message, "m1");
+        await SendAsync("bot", """{"channel":"c1","text":"And now?"}""", "m2");
+        await Eventually.HoldsAsync(() =>
+            models.Sidecar.Database.ScalarAsync<bool>("select count(*) = 4 from examples.bot_messages where channel = 'c1'")
+        );
+        var asked = models.Requests("gpt-5-mini")[^1].Body["messages"]!.AsArray();
+        Assert.Equal(
+            "It is shipped.",
+            (string)asked.Last(message => (string)message!["role"]! == "assistant" && message["tool_calls"] is null)!["content"]!
+        );
+        Assert.Equal(2, await models.Sidecar.Database.ScalarAsync<long>("select count(*) from pgmq.\"q_bot-replies\""));
+    }
+
+    [Fact]
+    public async Task Pipeline_brings_a_report_from_the_webhook_to_the_search()
+    {
+        await RequireVectorsAsync();
+        await DeployAsync("pipeline");
+        models.Provider.Answer = request =>
+            request.Path.EndsWith("/chat/completions", StringComparison.Ordinal)
+                ? OpenAiAnswers.Chat("In short: " + request.Body["messages"]![1]!["content"])
+                : Embeddings(request);
+        await SendAsync("pipeline", """{"id":"r1","text":"zebra is ill"}""", "r1");
+        await SendAsync("pipeline", """{"id":"r2","text":"quiz"}""", "r2");
+        await Eventually.HoldsAsync(() => models.Sidecar.Database.ScalarAsync<bool>("select count(*) = 2 from functions_vectors.pipeline"));
+        using var request = new HttpRequestMessage(HttpMethod.Get, "/functions/v1/invoke/pipeline?like=ill+zebra");
+        request.Headers.Authorization = new("Bearer", Tokens.For("authenticated"));
+        using var response = await models.Sidecar.Http.SendAsync(request);
+        var found = JsonNode.Parse(await response.Content.ReadAsStringAsync())!;
+        Assert.Equal("""{"id":"r1","summary":"In short: zebra is ill"}""", found[0]!.ToJsonString());
+        Assert.Equal(2, found.AsArray().Count);
+    }
+
     private async Task RequireVectorsAsync() =>
         Assert.SkipUnless(
             await models.Sidecar.Database.ScalarAsync<bool>("select exists (select from pg_available_extensions where name = 'vector')"),
@@ -52,6 +106,20 @@ public sealed class RerankExampleTests(ModelFixture models) : IClassFixture<Mode
             await File.ReadAllTextAsync(Path.Combine(folder, "index.js")),
             await File.ReadAllTextAsync(Path.Combine(folder, "function.json"))
         );
+        if (File.Exists(Path.Combine(folder, "trigger.sql")))
+            await models.Sidecar.Database.ExecuteAsync(await File.ReadAllTextAsync(Path.Combine(folder, "trigger.sql")));
+    }
+
+    /// <summary>Sends a webhook as its service signs it.</summary>
+    private async Task SendAsync(string webhook, string body, string id)
+    {
+        var signature = HMACSHA256.HashData("a secret for trying the example"u8, Encoding.UTF8.GetBytes(body));
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/functions/v1/webhook/" + webhook);
+        request.Content = new StringContent(body, Encoding.UTF8, "application/json");
+        request.Headers.Add("X-Webhook-Signature", "sha256=" + Convert.ToHexStringLower(signature));
+        request.Headers.Add("X-Webhook-Id", id);
+        using var response = await models.Sidecar.Http.SendAsync(request);
+        Assert.True(response.IsSuccessStatusCode, $"{(int)response.StatusCode}: {await response.Content.ReadAsStringAsync()}");
     }
 
     /// <summary>Longer texts first.</summary>
