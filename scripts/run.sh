@@ -65,21 +65,23 @@ local_url() {
   printf '%s' "$url"
 }
 
-# The settings for connecting to the database. In the private cluster the superuser only installs; the sidecar and `make psql` use the login
-# that owns the database, and another login reads the WAL. A database that the superuser installed in an earlier version and a configured
-# database are left unchanged.
+# The settings for connecting to the database. In the private cluster the superuser only installs: `make psql` and the examples use the login
+# that owns the database, the sidecar serves as another one (serving_url), and a third reads the WAL. A database that the superuser installed
+# in an earlier version and a configured database are left unchanged.
 urls_of_logins() {
-  local psql=psql installed_by settings
+  local psql=psql installed_by logins=$local_dir/logins
   command -v psql >/dev/null 2>&1 || psql=$(postgres_bin)/psql
   if [ -e "$private_mark" ]; then
     installed_by=$("$psql" "$1" -XAtqc "select pg_get_userbyid(nspowner) from pg_namespace where nspname = 'functions_private'") || return 2
     if [ -z "$installed_by" ] || [ "$installed_by" = pgfn ]; then
-      settings=$(PGFN_ADMIN_URL=$1 PGFN_OWNER_PASSWORD=$(secret owner-password) \
-        PGFN_REPLICATOR_PASSWORD=$(secret replicator-password) "$pgfn" install 2>"$log") \
+      PGFN_ADMIN_URL=$1 PGFN_OWNER_PASSWORD=$(secret owner-password) PGFN_REPLICATOR_PASSWORD=$(secret replicator-password) \
+        PGFN_SERVER_PASSWORD=$(secret server-password) "$pgfn" install --server --env-file "$logins" >"$log" 2>&1 \
         || { cat "$log" >&2; return 2; }
       # For vector indexes, where the server has pgvector: only a superuser may create it.
       "$psql" "$1" -Xqc 'create extension if not exists vector' >/dev/null 2>&1 || true
-      printf '%s' "$settings"
+      sed 's/^DATABASE_URL=/serving_url=/' "$logins"
+      cat "$logins.owner"
+      rm -f "$logins" "$logins.owner"
       return
     fi
   fi
@@ -182,13 +184,14 @@ unset PGFN_JWT_SECRET_FILE PGFN_SECRET_KEY_FILE DATABASE_URL_FILE
 DATABASE_URL=$(database_url) || exit 2
 urls=$(urls_of_logins "$DATABASE_URL") || exit 2
 while IFS= read -r line; do export "${line?}"; done <<<"$urls"
+export -n serving_url
 PGFN_LISTEN=$listen
 export DATABASE_URL PGFN_JWT_SECRET PGFN_SECRET_KEY PGFN_LISTEN
 write_env
 require_database
 
 # In its own process group: Ctrl-C reaches only this script, which then stops the sidecar and the database in order.
-setsid "$pgfn" serve >"$log" 2>&1 &
+DATABASE_URL=${serving_url:-$DATABASE_URL} setsid "$pgfn" serve >"$log" 2>&1 &
 sidecar=$!
 echo "$sidecar" >"$pid_file"
 wait_ready "$sidecar"

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Text.RegularExpressions;
 using System.Threading.Channels;
 using Functions.PgSidecar.Testing;
+using Functions.PgSidecar.Tests.EndToEnd.Serving;
 
 namespace Functions.PgSidecar.Tests.EndToEnd;
 
@@ -48,7 +49,7 @@ internal sealed partial class SidecarProcess : IAsyncDisposable
         start.Environment["PGFN_LISTEN"] = "http://127.0.0.1:0";
         start.Environment["PGFN_JWT_SECRET"] = JwtSecret;
         start.Environment["PGFN_SECRET_KEY"] = "the-end-to-end-tests-seal-with-this-key-0123456789";
-        foreach (var (name, value) in await Tests.EndToEnd.Serving.TestLogin.SettingsAsync(connectionString))
+        foreach (var (name, value) in await TestLogin.SettingsAsync(connectionString))
             start.Environment[name] = value;
         foreach (var (name, value) in settings)
             start.Environment[name] = value;
@@ -56,8 +57,17 @@ internal sealed partial class SidecarProcess : IAsyncDisposable
         // The channel completes when both streams have ended.
         _ = Task.WhenAll(sidecar.ReadAsync(sidecar.process.StandardOutput), sidecar.ReadAsync(sidecar.process.StandardError))
             .ContinueWith(_ => sidecar.lines.Writer.TryComplete(), TaskScheduler.Default);
-        sidecar.Url = new Uri(await sidecar.WaitForAsync(Serving(), "address"));
-        return sidecar;
+        try
+        {
+            sidecar.Url = new Uri(await sidecar.WaitForAsync(Serving(), "address"));
+            return sidecar;
+        }
+        catch
+        {
+            sidecar.Kill();
+            sidecar.process.Dispose();
+            throw;
+        }
     }
 
     /// <summary>Waits for a line of its log and returns a group of the match.</summary>

@@ -39,6 +39,8 @@ internal sealed class ManagementClient(SidecarFixture sidecar, HttpClient? http 
         using var request = new HttpRequestMessage(new HttpMethod(method), "/functions/v1/" + path);
         if (body is not null)
             request.Content = new StringContent(body, Encoding.UTF8, "application/json");
+        // A body that is refused for its length is not sent, so that the answer comes before the connection is closed.
+        request.Headers.ExpectContinue = body?.Length > 1 << 20;
         if (credential is not null)
             request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", credential);
         using var response = await (http ?? sidecar.Http).SendAsync(request);

@@ -17,9 +17,11 @@ internal static class TestLogin
     /// <summary>The settings of a sidecar that has to run as another login; none if the given one will do.</summary>
     public static async Task<(string Name, string Value)[]> SettingsAsync(string connectionString)
     {
+        if (!IsWanted)
+            return [];
         var server = await PostgresServer.GetAsync();
         var given = new NpgsqlConnectionStringBuilder(connectionString);
-        if (!IsWanted || given.Username != new NpgsqlConnectionStringBuilder(server.ConnectionString).Username)
+        if (given.Username != new NpgsqlConnectionStringBuilder(server.ConnectionString).Username)
             return [];
         given.Pooling = false;
         await using var superuser = NpgsqlDataSource.Create(given);

@@ -71,7 +71,8 @@ public sealed class WebhookOptionTests(SidecarFixture sidecar)
             grant usage on schema functions, functions_private to hook_maker;
             grant execute on all functions in schema functions, functions_private to hook_maker;
             grant select, insert, update, delete on functions_private.webhooks, functions_private.webhook_secrets,
-                functions_private.functions, functions_private.roles, functions_private.settings, functions_private.versions to hook_maker;
+                functions_private.functions, functions_private.roles, functions_private.settings, functions_private.versions,
+                functions_private.servers to hook_maker;
             """
         );
         try
