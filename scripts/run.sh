@@ -65,9 +65,9 @@ local_url() {
   printf '%s' "$url"
 }
 
-# The settings for connecting to the database. In the private cluster the superuser only installs: `make psql` and the examples use the login
-# that owns the database, the sidecar serves as another one (serving_url), and a third reads the WAL. A database that the superuser installed
-# in an earlier version and a configured database are left unchanged.
+# The settings for connecting to the database. In the private cluster the superuser only installs: `make psql` and the examples use the
+# login that owns the database, the sidecar serves as another one (serving_url), and a third reads the WAL. A database that the superuser
+# installed in an earlier version and a configured database are left unchanged.
 urls_of_logins() {
   local psql=psql installed_by logins=$local_dir/logins
   command -v psql >/dev/null 2>&1 || psql=$(postgres_bin)/psql
