@@ -28,7 +28,7 @@ begin
            or (target <> 'bucket') <> (num_nonnulls(v.source, v.module) = 1)
            or case when target = 'table' then v.code_bucket is not null else v.code_bucket is distinct from wanted end);
     get diagnostics moved = row_count;
-    -- What was under way to another place stays where it is.
+    -- A move to another place that has not been finished is called off: that code stays where it is.
     update functions_private.versions v set code_move = null, code_claimed_until = null
     where v.code_move <> target and (one is null or v.function = one);
     perform pg_notify('functions_code', '');
