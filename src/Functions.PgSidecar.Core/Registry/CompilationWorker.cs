@@ -116,7 +116,7 @@ internal sealed class CompilationWorker(
             }
             catch (Exception e)
             {
-                RegistryLog.Unreachable(logger, Pause, e.Message);
+                RegistryLog.CompilationInterrupted(logger, e, version.Function, version.Version, Pause);
                 await Task.Delay(Pause, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
             finally

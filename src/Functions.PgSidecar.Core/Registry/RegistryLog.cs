@@ -44,6 +44,13 @@ internal static partial class RegistryLog
     public static partial void NotStored(ILogger logger, string function, int version, string reason);
 
     [LoggerMessage(
+        4013,
+        LogLevel.Error,
+        "The compilation of function '{Function}' version {Version} failed for a reason of the sidecar's own; trying again in {Delay}"
+    )]
+    public static partial void CompilationInterrupted(ILogger logger, Exception exception, string function, int version, TimeSpan delay);
+
+    [LoggerMessage(
         4021,
         LogLevel.Error,
         "Function '{Function}' version {Version} is not compiled again: {Attempts} times a sidecar ended while it compiled it. "
