@@ -1,6 +1,7 @@
 -- functions.retry_version(name, version)
 -- Forgets that sidecars died while they compiled or loaded the version (the latest when null), and tries it again. For a version that was
--- given up although it was not the cause, for example because the machine ran out of memory.
+-- given up although it was not the cause, for example because the machine ran out of memory. A version that waits because its code can't
+-- be read is tried at once.
 create or replace function functions.retry_version(name text, version integer default null) returns void
 language plpgsql set search_path = pg_catalog, functions, pg_temp as $$
 declare
@@ -15,7 +16,7 @@ begin
     end if;
     delete from functions_private.attempts a where a.version = target.id;
     update functions_private.versions v set status = 'pending', error = null, claimed_by = null, claimed_until = null
-    where v.id = target.id and v.status = 'failed';
+    where v.id = target.id and (v.status = 'failed' or v.status = 'pending' and v.claimed_by is null);
     perform pg_notify('functions_changed', retry_version.name);
 end
 $$;

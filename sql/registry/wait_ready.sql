@@ -36,7 +36,8 @@ begin
                 using errcode = 'invalid_transaction_state', hint = 'Commit, then call functions.wait_ready.';
         elsif clock_timestamp() >= give_up then
             raise exception 'Version % of % was not compiled within %.', wanted, name, timeout using errcode = 'query_canceled',
-                hint = case when exists (select from functions.sidecars s where s.alive)
+                hint = case when current.error is not null then functions_private.describe_error(current.error)
+                    when exists (select from functions.sidecars s where s.alive)
                     then 'A sidecar is running; it may be busy. See its log, and functions.versions.'
                     else 'No sidecar serves this database at the moment. Start one with its DATABASE_URL.' end;
         end if;

@@ -5,6 +5,9 @@ namespace Functions.PgSidecar.Core.Code;
 /// <summary>What whoever needs a version's code learns when no copy of it can be used.</summary>
 internal static class CodeErrors
 {
+    /// <summary>The code of <see cref="Unreachable"/>, which may pass by itself.</summary>
+    public const string UnreachableCode = "PGFN2426";
+
     public static SidecarException Unusable(VersionArtifact version, string reason) =>
         new(
             "PGFN2425",
@@ -15,9 +18,9 @@ internal static class CodeErrors
 
     public static SidecarException Unreachable(VersionArtifact version, string reason) =>
         new(
-            "PGFN2426",
+            UnreachableCode,
             503,
-            $"The code of version {version.Version} of function '{version.Function}' can't be read just now: {reason}. Check the bucket; for "
-                + $"a version that failed: select functions.retry_version('{version.Function}', {version.Version});"
+            $"The code of version {version.Version} of function '{version.Function}' can't be read just now: {reason}. The sidecar tries again; "
+                + "check the bucket."
         );
 }

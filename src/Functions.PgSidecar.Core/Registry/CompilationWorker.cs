@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Data.Common;
+using Functions.PgSidecar.Core.Code;
 using Functions.PgSidecar.Core.Notifications;
 using Functions.PgSidecar.Sandbox.Runs;
 using Microsoft.Extensions.Hosting;
@@ -24,6 +25,9 @@ internal sealed class CompilationWorker(
     private static readonly TimeSpan Lease = TimeSpan.FromMinutes(6);
 
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(1);
+
+    /// <summary>The longest time between two tries of a version whose code can't be read.</summary>
+    private static readonly TimeSpan MaxDelay = TimeSpan.FromMinutes(1);
 
     private readonly WakeSignal signal = new(isSet: true);
     private readonly ConcurrentDictionary<Guid, Task> working = [];
@@ -131,7 +135,17 @@ internal sealed class CompilationWorker(
     /// <summary>Compiles one version and records the outcome.</summary>
     private async Task CompileAsync(VersionArtifact version, CancellationToken stoppingToken)
     {
-        var (program, outcome) = await TryCompileAsync(version).ConfigureAwait(false);
+        IProgram? program;
+        CompilationOutcome outcome;
+        try
+        {
+            (program, outcome) = await TryCompileAsync(version).ConfigureAwait(false);
+        }
+        catch (SidecarException e) when (e.Code == CodeErrors.UnreachableCode)
+        {
+            await PostponeAsync(version, e.Message, stoppingToken).ConfigureAwait(false);
+            return;
+        }
         if (program is not null)
             programs.Add(version.Function, version.Id, program);
         await CompleteAsync(version, outcome, stoppingToken).ConfigureAwait(false);
@@ -149,9 +163,26 @@ internal sealed class CompilationWorker(
         {
             return await compiler.CompileAsync(version).ConfigureAwait(false);
         }
-        catch (SidecarException e)
+        catch (SidecarException e) when (e.Code != CodeErrors.UnreachableCode)
         {
             return (null, new CompilationOutcome("", null, null, 0, new CompilationError(e.Message)));
+        }
+    }
+
+    /// <summary>Leaves the version for a later try, which the bucket's trouble should not outlive by much.</summary>
+    private async Task PostponeAsync(VersionArtifact version, string reason, CancellationToken stoppingToken)
+    {
+        var delay = await store.PostponeAsync(version.Id, identity.Id, reason, MaxDelay, CancellationToken.None).ConfigureAwait(false);
+        if (delay is not { } wait)
+            return;
+        RegistryLog.Postponed(logger, version.Function, version.Version, wait, reason);
+        // It does not keep others from being compiled meanwhile, nor the process from stopping.
+        _ = WakeAfterAsync();
+
+        async Task WakeAfterAsync()
+        {
+            await Task.Delay(wait, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            Wake();
         }
     }
 

@@ -51,6 +51,13 @@ internal static partial class RegistryLog
     public static partial void CompilationInterrupted(ILogger logger, Exception exception, string function, int version, TimeSpan delay);
 
     [LoggerMessage(
+        4014,
+        LogLevel.Warning,
+        "Function '{Function}' version {Version} can't be compiled yet; trying again in {Delay}: {Reason}"
+    )]
+    public static partial void Postponed(ILogger logger, string function, int version, TimeSpan delay, string reason);
+
+    [LoggerMessage(
         4021,
         LogLevel.Error,
         "Function '{Function}' version {Version} is not compiled again: {Attempts} times a sidecar ended while it compiled it. "

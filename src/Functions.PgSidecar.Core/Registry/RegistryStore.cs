@@ -195,6 +195,31 @@ public sealed class RegistryStore(NpgsqlDataSource dataSource)
     }
 
     /// <summary>
+    /// Leaves a version that this sidecar has claimed pending for a later try, because its code can't be read just now. It does not count as
+    /// an attempt.
+    /// </summary>
+    /// <returns>The time until the version may be claimed again, at most <paramref name="maxDelay"/>; null if it was dropped, or is no
+    /// longer this sidecar's.</returns>
+    public Task<TimeSpan?> PostponeAsync(
+        Guid version,
+        Guid sidecar,
+        string reason,
+        TimeSpan maxDelay,
+        CancellationToken cancellationToken
+    ) =>
+        dataSource.SingleOrDefaultAsync<TimeSpan?>(
+            "select functions_private.postpone_version(@version, @sidecar, @reason, @maxDelay)",
+            new
+            {
+                version,
+                sidecar,
+                reason,
+                maxDelay,
+            },
+            cancellationToken
+        );
+
+    /// <summary>
     /// Releases what this sidecar has begun and will not finish, at an orderly shutdown, so that these attempts do not count.
     /// </summary>
     public Task ReleaseAsync(Guid sidecar, CancellationToken cancellationToken) =>

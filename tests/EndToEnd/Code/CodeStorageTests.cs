@@ -1,6 +1,8 @@
+using System.Diagnostics;
 using System.Net;
 using System.Text.Json.Nodes;
 using Functions.PgSidecar.Testing;
+using Functions.PgSidecar.Tests.EndToEnd.Events;
 using Functions.PgSidecar.Tests.EndToEnd.Storage;
 
 namespace Functions.PgSidecar.Tests.EndToEnd.Code;
@@ -114,16 +116,81 @@ public sealed class CodeStorageTests(S3BucketTests.ServiceFixture service) : ICl
         await Eventually.HoldsAsync(async () => await PostAsync("list", "{}") == $"{Functions - 1}");
     }
 
+    [Fact]
+    public async Task Version_whose_bucket_is_away_waits_and_is_compiled_when_the_bucket_is_back()
+    {
+        Assert.SkipWhen(service.Service is null, "npm has not installed tests/EndToEnd/servers.");
+        var there = new Uri(service.Service.Endpoint);
+        await using var proxy = new FrozenProxy(there.Host, there.Port);
+        await CreateAsync("away/", new UriBuilder(there) { Port = proxy.Port }.ToString());
+        await DeployAsync("victim", "export const handler = () => 'good';");
+        await MigrateAsync("bucket");
+        await sidecar.DisposeAsync();
+        // A version that was given up, and whose code is in the bucket alone.
+        await database.ExecuteAsync(
+            """
+            update functions_private.functions set active_version = null;
+            update functions_private.versions set status = 'failed', error = '{"message": "given up"}', engine = null, snapshot = null, ready_at = null;
+            """
+        );
+        // Nothing listens there.
+        proxy.Redirect("127.0.0.1", 1);
+        sidecar = await StartAsync();
+        await database.ExecuteAsync("select functions.retry_version('victim')");
+
+        await Eventually.HoldsAsync(() =>
+            database.ScalarAsync<bool>(
+                """
+                select status = 'pending' and v.error ->> 'message' like '%can''t be read just now%' and (v.error ->> 'postponed')::integer > 1
+                from functions_private.versions v
+                """
+            )
+        );
+        await sidecar.LogsAsync("can't be compiled yet; trying again in");
+
+        proxy.Redirect(there.Host, there.Port);
+        await database.ExecuteAsync("call functions.wait_ready('victim', timeout => '2 minutes')");
+        using var called = await CallAsync("victim");
+        Assert.Equal("good", await called.Content.ReadAsStringAsync());
+        Assert.Null(await database.ScalarAsync<string>("select error from functions.versions"));
+    }
+
+    [Fact]
+    public async Task Uninstall_names_the_bucket_in_S3_whose_objects_it_leaves()
+    {
+        await CreateAsync("left/");
+        await DeployAsync("victim", "export const handler = () => 'good';");
+        await MigrateAsync("bucket");
+        sidecar.Terminate();
+        await sidecar.WaitForExitAsync();
+
+        var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true, RedirectStandardError = true };
+        foreach (var argument in (string[])[SidecarProcess.Executable(), "uninstall", "--force"])
+            start.ArgumentList.Add(argument);
+        start.Environment["DATABASE_URL"] = database.ConnectionString;
+        using var process = Process.Start(start)!;
+        var error = process.StandardError.ReadToEndAsync();
+        var output = await process.StandardOutput.ReadToEndAsync();
+        await process.WaitForExitAsync();
+
+        Assert.True(process.ExitCode == 0, output + await error);
+        Assert.Contains(
+            $"kept 1 objects with the code of functions in the bucket {S3Service.Bucket} of {service.Service!.Endpoint.TrimEnd('/')}",
+            output
+        );
+        Assert.Contains("prefix \"left/\": remove them there", output);
+    }
+
     private Task<SidecarProcess> StartAsync() =>
         SidecarProcess.StartAsync(database.ConnectionString, ("PGFN_HTTP_ALLOW_NETWORKS", "127.0.0.0/8"));
 
     /// <summary>Makes the bucket of code, and one of functions at the same place.</summary>
-    private async Task CreateAsync(string prefix)
+    private async Task CreateAsync(string prefix, string? endpoint = null)
     {
         Assert.SkipWhen(service.Service is null, "npm has not installed tests/EndToEnd/servers.");
         var s3 = new JsonObject
         {
-            ["endpoint"] = service.Service.Endpoint,
+            ["endpoint"] = endpoint ?? service.Service.Endpoint,
             ["bucket"] = S3Service.Bucket,
             ["prefix"] = prefix,
             ["access_key_id"] = S3Service.AccessKeyId,

@@ -73,6 +73,57 @@ public sealed class CodeStorageTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task With_write_both_a_new_version_is_usable_from_either_place()
+    {
+        await SetAsync("""{"bucket": "code", "prefer": "bucket", "write": "both"}""");
+        await DeployAsync("f", Source(1));
+        await MoveAllAsync();
+        Assert.Equal("both", await PlacesAsync());
+        Assert.Equal(1, await ObjectsAsync());
+        Assert.Equal(Source(1), await database.ScalarAsync<string>("select source from functions_private.versions"));
+
+        await AttackAsync("delete from functions_private.objects where $1 is not null");
+        await RunsWithoutStoredProgramAsync("f");
+        await database.ExecuteAsync("select functions.migrate_code('both')");
+        await MoveAllAsync();
+        Assert.Equal(1, await ObjectsAsync());
+        await database.ExecuteAsync("update functions_private.versions set source = 'export const handler = () => ''evil'''");
+        await RunsWithoutStoredProgramAsync("f");
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(300_000)]
+    public async Task Module_is_moved_to_the_bucket_and_back_and_compiled_from_there(int padding)
+    {
+        var module = Module(padding);
+        await SetAsync("""{"bucket": "code", "prefer": "bucket", "write": "bucket"}""");
+        await using (var deploy = database.Owner.CreateCommand("select functions.deploy_wasm('f', $1)"))
+        {
+            deploy.Parameters.AddWithValue(module);
+            await deploy.ExecuteNonQueryAsync();
+        }
+        await database.ExecuteAsync("call functions.wait_ready('f', timeout => '2 minutes')");
+        await MoveAllAsync();
+        Assert.Equal("bucket", await PlacesAsync());
+        Assert.Equal(0, await database.ScalarAsync<long>("select count(module) from functions_private.versions"));
+        Assert.Equal(module.Length, await database.ScalarAsync<long>("select source_bytes from functions.versions"));
+        Assert.EndsWith(".wasm", await database.ScalarAsync<string>("select code_key from functions_private.versions"));
+        await RunsWithoutStoredProgramAsync("f");
+
+        await database.ExecuteAsync("select functions.migrate_code('table')");
+        await MoveAllAsync();
+        Assert.Equal("table", await PlacesAsync());
+        Assert.Equal(module, await database.ScalarAsync<byte[]>("select module from functions_private.versions"));
+        Assert.Equal(0, await ObjectsAsync());
+        await RunsWithoutStoredProgramAsync("f");
+        await database.ExecuteAsync("select functions.migrate_code('bucket')");
+        await MoveAllAsync();
+        await AttackAsync("delete from functions_private.objects where $1 is not null");
+        Assert.Equal("PGFN2425", (await Assert.ThrowsAsync<SidecarException>(() => RunsWithoutStoredProgramAsync("f"))).Code);
+    }
+
+    [Fact]
     public async Task With_auto_migrate_a_version_that_is_loaded_is_copied_to_the_preferred_place()
     {
         await DeployAsync("f", Source(1));
@@ -268,6 +319,23 @@ public sealed class CodeStorageTests : IAsyncLifetime
         await database.ExecuteAsync("select functions.migrate_code('table')");
         await MoveAllAsync();
         await database.ExecuteAsync("select functions.drop_bucket('code')");
+    }
+
+    /// <summary>A command that does nothing, with a custom section of some length.</summary>
+    private static byte[] Module(int padding)
+    {
+        byte[] length = [(byte)((padding + 2) & 0x7F | 0x80), (byte)((padding + 2) >> 7 & 0x7F | 0x80), (byte)((padding + 2) >> 14 & 0x7F)];
+        return
+        [
+            .. "\0asm"u8,
+            .. (byte[])[1, 0, 0, 0, 1, 4, 1, 0x60, 0, 0, 3, 2, 1, 0, 7, 10, 1, 6],
+            .. "_start"u8,
+            .. (byte[])[0, 0, 10, 4, 1, 2, 0, 0x0B, 0],
+            .. length,
+            1,
+            (byte)'x',
+            .. new byte[padding],
+        ];
     }
 
     private static string Source(int value) => $"export const handler = () => {value};";

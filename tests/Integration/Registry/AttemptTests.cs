@@ -157,6 +157,39 @@ public sealed class AttemptTests
     }
 
     [Fact]
+    public async Task Postponed_version_waits_longer_each_time_and_is_no_attempt()
+    {
+        await using var database = await TestDatabase.CreateAsync();
+        var store = new RegistryStore(database.Owner);
+        await DeployAsync(database, "f");
+        var (sidecar, longest) = (Guid.NewGuid(), TimeSpan.FromSeconds(5));
+        var delays = new List<TimeSpan?>();
+        for (var i = 0; i < 5; i++)
+        {
+            var claimed = Assert.Single((await store.ClaimPendingAsync(sidecar, [], 4, Lease, CancellationToken.None)).Claimed).Id;
+            Assert.Null(await store.PostponeAsync(claimed, Guid.NewGuid(), "not mine", longest, CancellationToken.None));
+            delays.Add(await store.PostponeAsync(claimed, sidecar, "the bucket is away", longest, CancellationToken.None));
+            Assert.Empty((await store.ClaimPendingAsync(sidecar, [], 4, Lease, CancellationToken.None)).Claimed);
+            await database.ExecuteAsync("update functions_private.versions set claimed_until = now() - interval '1 second'");
+        }
+        Assert.Equal([1, 2, 4, 5, 5], delays.Select(delay => delay!.Value.TotalSeconds));
+        Assert.Equal(
+            "pending: the bucket is away",
+            await database.ScalarAsync<string>("select status || ': ' || error from functions.versions")
+        );
+        Assert.Equal(0, await database.ScalarAsync<long>("select count(*) from functions_private.attempts"));
+        var timeout = await Assert.ThrowsAsync<Npgsql.PostgresException>(() =>
+            database.ExecuteAsync("call functions.wait_ready('f', timeout => '1 millisecond')")
+        );
+        Assert.Equal("the bucket is away", timeout.Hint);
+
+        await database.ExecuteAsync("update functions_private.versions set claimed_until = now() + interval '1 day'");
+        await database.ExecuteAsync("select functions.retry_version('f')");
+        Assert.Single((await ClaimAsync(store)).Claimed);
+        Assert.Null(await database.ScalarAsync<string>("select error from functions.versions"));
+    }
+
+    [Fact]
     public async Task Program_whose_load_ended_three_sidecars_is_not_loaded_until_retried()
     {
         await using var database = await TestDatabase.CreateAsync();
