@@ -10,7 +10,7 @@
 --   code              true: for the code of functions (functions.set_code_storage): no function, signed URL or client reaches it (false). A
 --                     bucket is made as one of code or not; that does not change
 --   s3                {"endpoint", "region", "bucket", "prefix", "path_style", "access_key_id", "secret_access_key"}: the objects are there
---                     and not in the database. The secret is sealed; a call without it keeps it. max_bytes and owner do not apply.
+--                     and not in the database. The secret is sealed; a call without it keeps it. max_bytes and owner are refused.
 create or replace function functions.create_bucket(bucket text, options jsonb default '{}') returns void
 language plpgsql set search_path = pg_catalog, functions, pg_temp as $$
 declare
@@ -44,6 +44,11 @@ begin
         if (options ->> 'owner')::boolean then
             raise exception 'option owner can''t be used with s3: a service does not know the users'
                 using errcode = 'invalid_parameter_value', hint = 'Use policies with {sub} in their prefix.';
+        end if;
+        if options ->> 'max_bytes' is not null then
+            raise exception 'option max_bytes can''t be used with s3: the sidecar does not count what is in a service'
+                using errcode = 'invalid_parameter_value',
+                hint = 'Limit the bucket at the service. The option max_object_bytes limits each object.';
         end if;
         location := functions_private.s3_location(options -> 's3', former.s3 is not null);
     end if;

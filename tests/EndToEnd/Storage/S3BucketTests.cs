@@ -146,6 +146,10 @@ public sealed class S3BucketTests(SidecarFixture sidecar, S3BucketTests.ServiceF
         """{"owner": true, "s3": {"endpoint": "https://a.example", "bucket": "b", "access_key_id": "k", "secret_access_key": "s"}}""",
         "option owner can't be used with s3"
     )]
+    [InlineData(
+        """{"max_bytes": 100000000, "s3": {"endpoint": "https://a.example", "bucket": "b", "access_key_id": "k", "secret_access_key": "s"}}""",
+        "option max_bytes can't be used with s3"
+    )]
     public async Task Invalid_options_say_what_is_wrong(string options, string reason)
     {
         var refused = await Assert.ThrowsAsync<Npgsql.PostgresException>(() =>
