@@ -7,6 +7,9 @@ namespace Functions.PgSidecar.Core.Ai;
 /// <summary>What was asked and answered, as far as limits and the log need it.</summary>
 internal sealed class AiContents
 {
+    /// <summary>How many characters of a stream are kept for the log, which has as many.</summary>
+    private const int MostOfStream = 64 * 1024;
+
     private readonly IList<ChatMessage> messages;
     private readonly IReadOnlyList<string> inputs;
     private readonly StringBuilder? streamed;
@@ -70,8 +73,10 @@ internal sealed class AiContents
 
     private void Append(AIContent content)
     {
-        if (streamed is { Length: < 64 * 1024 })
-            streamed.Append(Text([content]));
+        if (streamed is not { Length: < MostOfStream })
+            return;
+        var text = Text([content]);
+        streamed.Append(text.AsSpan(0, Math.Min(text.Length, MostOfStream - streamed.Length)));
     }
 
     private static string Text(IEnumerable<AIContent> contents) =>

@@ -58,7 +58,7 @@ internal static class AiErrors
     public static SidecarException Cut(string provider, Exception? cause) =>
         new("PGFN5107", 502, $"The provider '{provider}' ended the answer before it was complete.", cause);
 
-    public static SidecarException Unreadable(string provider, Exception cause) =>
+    public static SidecarException Unreadable(string provider, Exception? cause) =>
         new("PGFN5108", 502, $"The provider '{provider}' sent an answer that can't be read.", cause);
 
     public static SidecarException Refused(string provider, string reason) =>
@@ -84,6 +84,16 @@ internal static class AiErrors
             403,
             $"This database is a copy, and the provider '{provider}' is the original's: functions.adopt('deliver') if the original is gone, "
                 + "else functions.set_ai_provider with credentials of the copy's own."
+        );
+
+    public static SidecarException TooLarge(string provider, long limit, string what) =>
+        new(
+            "PGFN5115",
+            502,
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"The provider '{provider}' sent more than {limit >> 20} MiB as {what}, and the rest was not read."
+            )
         );
 
     private static string Shorten(string text) => text.Length <= 80 ? text : text[..80] + "...";

@@ -1,3 +1,5 @@
+using Functions.PgSidecar.Core.Ai.Answers;
+using Functions.PgSidecar.Core.Ai.Limits;
 using Functions.PgSidecar.Core.Ai.Providers;
 using Microsoft.Extensions.AI;
 
@@ -19,7 +21,9 @@ internal sealed class ProviderAiStream(
     TimeProvider time
 ) : AiStream
 {
-    private readonly List<ChatResponseUpdate> updates = [];
+    /// <summary>What the cache gets; null if it gets nothing, or the answer is larger than it stores.</summary>
+    private List<ChatResponseUpdate>? updates = call.Options.CacheTtl is null ? null : [];
+    private long updateBytes;
     private bool isFinished;
 
     /// <inheritdoc/>
@@ -65,7 +69,7 @@ internal sealed class ProviderAiStream(
         }
         if (update is null)
         {
-            if (call.Options.CacheTtl is not null && !isFinished)
+            if (updates is not null && !isFinished)
                 await store(updates.ToChatResponse()).ConfigureAwait(false);
             await FinishAsync(failure: null).ConfigureAwait(false);
             return null;
@@ -79,8 +83,12 @@ internal sealed class ProviderAiStream(
         foreach (var usage in update.Contents.OfType<UsageContent>())
             (call.Usage ??= new UsageDetails()).Add(usage.Details);
         contents.Add(update);
-        if (call.Options.CacheTtl is not null)
-            updates.Add(update);
+        if (updates is null)
+            return;
+        updates.Add(update);
+        updateBytes += update.Contents.Sum(AiUsageEstimate.Bytes);
+        if (updateBytes > AiAnswerCache.MaxLength)
+            updates = null;
     }
 
     private Task FinishAsync(Exception? failure)

@@ -195,8 +195,8 @@ public sealed class RegistryStore(NpgsqlDataSource dataSource)
     }
 
     /// <summary>
-    /// Leaves a version that this sidecar has claimed pending for a later try, because its code can't be read just now. It does not count as
-    /// an attempt.
+    /// Leaves a version that this sidecar has claimed pending for a later try, because its code can't be read just now. It does not count
+    /// as an attempt.
     /// </summary>
     /// <returns>The time until the version may be claimed again, at most <paramref name="maxDelay"/>; null if it was dropped, or is no
     /// longer this sidecar's.</returns>

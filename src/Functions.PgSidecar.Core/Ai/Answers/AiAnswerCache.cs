@@ -12,7 +12,7 @@ namespace Functions.PgSidecar.Core.Ai.Answers;
 internal sealed class AiAnswerCache(AiAnswerStore store, ILogger<AiAnswerCache> logger)
 {
     /// <summary>Larger answers are not stored: 1 Mi characters.</summary>
-    private const int MaxLength = 1 << 20;
+    public const int MaxLength = 1 << 20;
 
     /// <summary>The stored answer to a call; null if there is none. The call then knows who had given it.</summary>
     public async Task<T?> FindAsync<T>(AiCall call, byte[]? key, IReadOnlyList<AiTarget> targets, CancellationToken cancellationToken)

@@ -20,6 +20,9 @@ internal enum AiAttemptFailure
     /// <summary>Its answer can't be read.</summary>
     Unreadable,
 
+    /// <summary>Its answer is larger than is read.</summary>
+    TooLarge,
+
     /// <summary>It does not know the credentials: 401, 403.</summary>
     Credentials,
 
@@ -85,6 +88,10 @@ internal sealed class AiAttemptException(AiAttemptFailure failure, SidecarExcept
         };
         return new AiAttemptException(failure, explained) { RetryAfter = retryAfter };
     }
+
+    /// <summary>More bytes than are read.</summary>
+    public static AiAttemptException TooLarge(AiProvider provider, long limit, string what) =>
+        new(AiAttemptFailure.TooLarge, AiErrors.TooLarge(provider.Name, limit, what));
 
     /// <summary>No answer at all.</summary>
     public static AiAttemptException Unreachable(AiProvider provider, Exception cause) =>

@@ -15,6 +15,20 @@ internal sealed class AiHttpHandler(AiProvider provider, Redactor redactor, Http
     /// <summary>How much of a failure's body is read.</summary>
     private const int MostOfFailure = 16 * 1024;
 
+    /// <summary>The most bytes of an answer that is read as a whole: some four million tokens.</summary>
+    private const long MostOfAnswer = 16L << 20;
+
+    /// <summary>The most bytes of embeddings: 2,048 with 4,096 dimensions, in base64, are 44 MiB.</summary>
+    private const long MostOfEmbeddings = 64L << 20;
+
+    /// <summary>
+    /// The most bytes of a whole stream. Each token can be an event of some 350 bytes; the arguments of a call are collected until its end.
+    /// </summary>
+    private const long MostOfStream = 64L << 20;
+
+    /// <summary>The most bytes of one event; some servers send a whole call in one.</summary>
+    private const int MostOfEvent = 4 << 20;
+
     /// <summary>How much of a provider's message is passed on.</summary>
     private const int MostOfMessage = 500;
 
@@ -35,12 +49,32 @@ internal sealed class AiHttpHandler(AiProvider provider, Redactor redactor, Http
             throw AiAttemptException.Unreachable(provider, e);
         }
         if (response.IsSuccessStatusCode)
-            return response;
+            return await LimitAsync(request, response, cancellationToken).ConfigureAwait(false);
         using (response)
         {
             var reason = await ReasonAsync(response.Content, cancellationToken).ConfigureAwait(false);
             throw AiAttemptException.OfStatus(provider, (int)response.StatusCode, redactor.Redact(reason), RetryAfter(response));
         }
+    }
+
+    /// <summary>Replaces the answer's body by one that ends with an error when it becomes too large.</summary>
+    private async Task<HttpResponseMessage> LimitAsync(
+        HttpRequestMessage request,
+        HttpResponseMessage response,
+        CancellationToken cancellationToken
+    )
+    {
+        var isStream = response.Content.Headers.ContentType?.MediaType == "text/event-stream";
+        var maxBytes =
+            isStream ? MostOfStream
+            : request.RequestUri!.AbsolutePath.EndsWith("/embeddings", StringComparison.Ordinal) ? MostOfEmbeddings
+            : MostOfAnswer;
+        var body = await response.Content.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false);
+        var limited = new StreamContent(new AiAnswerStream(body, provider, maxBytes, isStream ? MostOfEvent : null));
+        foreach (var (name, values) in response.Content.Headers)
+            limited.Headers.TryAddWithoutValidation(name, values);
+        response.Content = limited;
+        return response;
     }
 
     private void SetHeaders(HttpRequestMessage request)

@@ -9,6 +9,9 @@ namespace Functions.PgSidecar.Core.Ai.Providers;
 /// </summary>
 internal sealed class AiOpenStream : IAsyncDisposable
 {
+    /// <summary>The most updates before the first one with contents; each is kept until then.</summary>
+    private const int MostWithoutContents = 10_000;
+
     private readonly AiProvider provider;
     private readonly CancellationTokenSource timeout;
     private readonly CancellationTokenSource lifetime = new();
@@ -44,6 +47,8 @@ internal sealed class AiOpenStream : IAsyncDisposable
                 begun.Enqueue(updates.Current);
                 if (HasContents(updates.Current))
                     return;
+                if (begun.Count == MostWithoutContents)
+                    throw new AiAttemptException(AiAttemptFailure.Unreadable, AiErrors.Unreadable(provider.Name, null));
             }
         }
         catch (Exception) when (cancellationToken.IsCancellationRequested)
@@ -91,7 +96,9 @@ internal sealed class AiOpenStream : IAsyncDisposable
         }
         catch (Exception e)
         {
-            throw AiErrors.Cut(provider.Name, e);
+            throw AiProviderClient.Explain(provider, e) is { Failure: AiAttemptFailure.TooLarge } tooLarge
+                ? tooLarge.Explained
+                : AiErrors.Cut(provider.Name, e);
         }
         // A connection that ends between two events looks like an end. Only a reason to finish proves that nothing is missing.
         return isFinished ? null : throw AiErrors.Cut(provider.Name, null);

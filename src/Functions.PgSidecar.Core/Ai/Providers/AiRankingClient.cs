@@ -11,9 +11,6 @@ namespace Functions.PgSidecar.Core.Ai.Providers;
 /// </summary>
 internal static class AiRankingClient
 {
-    /// <summary>More of an answer is not read: it has no more than a few members for each text.</summary>
-    private const int MostBytes = 4 << 20;
-
     /// <summary>Sends one request.</summary>
     /// <exception cref="JsonException">The answer is not of this format.</exception>
     public static async Task<AiRanking> AskAsync(
@@ -29,7 +26,6 @@ internal static class AiRankingClient
         request.Content.Headers.ContentType = new("application/json");
         using var response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken)
             .ConfigureAwait(false);
-        await response.Content.LoadIntoBufferAsync(MostBytes, cancellationToken).ConfigureAwait(false);
         var body = await response.Content.ReadAsByteArrayAsync(cancellationToken).ConfigureAwait(false);
         using var json = JsonDocument.Parse(body);
         return Read(json.RootElement, asked);

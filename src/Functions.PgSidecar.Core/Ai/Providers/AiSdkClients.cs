@@ -16,6 +16,7 @@ internal sealed class AiSdkClients : IDisposable
     /// <summary>The SDKs want a key. The handler removes it, and adds the provider's own.</summary>
     private const string Placeholder = "unused";
 
+    private readonly AiProvider provider;
     private readonly OpenAIClient? openAi;
     private readonly AnthropicClient? anthropic;
 
@@ -23,6 +24,7 @@ internal sealed class AiSdkClients : IDisposable
     /// <param name="http">Sends the requests.</param>
     public AiSdkClients(AiProvider provider, HttpClient http)
     {
+        this.provider = provider;
         if (provider.Kind == AiProviderKind.Anthropic)
         {
             anthropic = new AnthropicClient
@@ -50,7 +52,9 @@ internal sealed class AiSdkClients : IDisposable
 
     /// <summary>The client for one model.</summary>
     public IChatClient Chat(string model) =>
-        openAi is null ? anthropic!.AsIChatClient(model, AnthropicMaxTokens) : openAi.GetChatClient(model).AsIChatClient();
+        openAi is null
+            ? new AnthropicChatClient(anthropic!.AsIChatClient(model, AnthropicMaxTokens), provider, AnthropicMaxTokens)
+            : new OpenAiChatClient(openAi.GetChatClient(model).AsIChatClient());
 
     /// <summary>Makes embeddings with one model; null if the provider has none.</summary>
     public IEmbeddingGenerator<string, Embedding<float>>? Embeddings(string model) =>

@@ -53,7 +53,10 @@ internal static class ChatMessagesWire
             throw AiWireErrors.Unsupported(path + "function_call", $"{path}function_call is not supported; use tool_calls.");
         if (message.TryGet("audio", out _))
             throw AiWireErrors.Unsupported(path + "audio", $"{path}audio is not supported: audio answers are not kept.");
-        var contents = message.TryGet("content", out _) ? ReadContent(message, path) : [];
+        // Anthropic wants thinking before what it led to.
+        List<AIContent> contents = [.. ThinkingWire.Read(message, path)];
+        if (message.TryGet("content", out _))
+            contents.AddRange(ReadContent(message, path));
         var at = 0;
         foreach (var call in message.Items("tool_calls", path))
         {

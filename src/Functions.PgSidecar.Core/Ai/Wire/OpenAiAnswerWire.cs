@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 using Microsoft.Extensions.AI;
 
@@ -21,7 +22,8 @@ internal static class OpenAiAnswerWire
             writer.WriteStartArray("choices"u8);
             writer.WriteStartObject();
             writer.WriteNumber("index"u8, 0);
-            WriteMessage(writer, answer);
+            StringBuilder? begun = null;
+            WriteMessage(writer, answer, ThinkingBlock.Take(response.Messages.SelectMany(static message => message.Contents), ref begun));
             writer.WriteNull("logprobs"u8);
             writer.WriteString("finish_reason"u8, ChatAnswer.FinishReason(response.FinishReason, answer.Calls.Count > 0));
             writer.WriteEndObject();
@@ -57,7 +59,7 @@ internal static class OpenAiAnswerWire
     /// <summary>An id for an answer whose provider gave none.</summary>
     public static string NewId() => $"chatcmpl-{Guid.CreateVersion7():n}";
 
-    private static void WriteMessage(Utf8JsonWriter writer, ChatAnswer answer)
+    private static void WriteMessage(Utf8JsonWriter writer, ChatAnswer answer, List<ThinkingBlock>? thinking)
     {
         writer.WriteStartObject("message"u8);
         writer.WriteString("role"u8, "assistant"u8);
@@ -66,6 +68,7 @@ internal static class OpenAiAnswerWire
         // No member of OpenAI's; the name under which most other servers give it.
         if (answer.Reasoning is { } reasoning)
             writer.WriteString("reasoning_content"u8, reasoning);
+        ThinkingWire.Write(writer, thinking);
         if (answer.Calls.Count > 0)
         {
             writer.WriteStartArray("tool_calls"u8);

@@ -54,9 +54,6 @@ internal static class OpenAiChatWire
                 case "response_format":
                     ChatToolsWire.ReadFormat(request, options);
                     break;
-                case "reasoning_effort":
-                    options.Reasoning = new ReasoningOptions { Effort = ReadEffort(request) };
-                    break;
                 case "n":
                     if (request.Count("n") != 1)
                         throw AiWireErrors.Unsupported("n", "n must be 1: one answer is given for each request.");
@@ -85,7 +82,7 @@ internal static class OpenAiChatWire
         };
     }
 
-    /// <summary>Reads the members that OpenAI and Workers AI have in common; false if it is none of them.</summary>
+    /// <summary>Reads members that requests in the form of OpenAI and of Workers AI have in common; false if it is none of them.</summary>
     public static bool TryReadSampling(string name, JsonElement request, ChatOptions options)
     {
         switch (name)
@@ -110,6 +107,9 @@ internal static class OpenAiChatWire
                 return true;
             case "stop":
                 options.StopSequences = ReadStop(request);
+                return true;
+            case "reasoning_effort":
+                options.Reasoning = new ReasoningOptions { Effort = ReadEffort(request) };
                 return true;
             default:
                 return false;

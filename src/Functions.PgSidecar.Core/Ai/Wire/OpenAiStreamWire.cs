@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Runtime.CompilerServices;
+using System.Text;
 using System.Text.Json;
 using Microsoft.Extensions.AI;
 
@@ -22,6 +23,7 @@ internal sealed class OpenAiStreamWire(string model, bool includesUsage, DateTim
     private int calls;
     private ChatFinishReason? finishReason;
     private UsageDetails? usage;
+    private StringBuilder? thinking;
 
     /// <summary>Writes a whole stream; each piece has one or more complete events.</summary>
     public static async IAsyncEnumerable<ReadOnlyMemory<byte>> WriteAsync(
@@ -61,6 +63,8 @@ internal sealed class OpenAiStreamWire(string model, bool includesUsage, DateTim
         var answer = ChatAnswer.Of(update.Contents);
         if (answer.Reasoning is { Length: > 0 } reasoning)
             AppendDelta(buffer, writer => writer.WriteString("reasoning_content"u8, reasoning));
+        if (ThinkingBlock.Take(update.Contents, ref thinking) is { } blocks)
+            AppendDelta(buffer, writer => ThinkingWire.Write(writer, blocks));
         if (answer.Text is { Length: > 0 } text)
             AppendDelta(buffer, writer => writer.WriteString("content"u8, text));
         if (answer.Refusal is { Length: > 0 } refusal)

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Runtime.CompilerServices;
+using System.Text;
 using System.Text.Json;
 using Microsoft.Extensions.AI;
 
@@ -16,7 +17,9 @@ internal static class WorkersAiAnswerWire
         var text = answer.Text ?? answer.Refusal ?? "";
         // A refusal and a call of a tool are no JSON.
         var value = request.WantsJson && answer.Refusal is null && answer.Calls.Count == 0 ? Parse(text) : default;
-        return WireWriter.Write((Text: text, Value: value, Answer: answer, response.Usage), static (writer, state) =>
+        StringBuilder? begun = null;
+        var thinking = ThinkingBlock.Take(response.Messages.SelectMany(static message => message.Contents), ref begun);
+        return WireWriter.Write((Text: text, Value: value, Answer: answer, Thinking: thinking, response.Usage), static (writer, state) =>
         {
             writer.WritePropertyName("response"u8);
             if (state.Value.ValueKind != JsonValueKind.Undefined)
@@ -25,6 +28,7 @@ internal static class WorkersAiAnswerWire
                 writer.WriteNullValue();
             else
                 writer.WriteStringValue(state.Text);
+            WriteReasoning(writer, state.Answer.Reasoning, state.Thinking);
             WriteCalls(writer, state.Answer.Calls);
             WireWriter.WriteUsage(writer, state.Usage);
         });
@@ -37,18 +41,21 @@ internal static class WorkersAiAnswerWire
     )
     {
         UsageDetails? usage = null;
+        StringBuilder? thinking = null;
         await foreach (var update in updates.WithCancellation(cancellationToken).ConfigureAwait(false))
         {
             foreach (var counted in update.Contents.OfType<UsageContent>())
                 (usage ??= new UsageDetails()).Add(counted.Details);
             var answer = ChatAnswer.Of(update.Contents);
-            if (answer is { Calls.Count: 0 } && (answer.Text ?? answer.Refusal) is null or "")
+            var blocks = ThinkingBlock.Take(update.Contents, ref thinking);
+            if (answer is { Calls.Count: 0, Reasoning: null or "" } && blocks is null && (answer.Text ?? answer.Refusal) is null or "")
                 continue;
             var buffer = new ArrayBufferWriter<byte>(128);
-            WireWriter.AppendEvent(buffer, answer, static (writer, answer) =>
+            WireWriter.AppendEvent(buffer, (Answer: answer, Blocks: blocks), static (writer, state) =>
             {
-                writer.WriteString("response"u8, answer.Text ?? answer.Refusal ?? "");
-                WriteCalls(writer, answer.Calls);
+                writer.WriteString("response"u8, state.Answer.Text ?? state.Answer.Refusal ?? "");
+                WriteReasoning(writer, state.Answer.Reasoning, state.Blocks);
+                WriteCalls(writer, state.Answer.Calls);
             });
             yield return buffer.WrittenMemory;
         }
@@ -75,6 +82,13 @@ internal static class WorkersAiAnswerWire
             writer.WriteEndArray();
             WireWriter.WriteUsage(writer, vectors.Usage, isEmbedding: true);
         });
+
+    private static void WriteReasoning(Utf8JsonWriter writer, string? reasoning, List<ThinkingBlock>? blocks)
+    {
+        if (!string.IsNullOrEmpty(reasoning))
+            writer.WriteString("reasoning_content"u8, reasoning);
+        ThinkingWire.Write(writer, blocks);
+    }
 
     /// <summary>Calls in both forms at once: <c>{name, arguments: {...}}</c> of older code, and <c>{id, type, function}</c>.</summary>
     private static void WriteCalls(Utf8JsonWriter writer, List<FunctionCallContent> calls)
