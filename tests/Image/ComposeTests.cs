@@ -22,14 +22,23 @@ public sealed class ComposeTests
         Assert.Equal("""{"secret":"plover"}""", await CallAsync(http));
         Assert.Equal("t", await system.PsqlAsync("select '[1,2,3]'::vector <-> '[1,2,4]' = 1"));
 
-        // The serving container has neither the superuser's password nor a superuser's rights, and no log has a password.
-        Assert.Equal("f", await system.PsqlAsync("select rolsuper or rolreplication from pg_roles where rolname = 'pgfn'"));
+        // The serving container has a login without rights of its own, not the owner's or the superuser's password. No log has a password.
+        Assert.Equal(
+            "pgfn_server",
+            await system.PsqlAsync("select string_agg(distinct usename, ' ') from pg_stat_activity where application_name like 'pgfn%'")
+        );
+        Assert.Equal(
+            "f",
+            await system.PsqlAsync(
+                "select rolsuper or rolreplication or rolcreaterole or rolcreatedb from pg_roles where rolname = 'pgfn_server'"
+            )
+        );
         Assert.DoesNotContain(
             "/run/admin-secrets",
             await system.RunAsync("exec", "-T", "pgfn", "cat", "/proc/mounts"),
             StringComparison.Ordinal
         );
-        var password = await system.RunAsync("exec", "-T", "pgfn", "cat", "/run/sidecar-secrets/owner-password");
+        var password = await system.RunAsync("exec", "-T", "pgfn", "cat", "/run/sidecar-secrets/server-password");
         Assert.Equal(48, password.Length);
         Assert.DoesNotContain(password, await system.RunAsync("logs", "--no-color"), StringComparison.Ordinal);
 
