@@ -6,7 +6,7 @@ CONFIGURATION ?= Release
 SUB ?= 11111111-1111-4111-8111-111111111111
 ROLE ?= authenticated
 
-.PHONY: help setup build run up down psql token format test test-quick test-matrix fuzz chaos image test-image bench clean
+.PHONY: help setup build run up down psql token format test test-quick test-matrix fuzz chaos image test-image test-ai bench clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ image: ## Build the container images: make image [SDK_IMAGE=...] [BASE_IMAGE=...
 
 test-image: ## Build the images and test them in containers; starts a private Docker engine where none runs
 	@scripts/test-image.sh
+
+test-ai: ## Test searching by meaning with a real model on this machine; downloads 400 MB of NuGet packages
+	@scripts/test-ai.sh
 
 bench: build ## Measure, beside Kestrel, workerd, Npgsql, Node and job queues; prints tables, writes artifacts/bench/*.json
 	@scripts/bench.sh

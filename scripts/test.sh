@@ -51,7 +51,7 @@ run_dotnet() {
   local threads=default
   [ "$1" = Unit ] || threads=${PGFN_TEST_THREADS:-3}
   dotnet exec "$root/artifacts/bin/Functions.PgSidecar.Tests.$1/release/Functions.PgSidecar.Tests.$1.dll" \
-    -noColor -noLogo -maxThreads "$threads" -trait- Needs=Docker ${filter[@]+"${filter[@]}"} -xml "$results/$1.xml"
+    -noColor -noLogo -maxThreads "$threads" -trait- Needs=Docker -trait- Needs=Model ${filter[@]+"${filter[@]}"} -xml "$results/$1.xml"
 }
 
 # Tests with servers and sidecars kill processes and have deadlines, on a machine that may be busy. If a few failed, they are repeated
