@@ -38,9 +38,11 @@ begin
         end if;
     end if;
     if free > 0 then
+        -- By the array, messages are always found in the index: joined with a few hundred rows, the server may read the whole queue.
         return query execute format(
             'with chosen as materialized (%2$s), taken as (
-                 update pgmq.%1$I m set vt = $1 + $4, read_ct = m.read_ct + 1 %3$s from chosen c where m.msg_id = c.msg_id
+                 update pgmq.%1$I m set vt = $1 + $4, read_ct = m.read_ct + 1 %3$s from chosen c
+                 where m.msg_id = c.msg_id and m.msg_id = any (array(select o.msg_id from chosen o)) and m.vt <= $1
                  returning m.msg_id, m.read_ct, m.enqueued_at, m.message::text, m.headers::text, c.vt, c.part
              ), numbered as materialized (
                  select t.*, coalesce(t.part, (row_number() over (order by t.vt, t.msg_id) - 1) / $5) as number from taken t

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Functions.PgSidecar.Core.RowChanges.Reading;
 
 namespace Functions.PgSidecar.Core.Queues;
 
@@ -6,12 +7,19 @@ namespace Functions.PgSidecar.Core.Queues;
 /// Records batches of one queue of which every message is done. Those that end while others are being recorded are recorded together
 /// afterwards, in one statement.
 /// </summary>
-internal sealed class QueueAcknowledger(QueueStore store, string queue)
+/// <param name="store">Records them.</param>
+/// <param name="queue">The queue.</param>
+/// <param name="time">The clock.</param>
+internal sealed class QueueAcknowledger(QueueStore store, string queue, TimeProvider time)
 {
     /// <summary>The most batches in one statement.</summary>
-    private const int MaxTogether = 256;
+    private const int MaxTogether = 512;
+
+    /// <summary>From so many batches in one statement on, statements are farther apart, and each records more.</summary>
+    private const int Busy = 16;
 
     private readonly ConcurrentQueue<Entry> waiting = new();
+    private readonly Pace pace = new(time);
     private int isRecording;
 
     /// <summary>Records a batch.</summary>
@@ -30,11 +38,13 @@ internal sealed class QueueAcknowledger(QueueStore store, string queue)
     {
         while (true)
         {
+            await pace.NextAsync(CancellationToken.None).ConfigureAwait(false);
             var together = new List<Entry>();
             while (together.Count < MaxTogether && waiting.TryDequeue(out var entry))
                 together.Add(entry);
             if (together.Count > 0)
                 await RecordAsync(together).ConfigureAwait(false);
+            pace.Ended(together.Count >= Busy);
             if (!waiting.IsEmpty)
                 continue;
             Volatile.Write(ref isRecording, 0);

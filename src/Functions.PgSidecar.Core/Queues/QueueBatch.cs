@@ -18,7 +18,11 @@ internal sealed record QueueMessage(long Id, int Attempt, DateTime SentAt, strin
 /// <param name="Batches">The batches, now leased.</param>
 /// <param name="Latest">When the last of the messages became visible; null if there is none.</param>
 /// <param name="Wait">How long a batch that is not full waits for more messages; null if none waits.</param>
-internal sealed record QueueClaim(IReadOnlyList<QueueBatch> Batches, DateTime? Latest, TimeSpan? Wait);
+internal sealed record QueueClaim(IReadOnlyList<QueueBatch> Batches, DateTime? Latest, TimeSpan? Wait)
+{
+    /// <summary>No batch, and none that waits.</summary>
+    public static QueueClaim Nothing { get; } = new([], null, null);
+}
 
 /// <summary>How a batch ended.</summary>
 /// <param name="Batch">The batch.</param>

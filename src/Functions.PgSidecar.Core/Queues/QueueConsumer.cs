@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using Functions.PgSidecar.Core.Invocations;
 using Functions.PgSidecar.Core.Notifications;
 using Functions.PgSidecar.Core.Registry;
@@ -10,27 +9,14 @@ namespace Functions.PgSidecar.Core.Queues;
 /// Consumes one queue: claims batches while there is capacity, has them delivered, extends their leases meanwhile and records the outcomes.
 /// Woken when messages are sent or become visible, and when capacity is free again.
 /// </summary>
-internal sealed class QueueConsumer(
-    QueueConsumerDefinition definition,
-    QueueStore store,
-    QueueDelivery delivery,
-    FunctionCatalog catalog,
-    QueueSlots slots,
-    QueueMetrics metrics,
-    Action capacityIsFree,
-    TimeProvider time,
-    ILogger logger
-) : IAsyncDisposable
+internal sealed class QueueConsumer : IAsyncDisposable
 {
     /// <summary>The most messages in one claim: with more, the first ones would wait for the last ones to be read.</summary>
     private const int MaxClaimed = 1000;
 
-    private const int MaxClaimedBatches = 64;
+    private const int MaxClaimedBatches = 256;
 
-    /// <summary>
-    /// How long a busy consumer waits until a quarter of its batches have ended, before it claims again. A claim costs about as much for
-    /// one message as for ten.
-    /// </summary>
+    /// <summary>How long a busy consumer waits until many of its batches have ended, before it claims again.</summary>
     private static readonly TimeSpan GatherTime = TimeSpan.FromMilliseconds(20);
 
     private static readonly TimeSpan PauseAfterFailure = TimeSpan.FromSeconds(1);
@@ -46,14 +32,58 @@ internal sealed class QueueConsumer(
     /// </summary>
     private static readonly TimeSpan LateCommits = TimeSpan.FromMilliseconds(200);
 
+    private readonly QueueConsumerDefinition definition;
+    private readonly QueueStore store;
+    private readonly QueueDelivery delivery;
+    private readonly FunctionCatalog catalog;
+    private readonly QueueSlots slots;
+    private readonly QueueMetrics metrics;
+    private readonly TimeProvider time;
+    private readonly ILogger logger;
     private readonly WakeSignal signal = new(isSet: true);
-    private readonly QueueAcknowledger acknowledger = new(store, definition.Queue);
-    private readonly ConcurrentDictionary<Guid, bool> running = new();
+    private readonly QueueAcknowledger acknowledger;
+    private readonly HeldBatches held;
     private readonly CancellationTokenSource stopping = new();
     private Task? loop;
     private DateTime? since;
     private long lastWholeLook;
     private long lastClaim;
+
+    /// <summary>Whether the last claim found as many batches as there was capacity for.</summary>
+    private volatile bool hasMore;
+
+    /// <param name="definition">What it does.</param>
+    /// <param name="store">Claims and records.</param>
+    /// <param name="delivery">Delivers a batch.</param>
+    /// <param name="catalog">The functions.</param>
+    /// <param name="slots">The slots of all queues.</param>
+    /// <param name="metrics">Counts.</param>
+    /// <param name="capacityIsFree">Wakes the consumers of all queues.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="logger">The log.</param>
+    public QueueConsumer(
+        QueueConsumerDefinition definition,
+        QueueStore store,
+        QueueDelivery delivery,
+        FunctionCatalog catalog,
+        QueueSlots slots,
+        QueueMetrics metrics,
+        Action capacityIsFree,
+        TimeProvider time,
+        ILogger logger
+    )
+    {
+        this.definition = definition;
+        this.store = store;
+        this.delivery = delivery;
+        this.catalog = catalog;
+        this.slots = slots;
+        this.metrics = metrics;
+        this.time = time;
+        this.logger = logger;
+        acknowledger = new QueueAcknowledger(store, definition.Queue, time);
+        held = new HeldBatches(slots, batch => _ = DeliverAsync(batch), capacityIsFree, time);
+    }
 
     /// <summary>What it does.</summary>
     public QueueConsumerDefinition Definition => definition;
@@ -64,7 +94,9 @@ internal sealed class QueueConsumer(
     /// <summary>Looks for messages.</summary>
     public void Wake() => signal.Set();
 
-    /// <summary>Claims no more. Batches that are being delivered go on, and their leases are extended until they end.</summary>
+    /// <summary>
+    /// Claims no more. Batches that are being delivered go on, and their leases are extended until they end; those that wait are released.
+    /// </summary>
     public void Stop() => stopping.Cancel();
 
     /// <summary>Stops, and completes when the outcome of the last batch is recorded.</summary>
@@ -102,45 +134,46 @@ internal sealed class QueueConsumer(
                 pause is { } shorter ? signal.WaitAsync(shorter, cancellationToken) : signal.WaitAsync(cancellationToken)
             ).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
+        await ReleaseWaitingAsync().ConfigureAwait(false);
     }
 
-    /// <summary>Claims as many batches as there is capacity for, and starts their delivery.</summary>
+    /// <summary>Claims as many batches as there is capacity for and as will soon be needed, and starts their delivery.</summary>
     private async Task<(bool Found, TimeSpan? Wait)> ClaimAsync(CancellationToken cancellationToken)
     {
+        held.StartWaiting();
         if (await catalog.FindAsync(definition.Function, cancellationToken).ConfigureAwait(false) is not { } function)
             return (false, Later);
-        var capacity = Math.Min(function.Options.Concurrency ?? FunctionAdmission.DefaultConcurrency, slots.Capacity);
-        if (capacity - running.Count < capacity / 4 && time.GetElapsedTime(lastClaim) is var elapsed && elapsed < GatherTime)
+        if (!held.IsLow && time.GetElapsedTime(lastClaim) is var elapsed && elapsed < GatherTime)
             return (false, GatherTime - elapsed);
         lastClaim = time.GetTimestamp();
-        var own = capacity - running.Count;
-        var free = own <= 0 ? 0 : slots.Take(Math.Min(own, Math.Clamp(MaxClaimed / definition.BatchSize, 1, MaxClaimedBatches)));
-        if (free == 0)
+        var capacity = Math.Min(function.Options.Concurrency ?? FunctionAdmission.DefaultConcurrency, slots.Capacity);
+        var most = Math.Clamp(MaxClaimed / definition.BatchSize, 1, MaxClaimedBatches);
+        // A batch that waits here would count against the consumer's concurrency in all sidecars.
+        var (batches, taken) = held.Plan(capacity, most, mayClaimAhead: definition.Concurrency is null);
+        if (batches == 0)
+        {
+            held.Start([], taken);
             return (false, Later);
-        var started = 0;
+        }
+        var claim = QueueClaim.Nothing;
         try
         {
             var isWhole = since is null || time.GetElapsedTime(lastWholeLook) >= WholeLookInterval;
             if (isWhole)
                 lastWholeLook = time.GetTimestamp();
-            var claim = await store.ClaimAsync(definition.Queue, free, isWhole ? null : since, cancellationToken).ConfigureAwait(false);
+            claim = await store.ClaimAsync(definition.Queue, batches, isWhole ? null : since, cancellationToken).ConfigureAwait(false);
             if (claim.Latest is { } latest)
                 since = latest - LateCommits;
             else if (!isWhole)
                 since = null; // before it waits, it looks for all
-            foreach (var batch in claim.Batches)
-            {
-                started++;
-                running[batch.Id] = true;
-                _ = DeliverAsync(batch);
-            }
-            return (started > 0, started > 0 ? null : claim.Wait);
         }
         finally
         {
-            if (free > started && slots.GiveBack(free - started))
-                capacityIsFree();
+            held.Start(claim.Batches, taken);
         }
+        hasMore = claim.Batches.Count == batches;
+        var found = claim.Batches.Count > 0;
+        return (found, found ? null : claim.Wait);
     }
 
     /// <summary>The worker wakes every consumer once in a second in any case.</summary>
@@ -160,11 +193,23 @@ internal sealed class QueueConsumer(
             QueuesLog.DeliveryFailed(logger, e, batch.Queue, definition.Function);
             outcome = QueueVerdicts.Release(batch, QueueVerdicts.Unavailable);
         }
+        // The next batch does not wait until this outcome is recorded.
+        held.Delivered();
+        if (hasMore)
+            signal.Set();
         await FinishAsync(outcome).ConfigureAwait(false);
-        running.TryRemove(batch.Id, out _);
-        if (slots.GiveBack(1))
-            capacityIsFree();
-        signal.Set();
+        held.Recorded(batch);
+        if (definition.Concurrency is not null || definition.IsOrdered)
+            signal.Set(); // in the database, this batch held up others
+    }
+
+    private async Task ReleaseWaitingAsync()
+    {
+        foreach (var batch in held.TakeWaiting())
+        {
+            await FinishAsync(QueueVerdicts.Release(batch, TimeSpan.Zero)).ConfigureAwait(false);
+            held.Recorded(batch);
+        }
     }
 
     /// <summary>Records an outcome. Gives up when the lease must have ended: then the messages are delivered again.</summary>
@@ -200,7 +245,7 @@ internal sealed class QueueConsumer(
 
     private async Task ExtendAsync(CancellationToken cancellationToken)
     {
-        while (!cancellationToken.IsCancellationRequested || !running.IsEmpty)
+        while (!cancellationToken.IsCancellationRequested || !held.IsEmpty)
         {
             // After the stop, it also waits for the last batch.
             var pause = cancellationToken.IsCancellationRequested ? WhileEnding : definition.Visibility / 3;
@@ -208,7 +253,7 @@ internal sealed class QueueConsumer(
                 .ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             try
             {
-                if (running.Keys.ToArray() is { Length: > 0 } leases)
+                if (held.Leases is { Length: > 0 } leases)
                     await store.ExtendAsync(leases, CancellationToken.None).ConfigureAwait(false);
             }
             catch (Exception e)

@@ -8,6 +8,7 @@ namespace Functions.PgSidecar.Core.Queues;
 /// <param name="MaxRetries">How often a message is delivered again after its first attempt failed.</param>
 /// <param name="Concurrency">Batches at once in all sidecars together, which the database keeps to; null: no limit.</param>
 /// <param name="Visibility">How long a lease lasts without being extended.</param>
+/// <param name="IsOrdered">Whether messages of one group are delivered one batch after another.</param>
 internal sealed record QueueConsumerDefinition(
     string Queue,
     string Function,
@@ -15,5 +16,6 @@ internal sealed record QueueConsumerDefinition(
     int BatchSize,
     int MaxRetries,
     int? Concurrency,
-    TimeSpan Visibility
+    TimeSpan Visibility,
+    bool IsOrdered
 );

@@ -25,7 +25,7 @@ internal sealed class QueueStore(NpgsqlDataSource dataSource, SidecarIdentity id
         var rows = await dataSource
             .QueryAsync<ConsumerRow>(
                 """
-                select queue, function, role, batch_size, max_retries, concurrency, visibility_seconds
+                select queue, function, role, batch_size, max_retries, concurrency, visibility_seconds, ordered
                 from functions_private.queue_consumers where not held
                 """,
                 null,
@@ -41,7 +41,8 @@ internal sealed class QueueStore(NpgsqlDataSource dataSource, SidecarIdentity id
                 row.BatchSize,
                 row.MaxRetries,
                 row.Concurrency,
-                TimeSpan.FromSeconds(row.VisibilitySeconds)
+                TimeSpan.FromSeconds(row.VisibilitySeconds),
+                row.Ordered
             )),
         ];
     }
@@ -205,6 +206,7 @@ internal sealed class QueueStore(NpgsqlDataSource dataSource, SidecarIdentity id
         int BatchSize,
         int MaxRetries,
         int? Concurrency,
-        int VisibilitySeconds
+        int VisibilitySeconds,
+        bool Ordered
     );
 }

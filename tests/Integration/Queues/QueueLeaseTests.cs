@@ -113,6 +113,48 @@ public sealed class QueueLeaseTests : IAsyncLifetime
         );
     }
 
+    [Fact]
+    public async Task Groups_behind_many_messages_of_a_group_that_waits_are_found()
+    {
+        await ConsumeAsync("""{"role": "service_role", "batch_size": 2, "ordered": true}""");
+        await database.ExecuteAsync(
+            """
+            insert into pgmq.q_q (vt, message, headers) select now(), to_jsonb(n), '{"x-pgmq-group": "waits"}' from generate_series(1, 5000) n;
+            insert into pgmq.q_q (vt, message, headers) select now(), to_jsonb(n), '{"x-pgmq-group": "goes"}' from generate_series(1, 3) n;
+            update pgmq.q_q set vt = now() + interval '1 hour' where msg_id = 1
+            """
+        );
+        Assert.Equal(
+            "5001,5002",
+            await database.ScalarAsync<string>(
+                $"select string_agg(msg_id::text, ',') from functions_private.claim_messages('q', '{Mine}', 8, null)"
+            )
+        );
+    }
+
+    [Fact]
+    public async Task Groups_fill_batches_and_a_group_stays_in_one_batch()
+    {
+        await ConsumeAsync("""{"role": "service_role", "batch_size": 4, "ordered": true}""");
+        await database.ExecuteAsync(
+            """
+            select pgmq.send('q', to_jsonb(n), jsonb_build_object('x-pgmq-group', n / 100))
+            from unnest(array[101, 102, 201, 202, 203, 204, 205, 301, 401, 402]) n
+            """
+        );
+        var batches = await database.ScalarAsync<string>(
+            $"""
+            select string_agg(list, ' ' order by list) from (
+                select string_agg(message, ',' order by msg_id) as list
+                from functions_private.claim_messages('q', '{Mine}', 8, null) group by batch) b
+            """
+        );
+        Assert.All(batches.Split(' '), batch => Assert.InRange(batch.Split(',').Length, 1, 4));
+        var groups = batches.Split(' ').SelectMany(batch => batch.Split(',').Select(message => message[0]).Distinct()).ToList();
+        Assert.Equal(groups.Distinct().Count(), groups.Count);
+        Assert.Equal(4, groups.Count);
+    }
+
     [Theory]
     [InlineData("{}", "")]
     [InlineData("""{"ordered": true}""", "jsonb_build_object('x-pgmq-group', n)")]
