@@ -54,6 +54,14 @@ internal static class ManagementRoutes
         {
             Path = "/queues/{name}/consumer",
         };
+        // A limited manager redrives queues that its functions consume, from their dead letter queues and archives only.
+        yield return new ManagementRoute("POST", "/queues/{name}/redrive")
+        {
+            Members = ["error_code", "since", "until"],
+            Change = Call("functions.redrive_queue(@name, coalesce(@body::jsonb, '{}'))", "redriven"),
+            Function = of.Function,
+            IsForExisting = true,
+        };
     }
 
     private static IEnumerable<ManagementRoute> Webhooks()
@@ -147,7 +155,7 @@ internal static class ManagementRoutes
     /// <param name="Key">The table's column with the name.</param>
     private readonly record struct Kind(string Path, string View, string Table, string Key)
     {
-        private string Function => $"select t.function from {Table} t where t.{Key} = @name for update";
+        public string Function => $"select t.function from {Table} t where t.{Key} = @name for update";
 
         private string Row => $"select (to_jsonb(v) || coalesce(@extra::jsonb, '{{}}'))::text from {View} v where v.name = @name";
 

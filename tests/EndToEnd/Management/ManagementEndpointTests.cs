@@ -72,6 +72,26 @@ public sealed class ManagementEndpointTests(SidecarFixture sidecar) : IAsyncLife
     }
 
     [Fact]
+    public async Task Dead_messages_of_a_queue_are_put_back()
+    {
+        var name = ManagementClient.NewName();
+        (await client.SendAsync("PUT", $"queues/{name}", manager)).Ok();
+        await sidecar.Database.ExecuteAsync(
+            $$$"""
+            insert into pgmq.a_{{{name}}} (msg_id, vt, message, headers) select n, now(), '1', jsonb_build_object('x-dead-letter',
+                jsonb_build_object('queue', '{{{name}}}', 'error_code', 'E' || n)) from generate_series(1, 3) n
+            """
+        );
+        var some = await client.SendAsync("POST", $"queues/{name}/redrive", manager, """{"error_code":"E2"}""");
+        Assert.Equal(1, (int)some.Ok()["redriven"]!);
+        Assert.Equal(2, (int)(await client.SendAsync("POST", $"queues/{name}/redrive", manager)).Ok()["redriven"]!);
+        Assert.Equal(3, (int)(await client.SendAsync("GET", $"queues/{name}", reader)).Ok()["depth"]!);
+        Assert.Equal((404, "NOT_FOUND"), (await client.SendAsync("POST", $"queues/{name}-2/redrive", manager)).Refusal);
+        var wrong = await client.SendAsync("POST", $"queues/{name}/redrive", manager, """{"since":"never"}""");
+        Assert.Equal((400, "VALIDATION_ERROR"), wrong.Refusal);
+    }
+
+    [Fact]
     public async Task Webhook_shows_its_secret_once()
     {
         var (name, function) = (ManagementClient.NewName(), await sidecar.DeployAsync(Handler));
