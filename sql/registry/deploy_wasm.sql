@@ -1,8 +1,8 @@
 -- functions.deploy_wasm(name, module, options) -> version
--- Stores a new version of a function that is a WebAssembly module in the binary format: a WASI preview 1 command, or a reactor with a
--- handler (docs/wasm-abi.md). Options as functions.deploy, and fuel 1000-999999999999: the instructions of an invocation. A sidecar
--- validates and compiles it; functions.wait_ready raises what is wrong, with the byte offset. At most 10 MiB, or what `alter database ...
--- set functions.max_module_mb = 25` says, 25 at most.
+-- Stores a new version of a function that is a WebAssembly module in the binary format: a WASI preview 1 command, a reactor with a
+-- handler, or a component of WASI 0.2 (docs/wasm-abi.md). Options as functions.deploy, and fuel 1000-999999999999: the instructions of an
+-- invocation. A sidecar validates and compiles it; functions.wait_ready raises what is wrong, with the byte offset. At most 10 MiB, or what
+-- `alter database ... set functions.max_module_mb = 25` says, 25 at most.
 create or replace function functions.deploy_wasm(name text, module bytea, options jsonb default '{}')
 returns integer
 language plpgsql set search_path = pg_catalog, functions, pg_temp as $$
@@ -28,5 +28,6 @@ begin
 end
 $$;
 comment on function functions.deploy_wasm(text, bytea, jsonb) is
-    'Stores a WebAssembly module as a new version of a function and returns its number; functions.wait_ready(name) waits for validation.';
+    'Stores a WebAssembly module or component as a new version of a function and returns its number; functions.wait_ready(name) waits for '
+    'its validation.';
 revoke all on function functions.deploy_wasm(text, bytea, jsonb) from public;

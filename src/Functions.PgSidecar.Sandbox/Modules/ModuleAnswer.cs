@@ -12,6 +12,17 @@ internal static class ModuleAnswer
     private const string Text = "text/plain;charset=UTF-8";
     private const string Binary = "application/octet-stream";
 
+    /// <summary>The answer to an event.</summary>
+    /// <param name="output">The module's output.</param>
+    /// <param name="isHttp">Whether the answer is an HTTP response.</param>
+    public static GuestAnswer Of(ReadOnlyMemory<byte> output, bool isHttp)
+    {
+        if (!isHttp)
+            return new GuestAnswer(default, ForEvent(output));
+        var (head, body) = ForHttp(output);
+        return new GuestAnswer(head, body);
+    }
+
     /// <summary>The answer to a request.</summary>
     /// <param name="output">A JSON value, <c>{"statusCode", "headers", "body" or "body_base64"}</c>, a text, or bytes.</param>
     /// <exception cref="GuestException">The output describes no valid response.</exception>
@@ -111,7 +122,8 @@ internal static class ModuleAnswer
             _ => throw Fault("TypeError", $"The value of header \"{name}\" must be a string, a number, a boolean or an array of these."),
         };
 
-    private static ReadOnlyMemory<byte> Head(int status, IEnumerable<(string Name, string Value)> headers)
+    /// <summary>The head of a response, as JSON.</summary>
+    public static ReadOnlyMemory<byte> Head(int status, IEnumerable<(string Name, string Value)> headers)
     {
         var json = new ArrayBufferWriter<byte>(128);
         using var writer = new Utf8JsonWriter(json);

@@ -12,7 +12,7 @@ namespace Functions.PgSidecar.Sandbox.Modules;
 internal sealed record ModuleEvent(ReadOnlyMemory<byte> Json, IReadOnlyList<byte[]> Environment, bool IsHttp)
 {
     /// <summary>A payload may be nested deeper than the parser's default of 64 levels.</summary>
-    private static readonly JsonDocumentOptions Deep = new() { MaxDepth = 10_000 };
+    public static readonly JsonDocumentOptions Deep = new() { MaxDepth = 10_000 };
 
     /// <summary>Reads an envelope.</summary>
     /// <param name="envelope">UTF-8 JSON that the host wrote.</param>
@@ -21,16 +21,29 @@ internal sealed record ModuleEvent(ReadOnlyMemory<byte> Json, IReadOnlyList<byte
     {
         using var document = JsonDocument.Parse(envelope, Deep);
         var root = document.RootElement;
-        var isHttp = root.GetProperty("kind"u8).ValueEquals("http"u8);
-        var environment = root.GetProperty("env"u8)
-            .EnumerateObject()
-            // Bindings that the function names are for JavaScript.
-            .Where(variable => variable.Value.ValueKind == JsonValueKind.String)
-            .Select(variable => WasiProcess.Terminated($"{variable.Name}={variable.Value.GetString()}"))
-            .ToArray();
-        var json = isHttp ? WriteRequest(root, body) : Encoding.UTF8.GetBytes(root.GetProperty("event"u8).GetRawText());
-        return new ModuleEvent(json, environment, isHttp || root.TryGetProperty("answers"u8, out _));
+        var json = IsRequest(root) ? WriteRequest(root, body) : EventOf(root);
+        return new ModuleEvent(json, VariablesOf(root), IsAnswered(root));
     }
+
+    /// <summary>Whether an envelope has an HTTP request.</summary>
+    public static bool IsRequest(JsonElement envelope) => envelope.GetProperty("kind"u8).ValueEquals("http"u8);
+
+    /// <summary>Whether the answer to an envelope is an HTTP response.</summary>
+    public static bool IsAnswered(JsonElement envelope) => IsRequest(envelope) || envelope.TryGetProperty("answers"u8, out _);
+
+    /// <summary>The event of an envelope without a request, as JSON.</summary>
+    public static byte[] EventOf(JsonElement envelope) => Encoding.UTF8.GetBytes(envelope.GetProperty("event"u8).GetRawText());
+
+    /// <summary>The variables of an envelope, each <c>KEY=value</c> and ended by a zero.</summary>
+    public static byte[][] VariablesOf(JsonElement envelope) =>
+        [
+            .. envelope
+                .GetProperty("env"u8)
+                .EnumerateObject()
+                // Bindings that the function names are for JavaScript.
+                .Where(variable => variable.Value.ValueKind == JsonValueKind.String)
+                .Select(variable => WasiProcess.Terminated($"{variable.Name}={variable.Value.GetString()}")),
+        ];
 
     private static ReadOnlyMemory<byte> WriteRequest(JsonElement root, ReadOnlyMemory<byte> body)
     {

@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
+using Functions.PgSidecar.Sandbox.Components;
 using Functions.PgSidecar.Sandbox.JavaScript;
 using Functions.PgSidecar.Sandbox.Modules.Compilation;
 using Functions.PgSidecar.Sandbox.Modules.Wasi;
@@ -11,14 +12,20 @@ using Functions.PgSidecar.Sandbox.Wasmtime;
 namespace Functions.PgSidecar.Sandbox.Modules;
 
 /// <summary>
-/// Runs functions that are WebAssembly modules: WASI preview 1 commands and reactors. One per process. Imports of modules wait for the
-/// host, so modules have their own threads: one for each module that runs or waits, up to a limit. Functions in JavaScript never wait for
-/// them.
+/// Runs functions that are WebAssembly: modules of WASI preview 1, and components of WASI 0.2. One per process. Imports of modules wait for
+/// the host, so modules have their own threads: one for each module that runs or waits, up to a limit. Functions in JavaScript never wait
+/// for them.
 /// </summary>
 public sealed class WasmEngine : IDisposable
 {
     /// <summary>The default limit of threads.</summary>
     public const int DefaultThreads = 128;
+
+    /// <summary>
+    /// The most components that run or wait at the same time. A list in a call to the host may take Wasmtime up to 256 MB, outside of the
+    /// memory that a guest's limit counts.
+    /// </summary>
+    public const int MaxComponents = 16;
 
     /// <summary>The imports that modules may use.</summary>
     internal static readonly Type[] Imports =
@@ -34,6 +41,7 @@ public sealed class WasmEngine : IDisposable
     private static readonly Lazy<HostFunctionTable> Functions = new(static () => new HostFunctionTable(Imports));
 
     private readonly SandboxThreads threads;
+    private readonly SandboxThreads components;
     private readonly Lazy<string> engineId = new(static () =>
         Convert.ToHexStringLower(
             SHA256.HashData(
@@ -57,6 +65,7 @@ public sealed class WasmEngine : IDisposable
     {
         this.memory = memory ?? MemoryBudget.Unlimited;
         threads = new SandboxThreads(minimum: 1, maximum: maxThreads);
+        components = new SandboxThreads(minimum: 1, maximum: Math.Min(maxThreads, MaxComponents));
         this.compiler = compiler is null ? null : new CompilerProcess(compiler);
     }
 
@@ -70,7 +79,7 @@ public sealed class WasmEngine : IDisposable
     public string EngineId => engineId.Value;
 
     /// <summary>Number of threads that run modules now, including those that wait in an import.</summary>
-    public int ThreadCount => threads.Count;
+    public int ThreadCount => threads.Count + components.Count;
 
     /// <summary>Number of modules whose code is in memory now; it is freed with their versions.</summary>
     public static int LoadedModules => Module.LiveCount;
@@ -105,30 +114,9 @@ public sealed class WasmEngine : IDisposable
         try
         {
             var compiled = await CompileAsync(module, entry, countsFuel).ConfigureAwait(false);
-            var loaded = Module.Load(Engines.Of(countsFuel), compiled.Code, Functions.Value);
-            try
-            {
-                var start = new ModuleStart(loaded, compiled, name, limits);
-                threads.Post(start);
-                var state = await start.Completion.ConfigureAwait(false);
-                var form = compiled.Plan.Form;
-                var info = JsonSerializer.SerializeToUtf8Bytes(
-                    new
-                    {
-                        form = form.IsCommand ? "command" : "reactor",
-                        entry = form.Entry,
-                        start = state.StartsEachTime ? "each" : "once",
-                    }
-                );
-                var stored = WasmProgramFormat.Write(countsFuel, compiled.Plan, state, compiled.Code);
-                var program = new WasmProgram(name, loaded, compiled.Plan, state, threads, memory);
-                return (program, stored, Encoding.UTF8.GetString(LoadWarnings.OfModule(info, start.Drawn)));
-            }
-            catch
-            {
-                loaded.Dispose();
-                throw;
-            }
+            return compiled is ComponentCode component
+                ? await StartAsync(name, component, limits).ConfigureAwait(false)
+                : await StartAsync(name, (CompilationResult)compiled, limits).ConfigureAwait(false);
         }
         catch (ModuleException e)
         {
@@ -143,35 +131,89 @@ public sealed class WasmEngine : IDisposable
     /// <param name="name">The function's name.</param>
     /// <param name="stored">The bytes.</param>
     /// <exception cref="InvalidDataException">The bytes are no program of this engine.</exception>
-    public WasmProgram Read(string name, ReadOnlyMemory<byte> stored)
-    {
-        var (countsFuel, plan, state, code) = WasmProgramFormat.Read(stored);
-        try
-        {
-            return new WasmProgram(name, Module.Load(Engines.Of(countsFuel), code, Functions.Value), plan, state, threads, memory);
-        }
-        catch (ModuleException e)
-        {
-            state.Dispose();
-            throw new InvalidDataException("The stored module does not fit this engine: " + e.Message, e);
-        }
-    }
+    public WasmProgram Read(string name, ReadOnlyMemory<byte> stored) => NewProgram(name, WasmProgramFormat.Read(stored, Functions.Value));
 
     /// <inheritdoc/>
     public void Dispose()
     {
         threads.Dispose();
+        components.Dispose();
         compiling.Dispose();
     }
 
-    private async Task<CompilationResult> CompileAsync(ReadOnlyMemory<byte> module, string? entry, bool countsFuel)
+    private async Task<(WasmProgram Program, byte[] Stored, string InfoJson)> StartAsync(
+        string name,
+        CompilationResult compiled,
+        GuestLimits limits
+    )
+    {
+        var loaded = Module.Load(Engines.Of(limits.Fuel is not null), compiled.Code, Functions.Value);
+        try
+        {
+            var start = new ModuleStart(loaded, compiled, name, limits);
+            threads.Post(start);
+            var state = await start.Completion.ConfigureAwait(false);
+            return Finish(name, new ModuleExecutable(loaded, compiled.Plan, state), compiled.Code, start.Drawn);
+        }
+        catch
+        {
+            loaded.Dispose();
+            throw;
+        }
+    }
+
+    private async Task<(WasmProgram Program, byte[] Stored, string InfoJson)> StartAsync(
+        string name,
+        ComponentCode compiled,
+        GuestLimits limits
+    )
+    {
+        var executable = new ComponentExecutable(Component.Load(Engines.Of(limits.Fuel is not null), compiled.Code), compiled);
+        try
+        {
+            var start = new ComponentStart(executable, name, limits);
+            components.Post(start);
+            await start.Completion.ConfigureAwait(false);
+            return Finish(name, executable, compiled.Code, default);
+        }
+        catch
+        {
+            executable.Dispose();
+            throw;
+        }
+    }
+
+    private (WasmProgram Program, byte[] Stored, string InfoJson) Finish(
+        string name,
+        WasmExecutable executable,
+        byte[] code,
+        VolatileValue drawn
+    )
+    {
+        var (form, entry, startsEachTime) = executable.Description;
+        var info = JsonSerializer.SerializeToUtf8Bytes(
+            new
+            {
+                form,
+                entry,
+                start = startsEachTime ? "each" : "once",
+            }
+        );
+        var stored = WasmProgramFormat.Write(executable, code);
+        return (NewProgram(name, executable), stored, Encoding.UTF8.GetString(LoadWarnings.OfModule(info, drawn)));
+    }
+
+    private WasmProgram NewProgram(string name, WasmExecutable executable) =>
+        new(name, executable, executable is ComponentExecutable ? components : threads, memory);
+
+    private async Task<ICompiled> CompileAsync(ReadOnlyMemory<byte> module, string? entry, bool countsFuel)
     {
         await compiling.WaitAsync().ConfigureAwait(false);
         try
         {
             return compiler is not null
                 ? await compiler.CompileAsync(module, entry, countsFuel).ConfigureAwait(false)
-                : await Task.Run(() => ModuleCompilation.Compile(module, entry, countsFuel, Functions.Value)).ConfigureAwait(false);
+                : await Task.Run(() => ModuleCompilation.CompileAny(module, entry, countsFuel, Functions.Value)).ConfigureAwait(false);
         }
         finally
         {

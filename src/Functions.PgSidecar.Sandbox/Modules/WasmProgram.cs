@@ -1,50 +1,43 @@
-using Functions.PgSidecar.Sandbox.Modules.Compilation;
-using Functions.PgSidecar.Sandbox.Modules.Wasi;
 using Functions.PgSidecar.Sandbox.Runs;
 using Functions.PgSidecar.Sandbox.Threads;
 using Functions.PgSidecar.Sandbox.Wasmtime;
 
 namespace Functions.PgSidecar.Sandbox.Modules;
 
-/// <summary>A module that is ready to run: its machine code, and the state in which every run begins.</summary>
+/// <summary>A module or a component that is ready to run.</summary>
 public sealed class WasmProgram : IProgram
 {
     private readonly Lock gate = new();
     private readonly SandboxThreads threads;
-    private readonly Module module;
-    private readonly ModuleState state;
+    private readonly WasmExecutable executable;
     private readonly MemoryBudget memory;
     private int running;
     private bool disposed;
 
-    internal WasmProgram(string name, Module module, ModulePlan plan, ModuleState state, SandboxThreads threads, MemoryBudget memory)
+    internal WasmProgram(string name, WasmExecutable executable, SandboxThreads threads, MemoryBudget memory)
     {
         Name = name;
-        Plan = plan;
-        this.module = module;
-        this.state = state;
+        this.executable = executable;
         this.threads = threads;
         this.memory = memory;
-        state.ShareWith(memory);
+        executable.ShareWith(memory);
     }
 
-    /// <summary>The function's name: the module's first argument.</summary>
+    /// <summary>The function's name: the guest's first argument.</summary>
     public string Name { get; }
 
     /// <inheritdoc/>
-    public long SnapshotBytes => state.ByteLength + module.CodeBytes;
-
-    internal ModulePlan Plan { get; }
+    public long SnapshotBytes => executable.ByteLength;
 
     /// <summary>Whether its code has been freed.</summary>
-    internal bool IsFreed => module.IsClosed;
+    internal bool IsFreed => executable.IsFreed;
 
     /// <inheritdoc/>
     public Task<RunResult> RunAsync(RunRequest request, IGuestHost host, CancellationToken abandon) =>
         new WasmRun(this, request, host, threads).StartAsync(abandon);
 
     /// <inheritdoc/>
-    public void Trim() => state.Trim();
+    public void Trim() => executable.Trim();
 
     /// <summary>Frees code and memory as soon as the current runs have ended. No other run can begin.</summary>
     public void Dispose()
@@ -60,10 +53,10 @@ public sealed class WasmProgram : IProgram
         Free();
     }
 
-    /// <summary>Creates an instance for one run. Call <see cref="Leave"/> after disposing it.</summary>
+    /// <summary>Creates a store for one run. Call <see cref="Leave"/> after disposing it.</summary>
     /// <exception cref="MemoryLimitException">It begins with more memory than the limit.</exception>
     /// <exception cref="SharedMemoryException">The memory budget of all instances is used up.</exception>
-    internal Instance Instantiate(long memoryBytes)
+    internal Store NewStore(long memoryBytes)
     {
         lock (gate)
         {
@@ -72,11 +65,11 @@ public sealed class WasmProgram : IProgram
         }
         try
         {
-            var instance = state.Instantiate(module, Plan, memoryBytes);
-            instance.Share = new MemoryShare(memory);
-            if (instance.Share.TryGrowTo(instance.MemoryPeakBytes))
-                return instance;
-            instance.Dispose();
+            var store = executable.NewStore(memoryBytes);
+            store.Share = new MemoryShare(memory);
+            if (store.Share.TryGrowTo(store.MemoryPeakBytes))
+                return store;
+            store.Dispose();
             throw new SharedMemoryException();
         }
         catch
@@ -98,13 +91,9 @@ public sealed class WasmProgram : IProgram
         Free();
     }
 
-    /// <summary>Runs an instance once.</summary>
-    internal ReadOnlyMemory<byte> Run(Instance instance, WasiProcess process) =>
-        ModuleCall.Run(instance, Plan, state.StartsEachTime, process);
+    /// <summary>Runs the guest of a store once.</summary>
+    internal GuestAnswer Run(Store store, RunRequest request, ReadOnlyMemory<byte> body, IModuleHost host) =>
+        executable.Run(store, new GuestInput(Name, request.Envelope, body), host);
 
-    private void Free()
-    {
-        state.Dispose();
-        module.Dispose();
-    }
+    private void Free() => executable.Dispose();
 }

@@ -1,57 +1,55 @@
 using System.IO.Compression;
 using System.Text;
-using Functions.PgSidecar.Sandbox.Modules.Compilation;
+using Functions.PgSidecar.Sandbox.Components;
+using Functions.PgSidecar.Sandbox.Wasmtime;
 
 namespace Functions.PgSidecar.Sandbox.Modules;
 
 /// <summary>
-/// The stored form of a program: a version byte, then compressed with Brotli whether its code counts fuel, the plan, the state, and the
-/// machine code with its length. Numbers are as <see cref="BinaryWriter"/> writes them. The bytes are not signed here.
+/// The stored form of a program: a version byte, then compressed with Brotli whether it is a component, whether its code counts fuel, and
+/// what it needs to run. Numbers are as <see cref="BinaryWriter"/> writes them. The bytes are not signed here.
 /// </summary>
 internal static class WasmProgramFormat
 {
-    public const byte Version = 2;
+    public const byte Version = 3;
 
-    public static byte[] Write(bool countsFuel, ModulePlan plan, ModuleState state, byte[] code)
+    /// <param name="executable">The program.</param>
+    /// <param name="code">The machine code that it was loaded from.</param>
+    public static byte[] Write(WasmExecutable executable, ReadOnlySpan<byte> code)
     {
         using var bytes = new MemoryStream();
         bytes.WriteByte(Version);
         using (var compressed = new BrotliStream(bytes, CompressionLevel.Fastest, leaveOpen: true))
         using (var writer = new BinaryWriter(compressed, Encoding.UTF8))
         {
-            writer.Write(countsFuel);
-            plan.WriteTo(writer);
-            state.WriteTo(writer);
-            writer.Write(code.Length);
-            writer.Write(code);
+            writer.Write(executable is ComponentExecutable);
+            writer.Write(executable.CountsFuel);
+            executable.WriteTo(writer, code);
         }
         return bytes.ToArray();
     }
 
-    /// <exception cref="InvalidDataException">The bytes are no program of this version, or are damaged.</exception>
-    public static (bool CountsFuel, ModulePlan Plan, ModuleState State, byte[] Code) Read(ReadOnlyMemory<byte> program)
+    /// <exception cref="InvalidDataException">The bytes are no program of this version and engine, or are damaged.</exception>
+    public static WasmExecutable Read(ReadOnlyMemory<byte> program, HostFunctionTable functions)
     {
         if (program.IsEmpty || program.Span[0] != Version)
             throw new InvalidDataException("These bytes are no stored module of this version.");
         using var stream = new MemoryStream(program[1..].ToArray(), writable: false);
         using var decompressed = new BrotliStream(stream, CompressionMode.Decompress);
         using var reader = new BinaryReader(decompressed, Encoding.UTF8);
-        ModuleState? state = null;
         try
         {
-            var countsFuel = reader.ReadBoolean();
-            var plan = ModulePlan.Read(reader);
-            state = ModuleState.Read(reader, plan);
-            var length = reader.ReadInt32();
-            var code = reader.ReadBytes(length);
-            return code.Length == length ? (countsFuel, plan, state, code) : throw new EndOfStreamException();
+            var isComponent = reader.ReadBoolean();
+            var engine = Engines.Of(reader.ReadBoolean());
+            return isComponent ? ComponentExecutable.Read(reader, engine) : ModuleExecutable.Read(reader, engine, functions);
         }
-        catch (Exception e)
+        catch (ModuleException e)
         {
-            state?.Dispose();
-            if (e is EndOfStreamException or InvalidOperationException or FormatException or ArgumentException)
-                throw new InvalidDataException("The stored module is damaged.", e);
-            throw;
+            throw new InvalidDataException("The stored module does not fit this engine: " + e.Message, e);
+        }
+        catch (Exception e) when (e is EndOfStreamException or InvalidOperationException or FormatException or ArgumentException)
+        {
+            throw new InvalidDataException("The stored module is damaged.", e);
         }
     }
 }

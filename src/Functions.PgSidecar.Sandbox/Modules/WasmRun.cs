@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using Functions.PgSidecar.Sandbox.Modules.Wasi;
 using Functions.PgSidecar.Sandbox.Runs;
 using Functions.PgSidecar.Sandbox.Threads;
 using Functions.PgSidecar.Sandbox.Wasmtime;
@@ -7,8 +6,8 @@ using Functions.PgSidecar.Sandbox.Wasmtime;
 namespace Functions.PgSidecar.Sandbox.Modules;
 
 /// <summary>
-/// One run of a module: a single turn on one of the modules' own threads. When an import waits, that thread waits. The watchdog or a
-/// cancellation wakes it up.
+/// One run of a module or a component: a single turn on one of the modules' own threads. When an import waits, that thread waits. The
+/// watchdog or a cancellation wakes it up.
 /// </summary>
 internal sealed class WasmRun : SandboxRun, IModuleHost
 {
@@ -18,7 +17,7 @@ internal sealed class WasmRun : SandboxRun, IModuleHost
     private readonly WasmProgram program;
     private readonly IGuestHost host;
 
-    private Instance? guest;
+    private Store? guest;
     private OperationEnd? arrived;
     private ReadOnlyMemory<byte> body;
     private int operations;
@@ -42,22 +41,21 @@ internal sealed class WasmRun : SandboxRun, IModuleHost
         var cpuBefore = SandboxThread.CpuNanoseconds();
         try
         {
-            guest = program.Instantiate(Request.Limits.MemoryBytes);
+            guest = program.NewStore(Request.Limits.MemoryBytes);
             Attach(guest);
-            var input = ModuleEvent.Read(Request.Envelope, body);
             if (Request.Limits.Fuel is { } fuel && guest.CountsFuel)
                 guest.Fuel = fuel;
-            ReadOnlyMemory<byte> output;
+            GuestAnswer answer;
             EnterTurn(thread);
             try
             {
-                output = program.Run(guest, NewProcess(guest, input));
+                answer = program.Run(guest, Request, body, this);
             }
             finally
             {
                 LeaveTurn(thread);
             }
-            Answer(output, input.IsHttp);
+            Answer(answer);
         }
         catch (WasmTrapException trap) when (trap.Kind == TrapKind.StackOverflow)
         {
@@ -156,20 +154,10 @@ internal sealed class WasmRun : SandboxRun, IModuleHost
         }
     }
 
-    private WasiProcess NewProcess(Instance instance, ModuleEvent input) =>
-        new(instance, this)
-        {
-            Arguments = [WasiProcess.Terminated(program.Name)],
-            Environment = input.Environment,
-            Input = input.Json,
-            LogsOutput = !program.Plan.Form.IsCommand,
-        };
-
-    private void Answer(ReadOnlyMemory<byte> output, bool isHttp)
+    private void Answer(in GuestAnswer answer)
     {
-        var (head, body) = isHttp ? ModuleAnswer.ForHttp(output) : (default, ModuleAnswer.ForEvent(output));
         if (Verdict.TryAnswer())
-            host.Respond(head, body, bodyFollows: false);
+            host.Respond(answer.Head, answer.Body, bodyFollows: false);
         Verdict.Done(null);
     }
 

@@ -14,7 +14,7 @@ internal abstract class SandboxRun : ISandboxWork, IInterruptible, IOperationOwn
     private readonly TaskCompletionSource<RunResult> completion = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly long postedAt = Stopwatch.GetTimestamp();
 
-    private Instance? instance;
+    private Store? store;
     private Timer? timer;
     private CancellationTokenSource? ended;
     private CancellationTokenRegistration abandoned;
@@ -69,7 +69,7 @@ internal abstract class SandboxRun : ISandboxWork, IInterruptible, IOperationOwn
         }
     }
 
-    /// <summary>Guards <see cref="State"/>, <see cref="StopReason"/> and the instance; pulsed when the run is interrupted.</summary>
+    /// <summary>Guards <see cref="State"/>, <see cref="StopReason"/> and the store; pulsed when the run is interrupted.</summary>
     protected object Gate { get; } = new();
 
     protected RunRequest Request { get; }
@@ -124,7 +124,7 @@ internal abstract class SandboxRun : ISandboxWork, IInterruptible, IOperationOwn
         lock (Gate)
         {
             StopReason ??= reason;
-            instance?.Interrupt((int)reason);
+            store?.Interrupt((int)reason);
             Monitor.PulseAll(Gate);
         }
     }
@@ -162,18 +162,18 @@ internal abstract class SandboxRun : ISandboxWork, IInterruptible, IOperationOwn
                 return false;
             State = RunState.Running;
         }
-        if (instance is null)
+        if (store is null)
             queueTime = Stopwatch.GetElapsedTime(postedAt);
         return true;
     }
 
-    /// <summary>Sets the run's instance, which can be interrupted from now on.</summary>
-    protected void Attach(Instance rented)
+    /// <summary>Sets the run's store, whose guest can be interrupted from now on.</summary>
+    protected void Attach(Store rented)
     {
         lock (Gate)
         {
-            instance = rented;
-            // A stop before this had no instance to interrupt.
+            store = rented;
+            // A stop before this had no guest to interrupt.
             if (StopReason is { } reason)
                 rented.Interrupt((int)reason);
         }
@@ -210,7 +210,7 @@ internal abstract class SandboxRun : ISandboxWork, IInterruptible, IOperationOwn
         switch (exception)
         {
             case WasmTrapException trap:
-                Verdict.Trapped(trap, StopReason, instance?.MemoryLimitReached == true);
+                Verdict.Trapped(trap, StopReason, store?.MemoryLimitReached == true);
                 break;
             case GuestMemoryException or MemoryLimitException:
                 Verdict.Stopped(RunOutcome.OutOfMemory);
@@ -267,7 +267,7 @@ internal abstract class SandboxRun : ISandboxWork, IInterruptible, IOperationOwn
         _ = toCancel?.CancelAsync();
         CancelOperations();
         var (memoryPeak, memoryLimitReached, isShared) = (0L, false, false);
-        if (instance is { } used)
+        if (store is { } used)
         {
             (memoryPeak, memoryLimitReached, isShared) = (used.MemoryPeakBytes, used.MemoryLimitReached, used.Share?.WasRefused == true);
             Release();

@@ -143,6 +143,12 @@ internal sealed unsafe partial class Engine
         Native.wasmtime_config_wasm_wide_arithmetic_set(config, false);
         Native.wasmtime_config_wasm_custom_page_sizes_set(config, false);
         Native.wasmtime_config_wasm_compact_imports_set(config, false);
+        // Components of WASI 0.2. The C API ends the process when a component passes a stream or a future of the asynchronous ABI.
+        ComponentNative.wasmtime_config_wasm_component_model_set(config, kind != EngineKind.JavaScript);
+        ComponentNative.wasmtime_config_wasm_component_model_async_set(config, false);
+        ComponentNative.wasmtime_config_wasm_component_model_async_stackful_set(config, false);
+        ComponentNative.wasmtime_config_wasm_component_model_more_async_builtins_set(config, false);
+        ComponentNative.wasmtime_config_wasm_component_model_map_set(config, false);
     }
 }
 

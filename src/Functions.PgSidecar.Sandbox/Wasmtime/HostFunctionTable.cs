@@ -89,7 +89,8 @@ internal sealed unsafe class HostFunctionTable
     {
         try
         {
-            var instance = Instance.Current ?? throw new InvalidOperationException("A guest called the host while none was running.");
+            var instance =
+                Store.Current as Instance ?? throw new InvalidOperationException("A guest called the host while none was running.");
             try
             {
                 Unsafe.As<HostFunction>(GCHandle.FromIntPtr(function).Target!).Invoke(values, instance);

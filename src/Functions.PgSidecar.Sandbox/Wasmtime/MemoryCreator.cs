@@ -4,7 +4,7 @@ using System.Runtime.InteropServices;
 namespace Functions.PgSidecar.Sandbox.Wasmtime;
 
 /// <summary>
-/// Provides Wasmtime with linear memories for the instance that is created or runs on the current thread. So memories can start as a
+/// Provides Wasmtime with linear memories for the guest that is created or runs on the current thread. So memories can start as a
 /// copy-on-write mapping of a snapshot, with more bytes than the module declares, and the memory limit is enforced at every allocation.
 /// </summary>
 internal static unsafe class MemoryCreator
@@ -25,9 +25,9 @@ internal static unsafe class MemoryCreator
     {
         try
         {
-            var instance = Instance.Current
-                ?? throw new InvalidOperationException("Wasmtime requested a memory while no instance was created or ran.");
-            result->Environment = instance.AddMemory((long)minimum, checked((long)(reserved + guard))).Handle;
+            var store = Store.Current
+                ?? throw new InvalidOperationException("Wasmtime requested a memory while no guest was created or ran.");
+            result->Environment = store.AddMemory((long)minimum, checked((long)(reserved + guard))).Handle;
             result->Get = &Get;
             result->Grow = &Grow;
             result->Finalizer = &Free;
@@ -54,9 +54,7 @@ internal static unsafe class MemoryCreator
         try
         {
             var slot = MemorySlot.Of(memory);
-            return Instance.Current?.TryGrow(slot, checked((long)size)) == true
-                ? 0
-                : Native.wasmtime_error_new("the memory limit is reached");
+            return Store.Current?.TryGrow(slot, checked((long)size)) == true ? 0 : Native.wasmtime_error_new("the memory limit is reached");
         }
         catch (Exception e)
         {
@@ -64,14 +62,14 @@ internal static unsafe class MemoryCreator
         }
     }
 
-    /// <summary>Does nothing: the instance of the store returns the memory (<see cref="Instance.Dispose"/>).</summary>
+    /// <summary>Does nothing: the store that asked for it returns the memory (<see cref="Store.Dispose"/>).</summary>
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
     private static void Free(nint memory) { }
 
     private static nint Refuse(Exception e)
     {
-        if (Instance.Current is { } instance)
-            instance.Thrown ??= e;
+        if (Store.Current is { } store)
+            store.Thrown ??= e;
         return Native.wasmtime_error_new("no memory");
     }
 }

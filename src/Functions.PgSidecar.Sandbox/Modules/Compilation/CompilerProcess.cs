@@ -34,7 +34,7 @@ internal sealed class CompilerProcess(IReadOnlyList<string> command, TimeSpan? t
 
     /// <summary>Compiles a module.</summary>
     /// <exception cref="ModuleException">The module can't be compiled, or not within the limits.</exception>
-    public async Task<CompilationResult> CompileAsync(ReadOnlyMemory<byte> module, string? handler, bool countFuel)
+    public async Task<ICompiled> CompileAsync(ReadOnlyMemory<byte> module, string? handler, bool countFuel)
     {
         using var process = Start();
         using var limit = new CancellationTokenSource(timeLimit ?? TimeLimit);

@@ -28,6 +28,19 @@ internal sealed class ModuleRewriter(ReadOnlyMemory<byte> module, ParsedModule p
     /// <summary>The name of the export for a table.</summary>
     public static string TableExport(int index) => $"pgfn:table:{index}";
 
+    /// <summary>Inserts the loops and leaves everything else as it is.</summary>
+    public static byte[] WithLoops(ReadOnlySpan<byte> module)
+    {
+        using var output = new MemoryStream(module.Length + (module.Length / 8));
+        output.Write(module[..ModuleSection.HeaderBytes]);
+        foreach (var section in ModuleSection.All(module))
+        {
+            var content = module[section.Start..section.End];
+            WriteSection(output, section.Id, section.Id == ModuleSection.Code ? Code(content) : content);
+        }
+        return output.ToArray();
+    }
+
     public byte[] Write()
     {
         using var output = new MemoryStream(module.Length + (module.Length / 8));
@@ -154,7 +167,7 @@ internal sealed class ModuleRewriter(ReadOnlyMemory<byte> module, ParsedModule p
         return content.ToArray();
     }
 
-    private static void WriteSection(Stream output, byte id, ReadOnlySpan<byte> content)
+    internal static void WriteSection(Stream output, byte id, ReadOnlySpan<byte> content)
     {
         output.WriteByte(id);
         WriteU32(output, (uint)content.Length);

@@ -19,35 +19,35 @@ internal static class WasiCalls
     public static int ArgsSizesGet(int count, int size, Instance instance)
     {
         var process = WasiProcess.Of(instance);
-        return SizesGet(process, process.Arguments, count, size);
+        return SizesGet(instance, process.Arguments, count, size);
     }
 
     [HostFunction(Module, "args_get")]
     public static int ArgsGet(int pointers, int buffer, Instance instance)
     {
         var process = WasiProcess.Of(instance);
-        return Get(process, process.Arguments, pointers, buffer);
+        return Get(instance, process.Arguments, pointers, buffer);
     }
 
     [HostFunction(Module, "environ_sizes_get")]
     public static int EnvironSizesGet(int count, int size, Instance instance)
     {
         var process = WasiProcess.Of(instance);
-        return SizesGet(process, process.Environment, count, size);
+        return SizesGet(instance, process.Environment, count, size);
     }
 
     [HostFunction(Module, "environ_get")]
     public static int EnvironGet(int pointers, int buffer, Instance instance)
     {
         var process = WasiProcess.Of(instance);
-        return Get(process, process.Environment, pointers, buffer);
+        return Get(instance, process.Environment, pointers, buffer);
     }
 
     [HostFunction(Module, "random_get")]
     public static int RandomGet(int buffer, int length, Instance instance)
     {
         var process = WasiProcess.Of(instance);
-        if (!new GuestMemory(process.Instance).TrySlice(buffer, length, out var target))
+        if (!new GuestMemory(instance).TrySlice(buffer, length, out var target))
             return (int)Errno.Fault;
         process.Drawn |= VolatileValue.RandomBytes;
         while (target.Length > 0)
@@ -69,18 +69,18 @@ internal static class WasiCalls
     [HostFunction(Module, "proc_raise")]
     public static int ProcRaise(int signal, Instance instance) => (int)Errno.NotSupported;
 
-    private static int SizesGet(WasiProcess process, IReadOnlyList<byte[]> texts, int count, int size)
+    private static int SizesGet(Instance instance, IReadOnlyList<byte[]> texts, int count, int size)
     {
-        var memory = new GuestMemory(process.Instance);
+        var memory = new GuestMemory(instance);
         var bytes = 0u;
         foreach (var text in texts)
             bytes += (uint)text.Length;
         return (int)(memory.TryWrite(count, (uint)texts.Count) && memory.TryWrite(size, bytes) ? Errno.Success : Errno.Fault);
     }
 
-    private static int Get(WasiProcess process, IReadOnlyList<byte[]> texts, int pointers, int buffer)
+    private static int Get(Instance instance, IReadOnlyList<byte[]> texts, int pointers, int buffer)
     {
-        var memory = new GuestMemory(process.Instance);
+        var memory = new GuestMemory(instance);
         foreach (var text in texts)
         {
             if (!memory.TryWrite(pointers, (uint)buffer) || !memory.TrySlice(buffer, text.Length, out var target))

@@ -10,17 +10,14 @@ namespace Functions.PgSidecar.Sandbox.Modules.Wasi;
 /// <summary>
 /// The environment of a running module: arguments, variables, three streams, and the state of its calls. The host state of its instance.
 /// </summary>
-/// <param name="instance">The module's instance.</param>
+/// <param name="store">The store of its guest.</param>
 /// <param name="host">Serves its imports.</param>
-internal sealed class WasiProcess(Instance instance, IModuleHost host)
+internal sealed class WasiProcess(Store store, IModuleHost host)
 {
     /// <summary>The most bytes that a module may write to its standard output, the answer.</summary>
     public const int MaxOutput = 16 << 20;
 
     private readonly ArrayBufferWriter<byte> output = new();
-
-    /// <summary>The module's instance.</summary>
-    public Instance Instance => instance;
 
     /// <summary>Arguments, each ended by a zero.</summary>
     public IReadOnlyList<byte[]> Arguments { get; init; } = [];
@@ -84,13 +81,6 @@ internal sealed class WasiProcess(Instance instance, IModuleHost host)
         output.Write(bytes);
     }
 
-    /// <summary>
-    /// Host functions that can take long must call it regularly, because only guest code checks for interrupts by itself.
-    /// </summary>
-    /// <exception cref="WasmTrapException">The guest has been interrupted.</exception>
-    public void CheckInterrupt()
-    {
-        if (instance.InterruptReason is not 0 and var reason)
-            throw new WasmTrapException(TrapKind.Interrupted, interruptReason: reason);
-    }
+    /// <inheritdoc cref="Store.CheckInterrupt"/>
+    public void CheckInterrupt() => store.CheckInterrupt();
 }

@@ -28,9 +28,9 @@ internal static class WasiStreams
         if (descriptor != Input)
             return (int)Unreadable(descriptor);
         var process = WasiProcess.Of(instance);
-        if (Check(process, vectors, count, read) is not Errno.Success and var error)
+        if (Check(instance, vectors, count, read) is not Errno.Success and var error)
             return (int)error;
-        var memory = new GuestMemory(process.Instance);
+        var memory = new GuestMemory(instance);
         var total = 0u;
         for (var index = 0; index < count && process.Input.Length > 0; index++)
         {
@@ -52,9 +52,9 @@ internal static class WasiStreams
         if (descriptor is not (Output or Error))
             return (int)Unwritable(descriptor);
         var process = WasiProcess.Of(instance);
-        if (Check(process, vectors, count, written) is not Errno.Success and var error)
+        if (Check(instance, vectors, count, written) is not Errno.Success and var error)
             return (int)error;
-        var memory = new GuestMemory(process.Instance);
+        var memory = new GuestMemory(instance);
         var total = 0u;
         for (var index = 0; index < count; index++)
         {
@@ -88,7 +88,7 @@ internal static class WasiStreams
     {
         if (!IsOpen(descriptor))
             return (int)Errno.BadDescriptor;
-        if (!new GuestMemory(WasiProcess.Of(instance).Instance).TrySlice(result, 24, out var stat))
+        if (!new GuestMemory(instance).TrySlice(result, 24, out var stat))
             return (int)Errno.Fault;
         stat.Clear();
         stat[0] = CharacterDevice;
@@ -101,7 +101,7 @@ internal static class WasiStreams
     {
         if (!IsOpen(descriptor))
             return (int)Errno.BadDescriptor;
-        if (!new GuestMemory(WasiProcess.Of(instance).Instance).TrySlice(result, 64, out var stat))
+        if (!new GuestMemory(instance).TrySlice(result, 64, out var stat))
             return (int)Errno.Fault;
         stat.Clear();
         stat[16] = CharacterDevice;
@@ -141,11 +141,11 @@ internal static class WasiStreams
     private static Errno Unwritable(int descriptor) => OnStream(descriptor, Errno.NotCapable);
 
     /// <summary>Checks every address of a call before the call touches any.</summary>
-    private static Errno Check(WasiProcess process, int vectors, int count, int result)
+    private static Errno Check(Instance instance, int vectors, int count, int result)
     {
         if (count is < 0 or > MaxVectors)
             return Errno.Invalid;
-        var memory = new GuestMemory(process.Instance);
+        var memory = new GuestMemory(instance);
         if (!memory.TrySlice(vectors, count * VectorBytes, out _) || !memory.TrySlice(result, sizeof(uint), out _))
             return Errno.Fault;
         for (var index = 0; index < count; index++)

@@ -10,8 +10,8 @@ namespace Functions.PgSidecar.Sandbox.Modules.Wasi;
 /// <summary>Clocks, and <c>poll_oneoff</c>, by which modules sleep.</summary>
 internal static class WasiTime
 {
-    private const int Realtime = 0;
-    private const int Monotonic = 1;
+    public const int Realtime = 0;
+    public const int Monotonic = 1;
     private const int ProcessCpu = 2;
     private const int ThreadCpu = 3;
 
@@ -24,14 +24,14 @@ internal static class WasiTime
     private const ulong NanosecondsPerTick = 100;
 
     /// <summary>Every time that a function reads is a multiple of this, in nanoseconds.</summary>
-    private static ulong Resolution => (ulong)GuestClock.ResolutionNanoseconds;
+    public static ulong Resolution => (ulong)GuestClock.ResolutionNanoseconds;
 
     [HostFunction(WasiCalls.Module, "clock_res_get")]
     public static int ResolutionGet(int clock, int result, Instance instance)
     {
         if (clock is < Realtime or > ThreadCpu)
             return (int)Errno.Invalid;
-        return (int)(new GuestMemory(WasiProcess.Of(instance).Instance).TryWrite(result, Resolution) ? Errno.Success : Errno.Fault);
+        return (int)(new GuestMemory(instance).TryWrite(result, Resolution) ? Errno.Success : Errno.Fault);
     }
 
     [HostFunction(WasiCalls.Module, "clock_time_get")]
@@ -41,7 +41,7 @@ internal static class WasiTime
         if (!TryNow(process, clock, out var nanoseconds))
             return (int)Errno.Invalid;
         process.Drawn |= clock == Realtime ? VolatileValue.Time : VolatileValue.Elapsed;
-        return (int)(new GuestMemory(process.Instance).TryWrite(result, nanoseconds) ? Errno.Success : Errno.Fault);
+        return (int)(new GuestMemory(instance).TryWrite(result, nanoseconds) ? Errno.Success : Errno.Fault);
     }
 
     /// <summary>Streams are always ready. The earliest clock ends the call.</summary>
@@ -51,7 +51,7 @@ internal static class WasiTime
         if (count is <= 0 or > MaxSubscriptions)
             return (int)Errno.Invalid;
         var process = WasiProcess.Of(instance);
-        var memory = new GuestMemory(process.Instance);
+        var memory = new GuestMemory(instance);
         if (
             !memory.TryCopy(subscriptions, count * SubscriptionBytes, out var wanted)
             || !memory.TrySlice(events, count * EventBytes, out _)
@@ -105,7 +105,8 @@ internal static class WasiTime
         return true;
     }
 
-    private static bool TryNow(WasiProcess process, int clock, out ulong nanoseconds)
+    /// <summary>Reads a clock, in nanoseconds.</summary>
+    public static bool TryNow(WasiProcess process, int clock, out ulong nanoseconds)
     {
         nanoseconds = clock switch
         {
