@@ -68,7 +68,11 @@ internal sealed class ComponentProcess(WasiProcess process) : IComponentResource
     }
 
     /// <inheritdoc/>
-    public void Drop(uint number) => resources.Remove(number);
+    public void Drop(uint number)
+    {
+        if (resources.Remove(number, out var resource))
+            (resource as IDisposable)?.Dispose();
+    }
 
     /// <summary>Counts bytes that the host keeps for the component until the end of the run.</summary>
     /// <exception cref="GuestException">They are too many.</exception>

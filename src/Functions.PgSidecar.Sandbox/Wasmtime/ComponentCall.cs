@@ -85,7 +85,9 @@ internal readonly unsafe ref struct ComponentCall(
 
     /// <summary>The text of a text, or the case of a variant or an enumeration.</summary>
     public static string NameOf(in ComponentValue value) =>
-        Encoding.UTF8.GetString(new ReadOnlySpan<byte>((void*)value.Name.Data, checked((int)value.Name.Size)));
+        value.Kind is ComponentKind.Text or ComponentKind.Variant or ComponentKind.Enum
+            ? Encoding.UTF8.GetString(new ReadOnlySpan<byte>((void*)value.Name.Data, checked((int)value.Name.Size)))
+            : throw WrongType();
 
     public static ReadOnlySpan<ComponentValue> ItemsOf(in ComponentValue value) =>
         value.Kind is ComponentKind.List or ComponentKind.Tuple

@@ -150,8 +150,10 @@ internal sealed unsafe class ComponentLinker
                 resources.Drop(number);
             return 0;
         }
-        catch
+        catch (Exception e)
         {
+            if (Store.Current is { } store)
+                store.Thrown = e;
             return Native.wasmtime_error_new("host");
         }
     }

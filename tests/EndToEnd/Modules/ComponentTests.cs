@@ -129,6 +129,30 @@ public sealed class ComponentTests(SidecarFixture sidecar)
         Assert.Equal("denied", await response.Content.ReadAsStringAsync());
     }
 
+    [Fact]
+    public async Task Responses_that_are_dropped_unread_are_closed()
+    {
+        using var server = new HttpListener();
+        var port = FetchTests.FreePort();
+        server.Prefixes.Add($"http://127.0.0.1:{port}/");
+        server.Start();
+        _ = Task.Run(async () =>
+        {
+            while (true)
+            {
+                var context = await server.GetContextAsync();
+                await context.Response.OutputStream.WriteAsync(new byte[300_000]);
+                context.Response.Close();
+            }
+        });
+        var name = await sidecar.DeployModuleAsync(
+            await ComponentTools.HandlerAsync(),
+            $$"""{"allow_hosts":["127.0.0.1:{{port}}"],"timeout_ms":60000}"""
+        );
+        using var response = await sidecar.PostAsync($"{name}/drop/127.0.0.1:{port}/");
+        Assert.Equal(HttpStatusCode.OK, response.StatusCode);
+    }
+
     [Theory]
     [InlineData("silent", 500, "without setting a response")]
     [InlineData("half", 500, "before it finished the body")]
@@ -144,6 +168,7 @@ public sealed class ComponentTests(SidecarFixture sidecar)
     [InlineData("beyond", 500, "out of bounds")]
     [InlineData("endless", 500, "16 MB")]
     [InlineData("headers", 500, "64 KB")]
+    [InlineData("many-headers", 500, "32 MB of bodies and headers")]
     [InlineData("pollables", 500, "10000 resources")]
     [InlineData("streams", 500, "10000 resources")]
     [InlineData("poll-nothing", 500, "1 to 1024 pollables")]
@@ -284,6 +309,53 @@ public sealed class ComponentTests(SidecarFixture sidecar)
         var name = await sidecar.DeployModuleAsync(component);
         using var response = await sidecar.PostAsync(name);
         Assert.Equal(HttpStatusCode.InternalServerError, response.StatusCode);
+    }
+
+    /// <summary>Where the host expects a variant, other kinds have numbers and addresses in the place of its name.</summary>
+    [Theory]
+    [InlineData("u64", "i64", "(i64.const 4096)")]
+    [InlineData("(list u8)", "i32 i32", "(i32.const 0) (i32.const 4096)")]
+    [InlineData("(tuple u64 u64)", "i64 i64", "(i64.const 4096) (i64.const 4096)")]
+    public async Task Other_kinds_are_not_read_as_a_variant(string declared, string core, string value)
+    {
+        var component = await ComponentTools.ParseAsync(
+            $$"""
+            (component
+              (import "wasi:http/types@0.2.0" (instance $http
+                (export "fields" (type $fields (sub resource)))
+                (export "outgoing-request" (type $request (sub resource)))
+                (export "[constructor]fields" (func (result (own $fields))))
+                (export "[constructor]outgoing-request" (func (param "headers" (own $fields)) (result (own $request))))
+                (export "[method]outgoing-request.set-scheme"
+                  (func (param "self" (borrow $request)) (param "scheme" (option {{declared}})) (result (result))))))
+              (core module $memory (memory (export "memory") 1)
+                (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 1024)))
+              (core instance $memory (instantiate $memory))
+              (core func $fields (canon lower (func $http "[constructor]fields")))
+              (core func $request (canon lower (func $http "[constructor]outgoing-request")))
+              (core func $scheme (canon lower (func $http "[method]outgoing-request.set-scheme")
+                (memory (core memory $memory "memory")) (realloc (core func $memory "realloc"))))
+              (core module $m
+                (import "" "fields" (func $fields (result i32)))
+                (import "" "request" (func $request (param i32) (result i32)))
+                (import "" "scheme" (func $scheme (param i32 i32 {{core}}) (result i32)))
+                (func (export "run") (result i32)
+                  (drop (call $scheme (call $request (call $fields)) (i32.const 1) {{value}})) (i32.const 0)))
+              (core instance $i (instantiate $m (with "" (instance
+                (export "fields" (func $fields)) (export "request" (func $request)) (export "scheme" (func $scheme))))))
+              (func $run (result (result)) (canon lift (core func $i "run")))
+              (instance $cli (export "run" (func $run)))
+              (export "wasi:cli/run@0.2.0" (instance $cli)))
+            """
+        );
+        var name = await sidecar.DeployModuleAsync(component);
+        using var response = await sidecar.PostAsync(name);
+        Assert.Equal(HttpStatusCode.InternalServerError, response.StatusCode);
+        var error = await sidecar.EventuallyAsync<string>(
+            "select error_message from functions.invocations where function = $1 and error_message is not null",
+            name
+        );
+        Assert.Contains("declares another type", error, StringComparison.Ordinal);
     }
 
     private async Task<string> AnswerAsync(string name, string path)

@@ -20,7 +20,7 @@ internal static class FieldsFunctions
             var pair = ComponentCall.ItemsOf(entry);
             if (pair.Length != 2)
                 throw ComponentCall.WrongType();
-            if (fields.Append(ComponentCall.TextOf(pair[0]), ComponentCall.BytesOf(pair[1])) is { } error)
+            if (Append(call, fields, ComponentCall.TextOf(pair[0]), ComponentCall.BytesOf(pair[1])) is { } error)
             {
                 call.Return(Failed(error));
                 return;
@@ -50,7 +50,7 @@ internal static class FieldsFunctions
         var name = call.Text(1);
         var error = fields.Delete(name);
         foreach (var value in call.List(2))
-            error ??= fields.Append(name, ComponentCall.BytesOf(value));
+            error ??= Append(call, fields, name, ComponentCall.BytesOf(value));
         call.Return(Result(error));
     }
 
@@ -65,7 +65,7 @@ internal static class FieldsFunctions
     public static void Append(in ComponentCall call)
     {
         var fields = Borrowed(call);
-        call.Return(Result(fields.Append(call.Text(1), call.Bytes(2))));
+        call.Return(Result(Append(call, fields, call.Text(1), call.Bytes(2))));
     }
 
     [ComponentFunction(Types, "[method]fields.entries")]
@@ -79,11 +79,24 @@ internal static class FieldsFunctions
     }
 
     [ComponentFunction(Types, "[method]fields.clone")]
-    public static void Clone(in ComponentCall call) => call.Return(Own(call, Borrowed(call).Clone()));
+    public static void Clone(in ComponentCall call)
+    {
+        var copy = Borrowed(call).Clone();
+        ComponentProcess.Of(call).Keep(copy.Length);
+        call.Return(Own(call, copy));
+    }
 
     /// <summary>Gives the guest headers that a request or a response has.</summary>
     public static ComponentValue Own(in ComponentCall call, HttpFields fields) =>
         ComponentProcess.Of(call).New(call, WasiResource.Fields, fields);
+
+    private static string? Append(in ComponentCall call, HttpFields fields, string name, byte[] value)
+    {
+        var before = fields.Length;
+        var error = fields.Append(name, value);
+        ComponentProcess.Of(call).Keep(fields.Length - before);
+        return error;
+    }
 
     private static HttpFields Borrowed(in ComponentCall call) => ComponentProcess.Of(call).Borrowed<HttpFields>(call, 0);
 

@@ -7,7 +7,7 @@ using Values = Functions.PgSidecar.Sandbox.Wasmtime.ComponentValues;
 namespace Functions.PgSidecar.Sandbox.Components.Http;
 
 /// <summary>A body that the guest reads, once.</summary>
-internal sealed class IncomingBody(ByteSource source)
+internal sealed class IncomingBody(ByteSource source) : IDisposable
 {
     private bool isStreamed;
 
@@ -24,11 +24,18 @@ internal sealed class IncomingBody(ByteSource source)
     public static void Finish(in ComponentCall call)
     {
         var process = ComponentProcess.Of(call);
-        process.Taken<IncomingBody>(call, 0);
+        process.Taken<IncomingBody>(call, 0).Dispose();
         call.Return(process.New(call, WasiResource.FutureTrailers, new NoTrailers()));
     }
 
     private ByteSource Source => source;
+
+    /// <summary>Gives up a body that has not been read. One that is being read belongs to its stream.</summary>
+    public void Dispose()
+    {
+        if (!isStreamed)
+            source.Dispose();
+    }
 }
 
 /// <summary>The trailers of a body that has arrived: always none.</summary>

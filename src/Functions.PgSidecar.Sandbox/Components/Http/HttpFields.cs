@@ -39,9 +39,16 @@ internal sealed class HttpFields
     {
         var fields = new HttpFields { IsImmutable = true };
         foreach (var (name, value) in pairs)
-            fields.entries.Add((name.ToLowerInvariant(), Encoding.Latin1.GetBytes(value)));
+        {
+            var entry = (name.ToLowerInvariant(), Encoding.Latin1.GetBytes(value));
+            fields.entries.Add(entry);
+            fields.length += Cost(entry);
+        }
         return fields;
     }
+
+    /// <summary>The bytes of names and values, and a part for each header.</summary>
+    public int Length => length;
 
     public HttpFields Clone()
     {

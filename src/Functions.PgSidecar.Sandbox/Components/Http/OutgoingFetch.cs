@@ -11,7 +11,7 @@ namespace Functions.PgSidecar.Sandbox.Components.Http;
 /// A request on its way: <c>future-incoming-response</c>. It is the operation <c>fetch</c> of every function, with the same rules for
 /// hosts. It is sent when the guest waits for it, after the guest has finished its body.
 /// </summary>
-internal sealed class OutgoingFetch(ComponentProcess process, OutgoingRequest request) : IAwaitable
+internal sealed class OutgoingFetch(ComponentProcess process, OutgoingRequest request) : IAwaitable, IDisposable
 {
     private OperationEnd? end;
     private bool isTaken;
@@ -61,6 +61,13 @@ internal sealed class OutgoingFetch(ComponentProcess process, OutgoingRequest re
     /// <inheritdoc/>
     public void Settle() => end ??= process.Environment.Host.Call("fetch", Arguments(), request.Body?.Bytes ?? default);
 
+    /// <summary>Gives up a response that the guest has not asked for.</summary>
+    public void Dispose()
+    {
+        if (!isTaken && end is { Succeeded: true } unused)
+            IncomingResponse.Of(process, unused).Dispose();
+    }
+
     private static OutgoingFetch Borrowed(in ComponentCall call) => ComponentProcess.Of(call).Borrowed<OutgoingFetch>(call, 0);
 
     /// <summary>Translates the error of the operation, JSON, into an <c>error-code</c>.</summary>
@@ -102,7 +109,7 @@ internal sealed class OutgoingFetch(ComponentProcess process, OutgoingRequest re
 }
 
 /// <summary>The response to a request of the guest.</summary>
-internal sealed class IncomingResponse(ushort status, HttpFields headers, ByteSource body)
+internal sealed class IncomingResponse(ushort status, HttpFields headers, ByteSource body) : IDisposable
 {
     private bool isConsumed;
 
@@ -119,16 +126,18 @@ internal sealed class IncomingResponse(ushort status, HttpFields headers, ByteSo
         var root = document.RootElement;
         var pairs = root.GetProperty("headers"u8).EnumerateArray().Select(static pair => (pair[0].GetString()!, pair[1].GetString()!));
         Func<ReadOnlyMemory<byte>>? more = null;
+        Action? cancel = null;
         if (root.TryGetProperty("stream"u8, out var stream))
         {
+            var host = process.Environment.Host;
             var arguments = Encoding.UTF8.GetBytes($$"""{"stream":{{stream.GetInt32()}}}""");
-            more = () =>
-                process.Environment.Host.Call("fetch.read", arguments, default) is { Succeeded: true } next ? next.Payload : Fail();
+            more = () => host.Call("fetch.read", arguments, default) is { Succeeded: true } next ? next.Payload : Fail();
+            cancel = () => host.Call("fetch.cancel", arguments, default);
         }
         return new IncomingResponse(
             (ushort)root.GetProperty("status"u8).GetInt32(),
             HttpFields.Of(pairs),
-            new ByteSource(end.Payload, more)
+            new ByteSource(end.Payload, more, cancel)
         );
     }
 
@@ -149,6 +158,13 @@ internal sealed class IncomingResponse(ushort status, HttpFields headers, ByteSo
         }
         response.isConsumed = true;
         call.Return(Values.Ok(ComponentProcess.Of(call).New(call, WasiResource.IncomingBody, new IncomingBody(response.Body))));
+    }
+
+    /// <summary>Gives up a body that the guest has not asked for.</summary>
+    public void Dispose()
+    {
+        if (!isConsumed)
+            body.Dispose();
     }
 
     private static IncomingResponse Borrowed(in ComponentCall call) => ComponentProcess.Of(call).Borrowed<IncomingResponse>(call, 0);

@@ -115,6 +115,7 @@ internal sealed class OutgoingRequest(HttpFields headers)
     private static bool TryText(in ComponentCall call, out string? text)
     {
         text = ComponentCall.Inner(call.Argument(1, ComponentKind.Option)) is { } given ? ComponentCall.TextOf(given) : null;
+        ComponentProcess.Of(call).Keep(text?.Length * sizeof(char) ?? 0);
         return text is null || (text.Length is > 0 and <= MaxText);
     }
 

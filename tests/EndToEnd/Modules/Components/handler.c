@@ -30,6 +30,7 @@ IMPORT("wasi:http/outgoing-handler@0.2.0", "handle") void outgoing_handle(int32_
 IMPORT(HTTP, "[method]future-incoming-response.subscribe") int32_t future_subscribe(int32_t);
 IMPORT(HTTP, "[method]future-incoming-response.get") void future_get(int32_t, void *);
 IMPORT(HTTP, "[method]incoming-response.status") int32_t response_status(int32_t);
+IMPORT(HTTP, "[resource-drop]incoming-response") void arrived_drop(int32_t);
 IMPORT(HTTP, "[method]incoming-response.consume") void response_consume(int32_t, void *);
 IMPORT(STREAMS, "[method]input-stream.blocking-read") void stream_read(int32_t, int64_t, void *);
 IMPORT(STREAMS, "[method]output-stream.blocking-write-and-flush") void stream_write(int32_t, const char *, int32_t, void *);
@@ -120,12 +121,34 @@ static void fetch(int32_t incoming, int32_t out, int is_finished) {
   end();
 }
 
+/* /drop/host/path: makes more requests than may be open, and drops their responses unread. */
+static void drop_responses(int32_t out) {
+  int32_t result[16];
+  int host_end = 6;
+  while (host_end < path.length && path.data[host_end] != '/') host_end++;
+  for (int count = 0; count < 40; count++) {
+    int32_t request = outgoing_new(fields_new());
+    outgoing_set_scheme(request, 1, 0, 0, 0);
+    outgoing_set_authority(request, 1, path.data + 6, host_end - 6);
+    outgoing_set_path(request, 1, path.data + host_end, path.length - host_end);
+    outgoing_handle(request, 0, 0, result);
+    int32_t future = result[1];
+    pollable_block(future_subscribe(future));
+    future_get(future, result);
+    if (CASE(result[2]) != 0) return begin(out, 502), end();
+    arrived_drop(result[3]);
+  }
+  begin(out, 200);
+  end();
+}
+
 EXPORT("wasi:http/incoming-handler@0.2.0#handle") void handle(int32_t request, int32_t out) {
   int32_t result[16];
   struct { int32_t is_some; text value; } given;
   request_path(request, &given);
   path = given.value;
   if (ASKS("/fetch/")) return fetch(request, out, 1);
+  if (ASKS("/drop/")) return drop_responses(out);
   if (ASKS("/never")) return fetch(request, out, 0);
   if (ASKS("/silent")) return;
   if (ASKS("/loop")) for (volatile int i = 0;; i++);
@@ -142,6 +165,8 @@ EXPORT("wasi:http/incoming-handler@0.2.0#handle") void handle(int32_t request, i
   if (ASKS("/handle")) stream_write(4711, "x", 1, result);
   if (ASKS("/wrong-kind")) stream_write(request, "x", 1, result);
   if (ASKS("/headers")) for (int32_t fields = fields_new();;) fields_append(fields, "name", 4, "value", 5, result);
+  if (ASKS("/many-headers"))
+    for (char *value = __builtin_memset(allocate(60000, 1), 'x', 60000);;) fields_append(fields_new(), "name", 4, value, 60000, result);
   if (ASKS("/log")) for (int32_t stream = get_stderr();;) stream_write(stream, "line\n", 5, result);
   begin(out, 201);
   if (ASKS("/twice")) outparam_set(out, 0, response, 0, 0, 0);
