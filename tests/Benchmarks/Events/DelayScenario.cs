@@ -1,4 +1,5 @@
 using Functions.PgSidecar.Benchmarks.Report;
+using Npgsql;
 
 namespace Functions.PgSidecar.Benchmarks.Events;
 
@@ -36,10 +37,21 @@ internal sealed class DelayScenario(BenchmarkRun run, EventHarness harness, JobQ
             peerBusy = null;
         if (queues.Has(JobQueues.GraphileWorker))
         {
-            using var worker = await queues.NoteAsync(WarmUp + Alone + Busy, cancellationToken);
-            await ChangeAsync("bench.announced", cancellationToken);
-            var begun = await JobQueues.BegunAsync(worker, cancellationToken);
-            (peerAlone, peerBusy) = (await PeerAsync("alone", begun, cancellationToken), await PeerAsync("busy", begun, cancellationToken));
+            try
+            {
+                using var worker = await queues.NoteAsync(WarmUp + Alone + Busy, cancellationToken);
+                await ChangeAsync("bench.announced", cancellationToken);
+                var begun = await JobQueues.BegunAsync(worker, cancellationToken);
+                (peerAlone, peerBusy) = (
+                    await PeerAsync("alone", begun, cancellationToken),
+                    await PeerAsync("busy", begun, cancellationToken)
+                );
+            }
+            catch (NpgsqlException e) when (e.InnerException is TimeoutException)
+            {
+                // Its trigger notifies, so commits go through one by one. Where the disk is slow, they are fewer than that.
+                await Console.Error.WriteLineAsync($"graphile-worker: its table can't be written {Pace} times a second here");
+            }
         }
         return
         [
