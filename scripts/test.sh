@@ -71,8 +71,8 @@ repeat_failed() {
 # Whether all tests of a suite that failed at first passed when they were repeated.
 passed_again() {
   local report=$results/$1.again.xml
-  [ -s "$report" ] && [ "$(attribute "$report" passed)" -gt 0 ] && [ "$(attribute "$report" failed)" -eq 0 ] &&
-    [ "$(attribute "$report" errors)" -eq 0 ]
+  [ -s "$report" ] && [ "$(attribute "$report" passed)" -ge "$(attribute "$results/$1.xml" failed)" ] &&
+    [ "$(attribute "$report" failed)" -eq 0 ] && [ "$(attribute "$report" errors)" -eq 0 ]
 }
 
 # A figure of node's test runner: "# pass 12" or "ℹ pass 12".
