@@ -55,17 +55,27 @@ internal sealed record VectorSearch
     {
         var sql = new VectorSql(index);
         var query = Query(sql);
-        var text = Text is null
-            ? $"""
-                with found as materialized (
-                    select v.id, v.owner, v.namespace, v.metadata, v.embedding, v.document, {sql.Distance("v.embedding", query)} as distance
-                    from {sql.Table} v where {Conditions(sql, query)} order by {Order(sql, query)} limit {sql.Add(Candidates)}
-                )
-                select v.id, {sql.Score("v.distance")} as score, v.namespace{Columns()} from found v
-                order by v.distance, v.id limit {sql.Add(TopK)}
-                """
-            : Hybrid(sql, query);
+        var text = Text is null ? Nearest(sql, query) : Hybrid(sql, query);
         return new BindingStatement(text, sql.Parameters) { Settings = Settings(index) };
+    }
+
+    /// <summary>
+    /// The nearest vectors. Sorting copies each row that is compared, so it carries only what is asked for; and the distance that rows are
+    /// sorted by is computed once for each.
+    /// </summary>
+    private string Nearest(VectorSql sql, string query)
+    {
+        var distance = sql.Distance("v.embedding", query);
+        // By an expression of the distance the HNSW index can't order.
+        var (sorted, order) = IsExact ? ($"{distance} operator(pg_catalog.+) 0::pg_catalog.float8", "distance") : (distance, distance);
+        return $"""
+            with found as materialized (
+                select v.id, v.namespace{Columns()}, {sorted} as distance
+                from {sql.Table} v where {Conditions(sql, query)} order by {order} limit {Limit(sql)}
+            )
+            select v.id, {sql.Score("v.distance")} as score, v.namespace{Found()} from found v
+            order by v.distance, v.id limit {sql.Add(TopK)}
+            """;
     }
 
     /// <summary>A row if more vectors than a number fulfil the conditions.</summary>
@@ -84,7 +94,7 @@ internal sealed record VectorSearch
     /// <summary>Places in both lists, fused: 1 is the first place in both.</summary>
     private string Hybrid(VectorSql sql, string query)
     {
-        var candidates = sql.Add(Candidates);
+        var candidates = sql.Add(HybridSize);
         var words = $"pg_catalog.websearch_to_tsquery({sql.Configuration}, {sql.Add(Text!)}::pg_catalog.text) w (words)";
         var conditions = Conditions(sql, query);
         var score = (double weight, string order) =>
@@ -111,14 +121,22 @@ internal sealed record VectorSearch
             """;
     }
 
+    /// <summary>How many vectors each half of a hybrid search contributes.</summary>
+    private int HybridSize => Math.Max(TopK, HybridCandidates);
+
     /// <summary>
     /// How many vectors are taken from the HNSW index. An iterative scan gives those that pass a filter in an approximate order only: of a
-    /// few times as many as are asked for, the best are taken. (A policy filters too.)
+    /// few times as many as are asked for, the best are taken. A policy filters too; whether one applies to the caller, the server knows.
     /// </summary>
-    private int Candidates =>
-        Text is not null ? Math.Max(TopK, HybridCandidates)
-        : IsExact ? TopK
-        : TopK * Oversampling;
+    private string Limit(VectorSql sql)
+    {
+        if (IsExact)
+            return sql.Add(TopK);
+        var candidates = sql.Add(TopK * Oversampling);
+        return Filter is not null || Namespace is not null
+            ? candidates
+            : $"case when pg_catalog.row_security_active('{sql.Table}') then {candidates} else {sql.Add(TopK)} end";
+    }
 
     private string Query(VectorSql sql) =>
         Vector is not null
@@ -146,8 +164,13 @@ internal sealed record VectorSearch
     private string Order(VectorSql sql, string query) =>
         IsExact ? $"{sql.Distance("v.embedding", query)} operator(pg_catalog.+) 0::pg_catalog.float8" : sql.Distance("v.embedding", query);
 
+    /// <summary>The columns of the table that are asked for.</summary>
     private string Columns() =>
         (WithMetadata ? ", v.metadata" : "") + (WithValues ? ", v.embedding as values" : "") + (WithDocument ? ", v.document" : "");
+
+    /// <summary>The same columns of a subquery.</summary>
+    private string Found() =>
+        (WithMetadata ? ", v.metadata" : "") + (WithValues ? ", v.\"values\"" : "") + (WithDocument ? ", v.document" : "");
 
     /// <summary>
     /// With an iterative scan, the HNSW index is searched further until enough vectors pass the conditions, instead of filtering the
@@ -158,7 +181,7 @@ internal sealed record VectorSearch
         List<(string Name, string Value)> settings = [("jit", "off")]; // compiling takes longer than any such statement
         if (IsExact)
             return settings;
-        var candidates = Math.Min(MaxEfSearch, Math.Max(index.EfSearch, Text is null ? TopK : Candidates));
+        var candidates = Math.Min(MaxEfSearch, Math.Max(index.EfSearch, Text is null ? TopK : HybridSize));
         settings.Add(("hnsw.ef_search", candidates.ToString(CultureInfo.InvariantCulture)));
         if (index.HasIterativeScan)
             settings.Add(("hnsw.iterative_scan", "relaxed_order"));
