@@ -10,7 +10,6 @@ using Functions.PgSidecar.Core.Events;
 using Functions.PgSidecar.Core.Fetch;
 using Functions.PgSidecar.Core.Invocations;
 using Functions.PgSidecar.Core.Logs;
-using Functions.PgSidecar.Core.Maintenance;
 using Functions.PgSidecar.Core.Management;
 using Functions.PgSidecar.Core.Metrics;
 using Functions.PgSidecar.Core.Notifications;
@@ -72,7 +71,6 @@ internal static class Sidecar
             .AddWebhooks()
             .AddSchedules()
             .AddQueues(options.ConnectionString)
-            .AddMaintenance()
             .AddSingleton<InvokeEndpoints>()
             .AddSingleton<WebhookEndpoints>()
             .AddSingleton<StorageEndpoints>()

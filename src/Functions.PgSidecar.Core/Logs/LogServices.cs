@@ -1,4 +1,3 @@
-using Functions.PgSidecar.Core.Maintenance;
 using Functions.PgSidecar.Core.Metrics;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -15,6 +14,5 @@ internal static class LogServices
             .AddSingleton<InvocationLogStore>()
             .AddSingleton<InvocationLog>()
             .AddSingleton<IMetricsSource, LogMetrics>()
-            .AddSingleton<IMaintenanceTask, PartitionMaintenance>()
             .AddHostedService<InvocationLogWorker>();
 }

@@ -1,5 +1,4 @@
 using Functions.PgSidecar.Core.Events;
-using Functions.PgSidecar.Core.Maintenance;
 using Functions.PgSidecar.Core.Metrics;
 using Functions.PgSidecar.Core.Notifications;
 using Microsoft.Extensions.DependencyInjection;
@@ -20,5 +19,5 @@ internal static class ScheduleServices
             .AddSingleton<IEventProducer>(static provider => provider.GetRequiredService<ScheduleWorker>())
             .AddNotificationHandler<ScheduleWorker>()
             .AddHostedService(static provider => provider.GetRequiredService<ScheduleWorker>())
-            .AddSingleton<IMaintenanceTask, ScheduleMaintenance>();
+            .AddHostedService<ScheduleMaintenanceWorker>();
 }

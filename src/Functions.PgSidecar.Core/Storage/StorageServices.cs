@@ -1,6 +1,5 @@
 using Functions.PgSidecar.Core.Bindings;
 using Functions.PgSidecar.Core.Fetch;
-using Functions.PgSidecar.Core.Maintenance;
 using Functions.PgSidecar.Core.Metrics;
 using Functions.PgSidecar.Core.Notifications;
 using Functions.PgSidecar.Core.Storage.Postgres;
@@ -32,5 +31,5 @@ internal static class StorageServices
             .AddSingleton<StorageMetrics>()
             .AddSingleton<IMetricsSource>(static provider => provider.GetRequiredService<StorageMetrics>())
             .AddSingleton<IBinding, StorageBinding>()
-            .AddSingleton<IMaintenanceTask, StorageMaintenance>();
+            .AddHostedService<StorageWorker>();
 }

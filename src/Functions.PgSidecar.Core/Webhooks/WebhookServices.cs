@@ -1,4 +1,3 @@
-using Functions.PgSidecar.Core.Maintenance;
 using Functions.PgSidecar.Core.Metrics;
 using Functions.PgSidecar.Core.Notifications;
 using Microsoft.Extensions.DependencyInjection;
@@ -20,5 +19,5 @@ internal static class WebhookServices
             .AddSingleton<WebhookResponder>()
             .AddSingleton<WebhookReceiver>()
             .AddHostedService(static provider => provider.GetRequiredService<WebhookInbox>())
-            .AddSingleton<IMaintenanceTask, WebhookMaintenance>();
+            .AddHostedService<WebhookExpiryWorker>();
 }

@@ -1,5 +1,3 @@
-using Npgsql;
-
 namespace Functions.PgSidecar.Postgres.Sessions;
 
 /// <summary>
@@ -26,38 +24,4 @@ public static class OwnSessions
                 !string.IsNullOrEmpty(part)
             )
         );
-
-    /// <summary>
-    /// A data source for the sidecar's own statements. The types of the database are not loaded: only PostgreSQL's own occur, and loading
-    /// costs each process that starts a query over the whole catalog.
-    /// </summary>
-    public static NpgsqlDataSource CreateDataSource(NpgsqlConnectionStringBuilder connection)
-    {
-        var builder = new NpgsqlDataSourceBuilder(connection.ConnectionString);
-        builder.ConfigureTypeLoading(static loading => loading.EnableTypeLoading(false));
-        return builder.Build();
-    }
-
-    /// <summary>
-    /// A pool for the statements of one feature, which are prepared once per connection. They leave nothing in the session, so it is not
-    /// reset between them.
-    /// </summary>
-    /// <param name="connectionString">That of the sidecar's own login.</param>
-    /// <param name="name">The application's name, as pg_stat_activity shows it.</param>
-    /// <param name="maxConnections">The most connections.</param>
-    /// <param name="maxStatements">The most statements that a connection keeps prepared.</param>
-    public static NpgsqlDataSource CreatePreparingDataSource(string connectionString, string name, int maxConnections, int maxStatements)
-    {
-        var connection = new NpgsqlConnectionStringBuilder(connectionString)
-        {
-            ApplicationName = name,
-            MaxPoolSize = maxConnections,
-            MaxAutoPrepare = maxStatements,
-            AutoPrepareMinUsages = 2,
-            NoResetOnClose = true,
-            Timeout = 5,
-        };
-        connection.Options = With(connection.Options);
-        return CreateDataSource(connection);
-    }
 }

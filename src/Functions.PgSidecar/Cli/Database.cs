@@ -20,7 +20,7 @@ internal static class Database
     {
         var connection = new NpgsqlConnectionStringBuilder(options.ConnectionString) { ApplicationName = "pgfn", Timeout = 5 };
         connection.Options = OwnSessions.With(connection.Options, serverVersion);
-        return OwnSessions.CreateDataSource(connection);
+        return new NpgsqlDataSourceBuilder(connection.ConnectionString).Build();
     }
 
     /// <summary>Applies missing migrations; waits for a server that is not available yet.</summary>

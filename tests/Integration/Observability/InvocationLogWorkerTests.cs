@@ -1,3 +1,4 @@
+using Functions.PgSidecar.Core.Configuration;
 using Functions.PgSidecar.Core.Logs;
 using Functions.PgSidecar.Testing;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -90,7 +91,7 @@ public sealed class InvocationLogWorkerTests
     }
 
     private static InvocationLogWorker Worker(InvocationLog log, NpgsqlDataSource source) =>
-        new(log, new InvocationLogStore(source), TimeProvider.System, NullLogger<InvocationLogWorker>.Instance);
+        new(log, new InvocationLogStore(source), new LimitsOptions(), TimeProvider.System, NullLogger<InvocationLogWorker>.Instance);
 
     private static InvocationRecord Invocation() =>
         new(
