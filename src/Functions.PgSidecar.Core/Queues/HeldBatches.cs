@@ -22,8 +22,7 @@ internal sealed class HeldBatches(QueueSlots slots, Action<QueueBatch> start, Ac
     /// </summary>
     private static readonly TimeSpan Ahead = TimeSpan.FromMilliseconds(50);
 
-    /// <summary>The leases of batches.</summary>
-    private readonly ConcurrentDictionary<Guid, Guid> leases = new();
+    private readonly ConcurrentDictionary<Guid, bool> leases = new();
     private readonly Lock gate = new();
     private readonly Queue<QueueBatch> waiting = new();
     private int capacity;
@@ -36,7 +35,7 @@ internal sealed class HeldBatches(QueueSlots slots, Action<QueueBatch> start, Ac
     public bool IsEmpty => leases.IsEmpty;
 
     /// <summary>The leases, which have to be extended.</summary>
-    public Guid[] Leases => [.. leases.Values.Distinct()];
+    public Guid[] Leases => [.. leases.Keys];
 
     /// <summary>Whether so few batches run and wait that a claim is worth its cost at once.</summary>
     public bool IsLow
@@ -81,7 +80,7 @@ internal sealed class HeldBatches(QueueSlots slots, Action<QueueBatch> start, Ac
     public void Start(IReadOnlyList<QueueBatch> claimed, int taken)
     {
         foreach (var batch in claimed)
-            leases[batch.Id] = batch.Lease;
+            leases[batch.Id] = true;
         lock (gate)
         {
             foreach (var batch in claimed)
