@@ -1,5 +1,8 @@
 using System.Text.Json;
+using Functions.PgSidecar.Core.Invocations;
 using Functions.PgSidecar.Sandbox.Runs;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Functions.PgSidecar.Core.Bindings;
 
@@ -15,6 +18,9 @@ internal abstract class BindingSession : IAsyncDisposable
     /// <summary>The arguments can't be read.</summary>
     private const string UnreadableArguments = "PGFN5400";
 
+    private ILogger logger = NullLogger.Instance;
+    private Invocation? invocation;
+
     /// <summary>The error class in a function for errors from a <see cref="SidecarException"/>.</summary>
     protected virtual string ErrorName => "Error";
 
@@ -23,6 +29,9 @@ internal abstract class BindingSession : IAsyncDisposable
 
     /// <summary>The code of that error, if users of the binding expect one.</summary>
     protected virtual string? AbortCode => null;
+
+    /// <summary>Sets where failures are logged that are defects of the sidecar. Called before the first operation.</summary>
+    public void LogTo(ILogger log, Invocation of) => (logger, invocation) = (log, of);
 
     /// <summary>
     /// Starts an operation. Called on a sandbox thread, one operation at a time; must not block, and must not compute for long.
@@ -61,6 +70,12 @@ internal abstract class BindingSession : IAsyncDisposable
         catch (Exception e) when (e is JsonException or InvalidOperationException or KeyNotFoundException or FormatException)
         {
             operation.Fail("TypeError", $"{operation.Name} was called with arguments that it can't read.", UnreadableArguments);
+        }
+        catch (Exception e)
+        {
+            // A defect of the sidecar. If the operation did not end, its function would wait until its time limit.
+            InvocationsLog.OperationFailed(logger, e, operation.Name, invocation?.Id, invocation?.Function.Name);
+            operation.Fail("Error", $"The sidecar failed during {operation.Name}; its own log says how.", "HOST_ERROR");
         }
     }
 

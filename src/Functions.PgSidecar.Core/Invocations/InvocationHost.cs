@@ -2,13 +2,17 @@ using Functions.PgSidecar.Core.Bindings;
 using Functions.PgSidecar.Core.Bindings.Bodies;
 using Functions.PgSidecar.Core.Logs;
 using Functions.PgSidecar.Sandbox.Runs;
+using Microsoft.Extensions.Logging;
 
 namespace Functions.PgSidecar.Core.Invocations;
 
 /// <summary>The host of one invocation: routes the guest's operations to the bindings, its log and its response.</summary>
-internal sealed class InvocationHost(Invocation invocation, IReadOnlyDictionary<string, IBinding> bindings, InvocationLogWriter log)
-    : IGuestHost,
-        IAsyncDisposable
+internal sealed class InvocationHost(
+    Invocation invocation,
+    IReadOnlyDictionary<string, IBinding> bindings,
+    InvocationLogWriter log,
+    ILogger logger
+) : IGuestHost, IAsyncDisposable
 {
     private readonly Dictionary<string, BindingSession> sessions = new(2, StringComparer.Ordinal);
     private readonly TaskCompletionSource<InvocationResult> answer = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -32,6 +36,7 @@ internal sealed class InvocationHost(Invocation invocation, IReadOnlyDictionary<
                 return;
             }
             session = sessions[name] = binding.Open(invocation);
+            session.LogTo(logger, invocation);
         }
         session.Start(operation);
     }

@@ -34,6 +34,9 @@ internal static partial class InvocationsLog
     [LoggerMessage(2007, LogLevel.Error, "The sidecar failed during invocation {Id} of function '{Function}': {Type}: {Message}")]
     public static partial void HostFailed(ILogger logger, string function, Guid id, string type, string message);
 
+    [LoggerMessage(2009, LogLevel.Error, "The sidecar failed during {Operation} of invocation {Id} of function '{Function}'")]
+    public static partial void OperationFailed(ILogger logger, Exception exception, string operation, Guid? id, string? function);
+
     [LoggerMessage(2006, LogLevel.Error, "Could not maintain the partitions of the invocation log")]
     public static partial void PartitionsFailed(ILogger logger, Exception exception);
 }

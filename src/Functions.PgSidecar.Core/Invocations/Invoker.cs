@@ -161,7 +161,7 @@ internal sealed class Invoker
         entry.Running = true;
         var invocation = entry.Invocation;
         var options = invocation.Function.Options;
-        var host = new InvocationHost(invocation, bindings, new InvocationLogWriter(invocation, log, this.limits));
+        var host = new InvocationHost(invocation, bindings, new InvocationLogWriter(invocation, log, this.limits), logger);
         var limits = new GuestLimits(invocation.Timeout ?? options.Timeout, (long)options.MemoryMb << 20, options.Cpu, options.Fuel);
         // Other sources start further invocations on the calling thread.
         var mayRunHere = invocation.Trigger == TriggerKind.Http;
