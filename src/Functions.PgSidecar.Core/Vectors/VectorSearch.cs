@@ -60,23 +60,18 @@ internal sealed record VectorSearch
     }
 
     /// <summary>
-    /// The nearest vectors. Sorting copies each row that is compared, so it carries only what is asked for; and the distance that rows are
-    /// sorted by is computed once for each.
+    /// The nearest vectors. Sorting copies each row that is compared, so rows have only what is asked for, and their distance is computed
+    /// once.
     /// </summary>
-    private string Nearest(VectorSql sql, string query)
-    {
-        var distance = sql.Distance("v.embedding", query);
-        // By an expression of the distance the HNSW index can't order.
-        var (sorted, order) = IsExact ? ($"{distance} operator(pg_catalog.+) 0::pg_catalog.float8", "distance") : (distance, distance);
-        return $"""
+    private string Nearest(VectorSql sql, string query) =>
+        $"""
             with found as materialized (
-                select v.id, v.namespace{Columns()}, {sorted} as distance
-                from {sql.Table} v where {Conditions(sql, query)} order by {order} limit {Limit(sql)}
+                select v.id, v.namespace{Columns("v.embedding")}, {Order(sql, query)} as distance
+                from {sql.Table} v where {Conditions(sql, query)} order by distance limit {Limit(sql)}
             )
-            select v.id, {sql.Score("v.distance")} as score, v.namespace{Found()} from found v
+            select v.id, {sql.Score("v.distance")} as score, v.namespace{Columns("v.embedding as values")} from found v
             order by v.distance, v.id limit {sql.Add(TopK)}
             """;
-    }
 
     /// <summary>A row if more vectors than a number fulfil the conditions.</summary>
     public BindingStatement ToCount(VectorDefinition index, int number)
@@ -115,7 +110,7 @@ internal sealed record VectorSearch
                     select f.id, f.owner, {score(TextWeight, "f.rank desc")} from by_text f
                 ) p group by p.id, p.owner order by 3 desc, 1 limit {sql.Add(TopK)}
             )
-            select v.id, f.score, v.namespace{Columns()}
+            select v.id, f.score, v.namespace{Columns("v.embedding as values")}
             from fused f join {sql.Table} v on v.id operator(pg_catalog.=) f.id and v.owner operator(pg_catalog.=) f.owner
             order by f.score desc, f.id
             """;
@@ -126,7 +121,7 @@ internal sealed record VectorSearch
 
     /// <summary>
     /// How many vectors are taken from the HNSW index. An iterative scan gives those that pass a filter in an approximate order only: of a
-    /// few times as many as are asked for, the best are taken. A policy filters too; whether one applies to the caller, the server knows.
+    /// few times as many as are asked for, the best are taken. A policy filters too: the server is asked whether one applies to the caller.
     /// </summary>
     private string Limit(VectorSql sql)
     {
@@ -160,17 +155,14 @@ internal sealed record VectorSearch
         return conditions.ToString();
     }
 
-    /// <summary>An expression of the distance, by which the HNSW index can't order.</summary>
+    /// <summary>The distance; if each vector is compared, as an expression by which the HNSW index can't order.</summary>
     private string Order(VectorSql sql, string query) =>
         IsExact ? $"{sql.Distance("v.embedding", query)} operator(pg_catalog.+) 0::pg_catalog.float8" : sql.Distance("v.embedding", query);
 
-    /// <summary>The columns of the table that are asked for.</summary>
-    private string Columns() =>
-        (WithMetadata ? ", v.metadata" : "") + (WithValues ? ", v.embedding as values" : "") + (WithDocument ? ", v.document" : "");
-
-    /// <summary>The same columns of a subquery.</summary>
-    private string Found() =>
-        (WithMetadata ? ", v.metadata" : "") + (WithValues ? ", v.\"values\"" : "") + (WithDocument ? ", v.document" : "");
+    /// <summary>What is asked for of each match.</summary>
+    /// <param name="values">The column of the values.</param>
+    private string Columns(string values) =>
+        (WithMetadata ? ", v.metadata" : "") + (WithValues ? ", " + values : "") + (WithDocument ? ", v.document" : "");
 
     /// <summary>
     /// With an iterative scan, the HNSW index is searched further until enough vectors pass the conditions, instead of filtering the

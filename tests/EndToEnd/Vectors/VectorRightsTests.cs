@@ -109,6 +109,43 @@ public sealed class VectorRightsTests(VectorFixture fixture) : IClassFixture<Vec
         Assert.Equal("""[["one"],["one"],[],0,"PGFN5908",0,"PGFN5906"]""", json.ToJsonString());
     }
 
+    /// <summary>A policy hides most of what the index finds first; the nearest vectors that are left are found all the same.</summary>
+    [Fact]
+    public async Task Nearest_vectors_are_found_with_and_without_a_policy()
+    {
+        fixture.Require();
+        await fixture.CreateAsync("hidden", 8, """{"read": "authenticated", "write": "authenticated"}""");
+        await fixture.Sidecar.Database.ExecuteAsync(
+            """
+            insert into functions_vectors.hidden (id, embedding, metadata)
+            select 'v' || n, array(select sin(n * (7.1 + d)) from generate_series(1, 8) d)::real[]::ext.vector, jsonb_build_object('group', n % 50)
+            from generate_series(1, 5000) n;
+            analyze functions_vectors.hidden;
+            alter table functions_vectors.hidden enable row level security;
+            create policy one_group on functions_vectors.hidden using (metadata ->> 'group' = '7');
+            """
+        );
+        const string Compare = """
+            let found = 0, groups = new Set();
+            for (let q = 1; q <= 20; q++) {
+              const query = Array.from({ length: 8 }, (_, d) => Math.cos(q * (3.3 + d)));
+              const exact = new Set((await V.query(query, { topK: 10, exact: true })).matches.map((m) => m.id));
+              const { matches } = await V.query(query, { topK: 10, returnMetadata: "all" });
+              for (const match of matches) {
+                groups.add(match.metadata.group);
+                if (exact.has(match.id)) found++;
+              }
+            }
+            return [found, groups.size];
+            """;
+        var limited = (await fixture.RunAsync("hidden", Compare)).AsArray();
+        Assert.InRange((int)limited[0]!, 190, 200);
+        Assert.Equal(1, (int)limited[1]!);
+        var all = (await fixture.RunAsync("hidden", Compare, "service_role")).AsArray();
+        Assert.InRange((int)all[0]!, 190, 200);
+        Assert.NotEqual(1, (int)all[1]!);
+    }
+
     /// <summary>A role that may create objects in a schema of the search_path must not run code as the service role.</summary>
     [Fact]
     public async Task Objects_in_the_search_path_do_not_replace_those_of_the_statements()
