@@ -1,19 +1,30 @@
--- functions_private.claim_messages(queue, sidecar, batches, since) -> the messages of up to so many batches, leased to the sidecar for the
--- consumer's visibility; or one row without a batch that says in wait_ms when a batch that waits for more messages is due.
+-- functions_private.claim_messages(queue, sidecar, batches, since, shares) -> the messages of up to so many batches, leased to the sidecar
+-- for the consumer's visibility; or one row without a batch that says in wait_ms when a batch that waits for more messages is due.
 --   since   messages that became visible before this time are not looked for: they were found to be taken. Null: all are
+--   shares  small batches may share a lease: batch is the lease, and number says which of its messages are one batch. A row for each
+--           message that is claimed and deleted again costs as much as the message itself
 -- If there is nothing, the sidecar is recorded as waiting, which makes senders notify it: a sidecar has to look once more afterwards.
 -- The commit is asynchronous, because a claim that a crash of the server loses is a message that is still waiting.
-create or replace function functions_private.claim_messages(queue text, sidecar uuid, batches integer, since timestamptz)
+-- The statement on the queue's table is planned once in a session. Its plan must be as good for a million messages as for none, so the
+-- planner may choose nothing but look-ups in the indexes by vt and by msg_id.
+create or replace function functions_private.claim_messages(queue text, sidecar uuid, batches integer, since timestamptz,
+    shares boolean default false)
 returns table (batch uuid, msg_id bigint, attempt integer, sent_at timestamptz, message text, headers text, visible_at timestamptz,
-    wait_ms double precision)
-language plpgsql set search_path = pg_catalog, pg_temp set synchronous_commit = off as $$
+    wait_ms double precision, number bigint)
+language plpgsql set search_path = pg_catalog, pg_temp set synchronous_commit = off
+set plan_cache_mode = force_generic_plan set enable_seqscan = off set enable_bitmapscan = off set enable_nestloop = off
+set enable_sort = off set jit = off as $$
 declare
+    most_in_lease constant integer := 64; -- messages; outcomes that are recorded at once wait for each other's lease
     consumer functions_private.queue_consumers;
     source text := pgmq.format_table_name(queue, 'q');
     moment timestamptz := clock_timestamp();
     free integer := batches;
+    batches_in_lease integer := 1;
     ready bigint;
     oldest timestamptz;
+    plan text;
+    is_found boolean := false;
 begin
     select c.* into consumer from functions_private.queue_consumers c where c.queue = claim_messages.queue and not c.held;
     if consumer.concurrency is not null or consumer.ordered then
@@ -22,8 +33,12 @@ begin
         moment := clock_timestamp();
     end if;
     if consumer.concurrency is not null then
-        free := least(batches, consumer.concurrency - (select count(*) from functions_private.queue_batches b
-            where b.queue = claim_messages.queue and b.until > moment)::integer);
+        -- A lease has several batches only if it was made before the consumer had a concurrency.
+        free := least(batches, consumer.concurrency - (
+            select coalesce(sum(ceil(cardinality(b.msg_ids)::numeric / consumer.batch_size)), 0)
+            from functions_private.queue_batches b where b.queue = claim_messages.queue and b.until > moment)::integer);
+    elsif shares then
+        batches_in_lease := greatest(1, most_in_lease / consumer.batch_size);
     end if;
     if consumer.queue is null or free <= 0 then
         return;
@@ -38,35 +53,42 @@ begin
         end if;
     end if;
     if free > 0 then
-        -- By the array, messages are always found in the index: joined with a few hundred rows, the server may read the whole queue.
-        return query execute format(
+        plan := case when consumer.ordered then 'claim groups ' else 'claim ' end || md5(source);
+        -- In this form the second condition on vt is not one for an index.
+        perform functions_private.prepare_once(plan, 'timestamptz, timestamptz, integer, interval, integer, text, uuid, integer', format(
             'with chosen as materialized (%2$s), taken as (
-                 update pgmq.%1$I m set vt = $1 + $4, read_ct = m.read_ct + 1 %3$s from chosen c
-                 where m.msg_id = c.msg_id and m.msg_id = any (array(select o.msg_id from chosen o)) and m.vt <= $1
-                 returning m.msg_id, m.read_ct, m.enqueued_at, m.message::text, m.headers::text, c.vt, c.part
+                 update pgmq.%1$I m set vt = $1 + $4, read_ct = m.read_ct + 1 %3$s
+                 where m.msg_id = any (array(select o.msg_id from chosen o)) and (m.vt <= $1) is true
+                 returning m.msg_id, m.read_ct, m.enqueued_at, m.message::text, m.headers::text
              ), numbered as materialized (
-                 select t.*, coalesce(t.part, (row_number() over (order by t.vt, t.msg_id) - 1) / $5) as number from taken t
+                 select t.*, c.vt, coalesce(c.part, (row_number() over (order by c.vt, c.msg_id) - 1) / $5) as number
+                 from taken t join chosen c on c.msg_id = t.msg_id
              ), leases as materialized (
-                 select n.number, gen_random_uuid() as id, array_agg(n.msg_id) as ids, array_agg(n.read_ct) as counts
-                 from numbered n group by n.number
+                 select n.number / $8 as part, gen_random_uuid() as id, array_agg(n.msg_id) as ids, array_agg(n.read_ct) as counts
+                 from numbered n group by n.number / $8
              ), recorded as (
                  insert into functions_private.queue_batches (id, queue, sidecar, msg_ids, read_cts, until)
                  select l.id, $6, $7, l.ids, l.counts, $1 + $4 from leases l
              )
-             select l.id, n.msg_id, n.read_ct, n.enqueued_at, n.message, n.headers, n.vt, null::double precision
-             from numbered n join leases l on l.number = n.number order by n.number, n.msg_id',
+             select l.id, n.msg_id, n.read_ct, n.enqueued_at, n.message, n.headers, n.vt, n.number
+             from numbered n join leases l on l.part = n.number / $8 order by n.number, n.msg_id',
             source,
             case when consumer.ordered then 'select o.msg_id, o.vt, o.part from functions_private.next_in_groups($6, $1, $5, $3) o'
-                else format('select m.msg_id, m.vt, null::bigint as part from pgmq.%I m where m.vt <= $1 %s
-                    order by m.vt limit $3 for update skip locked', source, case when since is not null then 'and m.vt >= $2' else '' end)
+                else format('select m.msg_id, m.vt, null::bigint as part from pgmq.%I m
+                    where m.vt <= $1 and m.vt >= coalesce($2, ''-infinity'') order by m.vt limit $3 for update skip locked', source)
                 end,
             -- Older versions of the extension have no such column.
             case when exists (select from pg_attribute a where a.attrelid = format('pgmq.%I', source)::regclass
-                and a.attname = 'last_read_at' and not a.attisdropped) then ', last_read_at = $1' else '' end)
-            using moment, since, free * consumer.batch_size, make_interval(secs => consumer.visibility_seconds), consumer.batch_size,
-                queue, sidecar;
+                and a.attname = 'last_read_at' and not a.attisdropped) then ', last_read_at = $1' else '' end));
+        for batch, msg_id, attempt, sent_at, message, headers, visible_at, number in
+            execute format('execute %I (%L, %L, %L, %L, %L, %L, %L, %L)', plan, moment, since, free * consumer.batch_size,
+                make_interval(secs => consumer.visibility_seconds), consumer.batch_size, queue, sidecar, batches_in_lease)
+        loop
+            return next;
+            is_found := true;
+        end loop;
     end if;
-    if found then
+    if is_found then
         delete from functions_private.queue_waits w where w.queue = claim_messages.queue and w.sidecar = claim_messages.sidecar;
     else
         insert into functions_private.queue_waits (queue, sidecar) values (claim_messages.queue, claim_messages.sidecar)
@@ -74,6 +96,6 @@ begin
     end if;
 end
 $$;
-comment on function functions_private.claim_messages(text, uuid, integer, timestamptz) is
+comment on function functions_private.claim_messages(text, uuid, integer, timestamptz, boolean) is
     'Leases the next messages of a queue to a sidecar, in batches.';
-revoke all on function functions_private.claim_messages(text, uuid, integer, timestamptz) from public;
+revoke all on function functions_private.claim_messages(text, uuid, integer, timestamptz, boolean) from public;

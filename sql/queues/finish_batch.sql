@@ -1,5 +1,6 @@
 -- functions_private.finish_batch(batch, acked, retried, delays, released, pause_ms, error_code, error_message)
 -- -> how many messages were acknowledged, will be retried, and are dead; null in all three: the lease was lost, and nothing was changed
+--   batch      the lease. It keeps the messages of its other batches, and ends with the last one
 --   acked      are deleted, or archived if the consumer says so
 --   retried    are delivered again after delays[i] seconds (null: the consumer's pause, doubled with each attempt); those without a retry
 --              left go to the dead letter queue with the error, or to the archive
@@ -12,17 +13,32 @@ declare
     lease functions_private.queue_batches;
     consumer functions_private.queue_consumers;
     source text;
+    ended bigint[] := coalesce(acked || retried || released, '{}');
+    rest functions_private.queue_batches;
     exhausted bigint[];
 begin
-    delete from functions_private.queue_batches b where b.id = batch returning b.* into lease;
-    if lease.id is null then
+    select b.* into rest from functions_private.queue_batches b where b.id = batch for update;
+    lease := rest;
+    select array_agg(l.id) filter (where l.id = any (ended)), array_agg(l.count) filter (where l.id = any (ended)),
+        array_agg(l.id) filter (where l.id <> all (ended)), array_agg(l.count) filter (where l.id <> all (ended))
+    into lease.msg_ids, lease.read_cts, rest.msg_ids, rest.read_cts from unnest(lease.msg_ids, lease.read_cts) l (id, count);
+    if lease.msg_ids is null then
         return;
+    end if;
+    if rest.msg_ids is null then
+        delete from functions_private.queue_batches b where b.id = batch;
+    else
+        update functions_private.queue_batches b set msg_ids = rest.msg_ids, read_cts = rest.read_cts where b.id = batch;
     end if;
     select c.* into consumer from functions_private.queue_consumers c where c.queue = lease.queue;
     source := pgmq.format_table_name(lease.queue, 'q');
     select array_agg(l.id) into exhausted from unnest(lease.msg_ids, lease.read_cts) l (id, count)
     where l.id = any (retried) and l.count > coalesce(consumer.max_retries, 100);
 
+    if coalesce(cardinality(acked), 0) = 0 and exhausted is null then
+        -- If a crash of the server loses this commit, the messages are delivered again when the lease would have ended.
+        perform set_config('synchronous_commit', 'off', true);
+    end if;
     if cardinality(acked) > 0 then
         execute format(case when coalesce(consumer.archive, false) then
             'with moved as (delete from pgmq.%1$I m using unnest($1, $2) l (id, count)

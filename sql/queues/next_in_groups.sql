@@ -5,7 +5,8 @@
 -- that became visible first; more messages are looked at, 20,000 at most, until there are enough that are next.
 create or replace function functions_private.next_in_groups(queue text, moment timestamptz, batch_size integer, most integer)
 returns table (msg_id bigint, vt timestamptz, part bigint)
-language plpgsql rows 100 set search_path = pg_catalog, pg_temp as $$
+language plpgsql rows 100 set search_path = pg_catalog, pg_temp set plan_cache_mode = auto set enable_seqscan = on
+set enable_bitmapscan = on set enable_nestloop = on set enable_sort = on as $$ -- the caller turns these off
 declare
     most_looked_at constant integer := 20000;
     looked_at integer := 0;

@@ -22,7 +22,8 @@ internal sealed class HeldBatches(QueueSlots slots, Action<QueueBatch> start, Ac
     /// </summary>
     private static readonly TimeSpan Ahead = TimeSpan.FromMilliseconds(50);
 
-    private readonly ConcurrentDictionary<Guid, bool> leases = new();
+    /// <summary>The leases of batches.</summary>
+    private readonly ConcurrentDictionary<Guid, Guid> leases = new();
     private readonly Lock gate = new();
     private readonly Queue<QueueBatch> waiting = new();
     private int capacity;
@@ -35,7 +36,7 @@ internal sealed class HeldBatches(QueueSlots slots, Action<QueueBatch> start, Ac
     public bool IsEmpty => leases.IsEmpty;
 
     /// <summary>The leases, which have to be extended.</summary>
-    public Guid[] Leases => [.. leases.Keys];
+    public Guid[] Leases => [.. leases.Values.Distinct()];
 
     /// <summary>Whether so few batches run and wait that a claim is worth its cost at once.</summary>
     public bool IsLow
@@ -80,7 +81,7 @@ internal sealed class HeldBatches(QueueSlots slots, Action<QueueBatch> start, Ac
     public void Start(IReadOnlyList<QueueBatch> claimed, int taken)
     {
         foreach (var batch in claimed)
-            leases[batch.Id] = true;
+            leases[batch.Id] = batch.Lease;
         lock (gate)
         {
             foreach (var batch in claimed)

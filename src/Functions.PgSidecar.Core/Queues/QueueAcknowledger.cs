@@ -62,7 +62,13 @@ internal sealed class QueueAcknowledger(QueueStore store, string queue, TimeProv
                 .AcknowledgeAsync(queue, [.. together.Select(entry => entry.Batch)], CancellationToken.None)
                 .ConfigureAwait(false);
             foreach (var (batch, result) in together)
-                result.SetResult(counts.TryGetValue(batch.Id, out var count) ? new QueueRecord(count, 0, 0) : null);
+            {
+                // The messages of all batches of a lease are counted with the first of them.
+                var isHeld = counts.TryGetValue(batch.Lease, out var count);
+                if (isHeld)
+                    counts[batch.Lease] = 0;
+                result.SetResult(isHeld ? new QueueRecord(count, 0, 0) : null);
+            }
         }
         catch (Exception e)
         {

@@ -1,10 +1,11 @@
 namespace Functions.PgSidecar.Core.Queues;
 
 /// <summary>Messages that are delivered in one invocation, leased to this sidecar.</summary>
-/// <param name="Id">The lease.</param>
+/// <param name="Id">Its id, by which the log knows its invocation.</param>
+/// <param name="Lease">The lease, which small batches of one claim share.</param>
 /// <param name="Queue">The queue's name.</param>
 /// <param name="Messages">The messages, by id.</param>
-internal sealed record QueueBatch(Guid Id, string Queue, IReadOnlyList<QueueMessage> Messages);
+internal sealed record QueueBatch(Guid Id, Guid Lease, string Queue, IReadOnlyList<QueueMessage> Messages);
 
 /// <summary>A message as it is delivered.</summary>
 /// <param name="Id">Its <c>msg_id</c>.</param>

@@ -58,7 +58,7 @@ internal sealed class QueueStore(NpgsqlDataSource dataSource, SidecarIdentity id
     /// <param name="cancellationToken">Stops; what was leased is released when the sidecar stops, or its lease ends.</param>
     public async Task<QueueClaim> ClaimAsync(string queue, int batches, DateTime? since, CancellationToken cancellationToken)
     {
-        await using var command = dataSource.CreateCommand("select * from functions_private.claim_messages($1, $2, $3, $4)");
+        await using var command = dataSource.CreateCommand("select * from functions_private.claim_messages($1, $2, $3, $4, true)");
         command.Parameters.AddWithValue(queue);
         command.Parameters.AddWithValue(identity.Id);
         command.Parameters.AddWithValue(batches);
@@ -66,6 +66,7 @@ internal sealed class QueueStore(NpgsqlDataSource dataSource, SidecarIdentity id
         await using var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
         var found = new List<QueueBatch>();
         var messages = new List<QueueMessage>();
+        var number = -1L;
         DateTime? latest = null;
         TimeSpan? wait = null;
         while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
@@ -75,9 +76,11 @@ internal sealed class QueueStore(NpgsqlDataSource dataSource, SidecarIdentity id
                 wait = TimeSpan.FromMilliseconds(reader.GetDouble(7));
                 continue;
             }
-            var lease = reader.GetGuid(0);
-            if (found.Count == 0 || found[^1].Id != lease)
-                found.Add(new QueueBatch(lease, queue, messages = []));
+            if (reader.GetInt64(8) is var next && next != number)
+            {
+                number = next;
+                found.Add(new QueueBatch(Guid.NewGuid(), reader.GetGuid(0), queue, messages = []));
+            }
             messages.Add(
                 new QueueMessage(
                     reader.GetInt64(1),
@@ -98,7 +101,7 @@ internal sealed class QueueStore(NpgsqlDataSource dataSource, SidecarIdentity id
     public async Task<QueueRecord?> FinishAsync(QueueOutcome outcome, CancellationToken cancellationToken)
     {
         await using var command = dataSource.CreateCommand("select * from functions_private.finish_batch($1, $2, $3, $4, $5, $6, $7, $8)");
-        command.Parameters.AddWithValue(outcome.Batch.Id);
+        command.Parameters.AddWithValue(outcome.Batch.Lease);
         command.Parameters.AddWithValue(outcome.Acknowledged.ToArray());
         command.Parameters.AddWithValue(outcome.Retried.Select(retry => retry.Id).ToArray());
         command.Parameters.AddWithValue(outcome.Retried.Select(retry => retry.Delay).ToArray());
@@ -121,7 +124,7 @@ internal sealed class QueueStore(NpgsqlDataSource dataSource, SidecarIdentity id
     {
         await using var command = dataSource.CreateCommand("select * from functions_private.acknowledge_batches($1, $2, $3)");
         command.Parameters.AddWithValue(queue);
-        command.Parameters.AddWithValue(batches.Select(batch => batch.Id).ToArray());
+        command.Parameters.AddWithValue(batches.Select(batch => batch.Lease).Distinct().ToArray());
         command.Parameters.AddWithValue(batches.SelectMany(batch => batch.Messages.Select(message => message.Id)).ToArray());
         await using var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
         var counts = new Dictionary<Guid, long>(batches.Count);

@@ -72,6 +72,78 @@ public sealed class QueueLeaseTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Batches_that_share_a_lease_end_one_by_one_and_the_lease_ends_with_the_last()
+    {
+        await ConsumeAsync("""{"role": "service_role", "batch_size": 1, "retry_delay": 600}""");
+        await database.ExecuteAsync("select pgmq.send_batch('q', array['1', '2', '3', '4', '5']::jsonb[])");
+        var lease = Assert.Single(await ClaimSharedAsync(Mine, 5));
+
+        Assert.Equal(2, await AcknowledgeAsync(lease, 1, 2));
+        Assert.Equal("0,1,0", await FinishAsync(lease, "array[]::bigint[]", "array[3]"));
+        Assert.Equal("{4,5}", await RemainingAsync(lease));
+        Assert.Equal(2, await database.ScalarAsync<long>("select in_flight from functions.queues where name = 'q'"));
+        // An outcome that is reported again, because its answer was lost, changes nothing.
+        Assert.Equal(0, await AcknowledgeAsync(lease, 1));
+        Assert.Null(await FinishAsync(lease, "array[]::bigint[]", "array[3]"));
+
+        Assert.Equal(1, await AcknowledgeAsync(lease, 4));
+        Assert.Equal("1,0,0", await FinishAsync(lease, "array[5]", "array[]::bigint[]"));
+        Assert.Null(await AcknowledgeAsync(lease, 5));
+        Assert.Equal(0, await database.ScalarAsync<long>("select count(*) from functions_private.queue_batches"));
+        Assert.Equal("3", await database.ScalarAsync<string>("select string_agg(msg_id::text, ',') from pgmq.q_q"));
+    }
+
+    [Fact]
+    public async Task A_release_that_is_repeated_does_not_take_a_message_from_the_next_claim()
+    {
+        await ConsumeAsync("""{"role": "service_role", "batch_size": 1}""");
+        await database.ExecuteAsync("select pgmq.send_batch('q', array['1', '2']::jsonb[])");
+        var lease = Assert.Single(await ClaimSharedAsync(Mine, 2));
+        const string release = "select functions_private.finish_batch('{0}', null, null, null, array[1], 0, null, null)";
+        await database.ExecuteAsync(string.Format(System.Globalization.CultureInfo.InvariantCulture, release, lease));
+        Assert.Single(await ClaimSharedAsync(Other, 2)); // message 1; its read_ct is what it was before
+        await database.ExecuteAsync(string.Format(System.Globalization.CultureInfo.InvariantCulture, release, lease));
+        Assert.Equal(0, await AcknowledgeAsync(lease, 1));
+        Assert.Equal(
+            "1:1:t 2:1:t",
+            await database.ScalarAsync<string>(
+                "select string_agg(format('%s:%s:%s', msg_id, read_ct, vt > clock_timestamp()), ' ' order by msg_id) from pgmq.q_q"
+            )
+        );
+    }
+
+    [Fact]
+    public async Task Of_a_shared_lease_only_what_is_not_finished_is_released_and_extended()
+    {
+        await ConsumeAsync("""{"role": "service_role", "batch_size": 1, "visibility": 600}""");
+        await database.ExecuteAsync("select pgmq.send_batch('q', array['1', '2', '3']::jsonb[])");
+        var lease = Assert.Single(await ClaimSharedAsync(Mine, 3));
+        await FinishAsync(lease, "array[]::bigint[]", "array[2]"); // it is retried in a second
+        await AcknowledgeAsync(lease, 1);
+        await database.ExecuteAsync($"select functions_private.extend_batches(array['{lease}']::uuid[])");
+        Assert.Equal("3", await HiddenAsync("5 minutes"));
+
+        // The sidecar has no heartbeat.
+        await database.ExecuteAsync("update pgmq.q_q set vt = vt + interval '1 hour' where msg_id = 2");
+        Assert.Equal("q", await database.ScalarAsync<string>($"select functions_private.release_batches('{Other}')"));
+        Assert.Equal("2", await HiddenAsync("1 minute"));
+        Assert.Null(await AcknowledgeAsync(lease, 3));
+    }
+
+    [Fact]
+    public async Task Leases_are_shared_by_small_batches_only_and_not_where_the_consumer_has_a_concurrency()
+    {
+        await database.ExecuteAsync("select pgmq.send_batch('q', array_agg(to_jsonb(n))) from generate_series(1, 400) n");
+        await ConsumeAsync("""{"role": "service_role", "batch_size": 1}""");
+        Assert.Equal(2, (await ClaimSharedAsync(Mine, 100)).Count);
+        await ConsumeAsync("""{"role": "service_role", "batch_size": 100}""");
+        Assert.Equal(2, (await ClaimSharedAsync(Mine, 2)).Count);
+        // The messages that were leased before count, though their leases are shared.
+        await ConsumeAsync("""{"role": "service_role", "batch_size": 1, "concurrency": 303}""");
+        Assert.Equal(3, (await ClaimSharedAsync(Mine, 10)).Count);
+    }
+
+    [Fact]
     public async Task No_more_batches_are_leased_than_the_consumers_concurrency()
     {
         await ConsumeAsync("""{"role": "service_role", "batch_size": 1, "concurrency": 2}""");
@@ -196,6 +268,85 @@ public sealed class QueueLeaseTests : IAsyncLifetime
             connection
         );
         Assert.InRange((long)(await few.ExecuteScalarAsync())!, 10, 100);
+    }
+
+    [Fact]
+    public async Task A_session_that_has_claimed_from_the_empty_queue_reads_no_more_rows_when_it_is_long()
+    {
+        await ConsumeAsync("""{"role": "service_role"}""");
+        await database.ExecuteAsync("vacuum analyze pgmq.q_q");
+        await using var connection = await database.Owner.OpenConnectionAsync();
+        await using var command = new NpgsqlCommand(
+            $"select count(*) from functions_private.claim_messages('q', '{Mine}', 2, null, true)",
+            connection
+        );
+        Assert.Equal(0L, await command.ExecuteScalarAsync()); // its statement is planned now
+        // No statistics are made of these before the next claim, unless autovacuum comes in between.
+        await database.ExecuteAsync("insert into pgmq.q_q (vt, message) select now(), to_jsonb(n) from generate_series(1, 30000) n");
+        var transaction = await connection.BeginTransactionAsync();
+        Assert.Equal(20L, await command.ExecuteScalarAsync());
+        command.CommandText =
+            "select concat_ws(' ', seq_tup_read, idx_tup_fetch < 100) from pg_stat_xact_user_tables where relid = 'pgmq.q_q'::regclass";
+        Assert.Equal("0 t", await command.ExecuteScalarAsync());
+        await transaction.CommitAsync();
+
+        // The same holds for what is acknowledged.
+        command.CommandText = "select acks from functions_private.acknowledge_batches('q', array[gen_random_uuid()], array[1])";
+        await command.ExecuteNonQueryAsync();
+        var (leases, ids) = await LeasedAsync();
+        command.CommandText = "select sum(acks) from functions_private.acknowledge_batches('q', $1, $2)";
+        command.Parameters.AddWithValue(leases);
+        command.Parameters.AddWithValue(ids);
+        await using (await connection.BeginTransactionAsync())
+        {
+            Assert.Equal(20m, await command.ExecuteScalarAsync());
+            command.Parameters.Clear();
+            command.CommandText =
+                "select concat_ws(' ', seq_tup_read, idx_tup_fetch < 100) from pg_stat_xact_user_tables where relid = 'pgmq.q_q'::regclass";
+            Assert.Equal("0 t", await command.ExecuteScalarAsync());
+        }
+    }
+
+    [Fact]
+    public async Task A_session_that_claims_from_very_many_queues_keeps_few_statements()
+    {
+        await database.ExecuteAsync(
+            """
+            select functions.create_queue('many' || n), functions.consume_queue('many' || n, 'f', '{"role": "service_role"}'),
+                pgmq.send('many' || n, '1') from generate_series(1, 100) n
+            """
+        );
+        await using var connection = await database.Owner.OpenConnectionAsync();
+        for (var round = 0; round < 2; round++)
+        {
+            await using var claim = new NpgsqlCommand(
+                $"""
+                select sum(m.n) from generate_series(1, 100) g cross join lateral (
+                    select count(*) as n from functions_private.claim_messages('many' || g, '{Mine}', 1, null, true)) m
+                """,
+                connection
+            );
+            Assert.Equal(round == 0 ? 100m : 0m, await claim.ExecuteScalarAsync());
+        }
+        await using var statements = new NpgsqlCommand("select count(*) from pg_prepared_statements where from_sql", connection);
+        Assert.Equal(64L, await statements.ExecuteScalarAsync());
+    }
+
+    [Fact]
+    public async Task A_queue_that_was_dropped_and_created_again_is_claimed_by_the_same_session()
+    {
+        await using var connection = await database.Owner.OpenConnectionAsync();
+        await using var claim = new NpgsqlCommand(
+            $"select count(*) from functions_private.claim_messages('q', '{Mine}', 1, null, true)",
+            connection
+        );
+        for (var round = 0; round < 3; round++)
+        {
+            await ConsumeAsync("""{"role": "service_role"}""");
+            await database.ExecuteAsync("select pgmq.send('q', '1')");
+            Assert.Equal(1L, await claim.ExecuteScalarAsync());
+            await database.ExecuteAsync("select functions.drop_queue('q'); select functions.create_queue('q')");
+        }
     }
 
     [Fact]
@@ -349,6 +500,49 @@ public sealed class QueueLeaseTests : IAsyncLifetime
         );
         return await command.ExecuteScalarAsync() is Guid lease ? lease : Guid.Empty;
     }
+
+    /// <summary>The leases of a claim as sidecars make it.</summary>
+    private async Task<List<Guid>> ClaimSharedAsync(Guid sidecar, int batches)
+    {
+        await using var command = database.Owner.CreateCommand(
+            $"select distinct batch from functions_private.claim_messages('q', '{sidecar}', {batches}, null, true)"
+        );
+        await using var reader = await command.ExecuteReaderAsync();
+        var leases = new List<Guid>();
+        while (await reader.ReadAsync())
+            leases.Add(reader.GetGuid(0));
+        return leases;
+    }
+
+    /// <summary>How many messages were acknowledged; null if the lease was lost.</summary>
+    private async Task<long?> AcknowledgeAsync(Guid lease, params long[] messages)
+    {
+        await using var command = database.Owner.CreateCommand("select acks from functions_private.acknowledge_batches('q', $1, $2)");
+        command.Parameters.AddWithValue(new[] { lease });
+        command.Parameters.AddWithValue(messages);
+        return await command.ExecuteScalarAsync() as long?;
+    }
+
+    private async Task<(Guid[] Leases, long[] Messages)> LeasedAsync()
+    {
+        await using var command = database.Owner.CreateCommand(
+            """
+            select array_agg(distinct b.id), array_agg(m.id)
+            from functions_private.queue_batches b cross join lateral unnest(b.msg_ids) m (id)
+            """
+        );
+        await using var reader = await command.ExecuteReaderAsync();
+        await reader.ReadAsync();
+        return (reader.GetFieldValue<Guid[]>(0), reader.GetFieldValue<long[]>(1));
+    }
+
+    private Task<string> RemainingAsync(Guid lease) =>
+        database.ScalarAsync<string>($"select msg_ids::text from functions_private.queue_batches where id = '{lease}'");
+
+    private Task<string> HiddenAsync(string longer) =>
+        database.ScalarAsync<string>(
+            $"select string_agg(msg_id::text, ',' order by msg_id) from pgmq.q_q where vt > clock_timestamp() + interval '{longer}'"
+        );
 
     /// <summary>The three counts; null if the lease was lost.</summary>
     private async Task<string?> FinishAsync(Guid lease, string acknowledged, string retried)

@@ -133,5 +133,6 @@ public sealed class HeldBatchesTests
         }
     }
 
-    private static QueueBatch[] Batches(int count) => [.. Enumerable.Range(0, count).Select(_ => new QueueBatch(Guid.NewGuid(), "q", []))];
+    private static QueueBatch[] Batches(int count) =>
+        [.. Enumerable.Range(0, count).Select(_ => new QueueBatch(Guid.NewGuid(), Guid.NewGuid(), "q", []))];
 }

@@ -9,6 +9,7 @@ public sealed class QueueVerdictTests
 {
     private static readonly QueueBatch Batch = new(
         Guid.CreateVersion7(),
+        Guid.CreateVersion7(),
         "q",
         [.. new long[] { 1, 2, 3 }.Select(id => new QueueMessage(id, 1, DateTime.UnixEpoch, "null", null))]
     );
