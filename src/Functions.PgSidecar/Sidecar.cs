@@ -10,6 +10,7 @@ using Functions.PgSidecar.Core.Events;
 using Functions.PgSidecar.Core.Fetch;
 using Functions.PgSidecar.Core.Invocations;
 using Functions.PgSidecar.Core.Logs;
+using Functions.PgSidecar.Core.Maintenance;
 using Functions.PgSidecar.Core.Management;
 using Functions.PgSidecar.Core.Metrics;
 using Functions.PgSidecar.Core.Notifications;
@@ -71,6 +72,7 @@ internal static class Sidecar
             .AddWebhooks()
             .AddSchedules()
             .AddQueues(options.ConnectionString)
+            .AddMaintenance()
             .AddSingleton<InvokeEndpoints>()
             .AddSingleton<WebhookEndpoints>()
             .AddSingleton<StorageEndpoints>()

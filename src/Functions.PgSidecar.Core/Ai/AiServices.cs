@@ -6,6 +6,7 @@ using Functions.PgSidecar.Core.Ai.Log;
 using Functions.PgSidecar.Core.Ai.Providers;
 using Functions.PgSidecar.Core.Ai.Wire;
 using Functions.PgSidecar.Core.Bindings;
+using Functions.PgSidecar.Core.Maintenance;
 using Functions.PgSidecar.Core.Metrics;
 using Functions.PgSidecar.Core.Notifications;
 using Microsoft.Extensions.DependencyInjection;
@@ -33,6 +34,7 @@ internal static class AiServices
             .AddSingleton<AiAccounts>()
             .AddSingleton<AiGateway>()
             .AddHostedService<AiCallLogWorker>()
+            .AddSingleton<IMaintenanceTask, AiMaintenance>()
             .AddSingleton<OpenAiServer>()
             .AddSingleton<IBinding, AiBinding>()
             .AddSingleton<AiGrantStore>()

@@ -245,28 +245,6 @@ internal sealed class CacheStore(NpgsqlDataSource dataSource) : IAsyncDisposable
         await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>Records when keys were used, where that was recorded more than a minute ago.</summary>
-    public async Task RecordUseAsync(IReadOnlyCollection<(string Cache, string Key)> used, CancellationToken cancellationToken)
-    {
-        await using var command = Command(
-            """
-            update functions_private.cache_entries e set used_at = now() from unnest($1, $2) u (cache, key)
-            where e.cache = u.cache and e.key = u.key and e.used_at < now() - interval '1 minute'
-            """,
-            used.Select(one => one.Cache).ToArray(),
-            used.Select(one => one.Key).ToArray()
-        );
-        await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
-    }
-
-    /// <summary>Removes what has expired, and what exceeds a cache's size.</summary>
-    /// <returns>How many values were removed.</returns>
-    public async Task<long> MaintainAsync(CancellationToken cancellationToken)
-    {
-        await using var command = Command("select functions_private.maintain_caches()");
-        return (long)(await command.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false))!;
-    }
-
     /// <inheritdoc/>
     public ValueTask DisposeAsync() => dataSource.DisposeAsync();
 

@@ -1,4 +1,3 @@
-using Functions.PgSidecar.Core.Configuration;
 using Functions.PgSidecar.Core.Invocations;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -6,13 +5,11 @@ using Microsoft.Extensions.Logging;
 namespace Functions.PgSidecar.Core.Logs;
 
 /// <summary>
-/// Writes the invocation log in batches, with a delay of less than 100 ms while the database keeps up. Maintains its partitions: creates
-/// those of coming days and drops those older than the retention.
+/// Writes the invocation log in batches, with a delay of less than 100 ms while the database keeps up.
 /// </summary>
 internal sealed class InvocationLogWorker(
     InvocationLog log,
     InvocationLogStore store,
-    LimitsOptions limits,
     TimeProvider time,
     ILogger<InvocationLogWorker> logger
 ) : BackgroundService
@@ -22,7 +19,6 @@ internal sealed class InvocationLogWorker(
 
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(5);
-    private static readonly TimeSpan MaintenanceInterval = TimeSpan.FromHours(1);
 
     private (IReadOnlyList<InvocationRecord> Records, IReadOnlyList<LogRecord> Lines) batch = ([], []);
     private long reportedLines;
@@ -43,7 +39,6 @@ internal sealed class InvocationLogWorker(
     /// <inheritdoc/>
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        var maintenance = MaintainAsync(stoppingToken);
         try
         {
             while (true)
@@ -58,7 +53,6 @@ internal sealed class InvocationLogWorker(
         {
             // StopAsync writes the rest.
         }
-        await maintenance.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
     /// <summary>Writes everything, with retries. A batch that could not be written is kept.</summary>
@@ -97,21 +91,5 @@ internal sealed class InvocationLogWorker(
         reportedLines += lines;
         reportedRecords += records;
         InvocationsLog.LogDropped(logger, lines, records);
-    }
-
-    private async Task MaintainAsync(CancellationToken stoppingToken)
-    {
-        while (true)
-        {
-            try
-            {
-                await store.MaintainPartitionsAsync(TimeSpan.FromDays(limits.LogRetentionDays), stoppingToken).ConfigureAwait(false);
-            }
-            catch (Exception e) when (e is not OperationCanceledException)
-            {
-                InvocationsLog.PartitionsFailed(logger, e);
-            }
-            await Task.Delay(MaintenanceInterval, time, stoppingToken).ConfigureAwait(false);
-        }
     }
 }

@@ -1,3 +1,4 @@
+using Functions.PgSidecar.Core.Maintenance;
 using Functions.PgSidecar.Core.Metrics;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -14,5 +15,6 @@ internal static class LogServices
             .AddSingleton<InvocationLogStore>()
             .AddSingleton<InvocationLog>()
             .AddSingleton<IMetricsSource, LogMetrics>()
+            .AddSingleton<IMaintenanceTask, PartitionMaintenance>()
             .AddHostedService<InvocationLogWorker>();
 }

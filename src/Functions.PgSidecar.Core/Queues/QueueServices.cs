@@ -5,7 +5,6 @@ using Functions.PgSidecar.Core.Notifications;
 using Functions.PgSidecar.Core.Registry;
 using Functions.PgSidecar.Postgres.Sessions;
 using Microsoft.Extensions.DependencyInjection;
-using Npgsql;
 
 namespace Functions.PgSidecar.Core.Queues;
 
@@ -17,7 +16,10 @@ internal static class QueueServices
     /// <param name="connectionString">That of the sidecar's own login.</param>
     public static IServiceCollection AddQueues(this IServiceCollection services, string connectionString) =>
         services
-            .AddSingleton(provider => new QueueStore(CreateDataSource(connectionString), provider.GetRequiredService<SidecarIdentity>()))
+            .AddSingleton(provider => new QueueStore(
+                OwnSessions.CreatePreparingDataSource(connectionString, "pgfn queues", QueueStore.MaxConnections, maxStatements: 16),
+                provider.GetRequiredService<SidecarIdentity>()
+            ))
             .AddSingleton<QueueBacklogs>()
             .AddSingleton<QueueMetrics>()
             .AddSingleton<IMetricsSource>(static provider => provider.GetRequiredService<QueueMetrics>())
@@ -27,20 +29,4 @@ internal static class QueueServices
             .AddSingleton<IEventProducer>(static provider => provider.GetRequiredService<QueueWorker>())
             .AddNotificationHandler<QueueWorker>()
             .AddHostedService(static provider => provider.GetRequiredService<QueueWorker>());
-
-    /// <summary>Statements are prepared once per connection, and a session that only calls these functions needs no reset.</summary>
-    private static NpgsqlDataSource CreateDataSource(string connectionString)
-    {
-        var connection = new NpgsqlConnectionStringBuilder(connectionString)
-        {
-            ApplicationName = "pgfn queues",
-            MaxPoolSize = QueueStore.MaxConnections,
-            MaxAutoPrepare = 16,
-            AutoPrepareMinUsages = 2,
-            NoResetOnClose = true,
-            Timeout = 5,
-        };
-        connection.Options = OwnSessions.With(connection.Options);
-        return NpgsqlDataSource.Create(connection);
-    }
 }

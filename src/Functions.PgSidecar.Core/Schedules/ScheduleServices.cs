@@ -1,4 +1,5 @@
 using Functions.PgSidecar.Core.Events;
+using Functions.PgSidecar.Core.Maintenance;
 using Functions.PgSidecar.Core.Metrics;
 using Functions.PgSidecar.Core.Notifications;
 using Microsoft.Extensions.DependencyInjection;
@@ -19,5 +20,5 @@ internal static class ScheduleServices
             .AddSingleton<IEventProducer>(static provider => provider.GetRequiredService<ScheduleWorker>())
             .AddNotificationHandler<ScheduleWorker>()
             .AddHostedService(static provider => provider.GetRequiredService<ScheduleWorker>())
-            .AddHostedService<ScheduleMaintenanceWorker>();
+            .AddSingleton<IMaintenanceTask, ScheduleMaintenance>();
 }

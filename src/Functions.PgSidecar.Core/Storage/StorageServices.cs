@@ -1,5 +1,6 @@
 using Functions.PgSidecar.Core.Bindings;
 using Functions.PgSidecar.Core.Fetch;
+using Functions.PgSidecar.Core.Maintenance;
 using Functions.PgSidecar.Core.Metrics;
 using Functions.PgSidecar.Core.Notifications;
 using Functions.PgSidecar.Core.Storage.Postgres;
@@ -31,5 +32,5 @@ internal static class StorageServices
             .AddSingleton<StorageMetrics>()
             .AddSingleton<IMetricsSource>(static provider => provider.GetRequiredService<StorageMetrics>())
             .AddSingleton<IBinding, StorageBinding>()
-            .AddHostedService<StorageWorker>();
+            .AddSingleton<IMaintenanceTask, StorageMaintenance>();
 }

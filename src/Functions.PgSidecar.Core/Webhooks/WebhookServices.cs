@@ -1,3 +1,4 @@
+using Functions.PgSidecar.Core.Maintenance;
 using Functions.PgSidecar.Core.Metrics;
 using Functions.PgSidecar.Core.Notifications;
 using Microsoft.Extensions.DependencyInjection;
@@ -19,5 +20,5 @@ internal static class WebhookServices
             .AddSingleton<WebhookResponder>()
             .AddSingleton<WebhookReceiver>()
             .AddHostedService(static provider => provider.GetRequiredService<WebhookInbox>())
-            .AddHostedService<WebhookExpiryWorker>();
+            .AddSingleton<IMaintenanceTask, WebhookMaintenance>();
 }

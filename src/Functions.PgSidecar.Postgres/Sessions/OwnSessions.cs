@@ -1,3 +1,5 @@
+using Npgsql;
+
 namespace Functions.PgSidecar.Postgres.Sessions;
 
 /// <summary>
@@ -24,4 +26,29 @@ public static class OwnSessions
                 !string.IsNullOrEmpty(part)
             )
         );
+
+    /// <summary>
+    /// A pool for the statements of one feature, which are prepared once per connection. They leave nothing in the session, so it is not
+    /// reset between them. They use a few of PostgreSQL's own types only, so the pool does not read the whole catalog of types first.
+    /// </summary>
+    /// <param name="connectionString">That of the sidecar's own login.</param>
+    /// <param name="name">The application's name, as pg_stat_activity shows it.</param>
+    /// <param name="maxConnections">The most connections.</param>
+    /// <param name="maxStatements">The most statements that a connection keeps prepared.</param>
+    public static NpgsqlDataSource CreatePreparingDataSource(string connectionString, string name, int maxConnections, int maxStatements)
+    {
+        var connection = new NpgsqlConnectionStringBuilder(connectionString)
+        {
+            ApplicationName = name,
+            MaxPoolSize = maxConnections,
+            MaxAutoPrepare = maxStatements,
+            AutoPrepareMinUsages = 2,
+            NoResetOnClose = true,
+            Timeout = 5,
+        };
+        connection.Options = With(connection.Options);
+        var builder = new NpgsqlDataSourceBuilder(connection.ConnectionString);
+        builder.ConfigureTypeLoading(static loading => loading.EnableTypeLoading(false));
+        return builder.Build();
+    }
 }

@@ -1,4 +1,3 @@
-using Functions.PgSidecar.Core.Configuration;
 using Functions.PgSidecar.Core.Logs;
 using Functions.PgSidecar.Testing;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -91,7 +90,7 @@ public sealed class InvocationLogWorkerTests
     }
 
     private static InvocationLogWorker Worker(InvocationLog log, NpgsqlDataSource source) =>
-        new(log, new InvocationLogStore(source), new LimitsOptions(), TimeProvider.System, NullLogger<InvocationLogWorker>.Instance);
+        new(log, new InvocationLogStore(source), TimeProvider.System, NullLogger<InvocationLogWorker>.Instance);
 
     private static InvocationRecord Invocation() =>
         new(

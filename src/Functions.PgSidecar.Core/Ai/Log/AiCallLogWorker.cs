@@ -1,24 +1,17 @@
-using Functions.PgSidecar.Core.Ai.Limits;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
 namespace Functions.PgSidecar.Core.Ai.Log;
 
-/// <summary>Writes the log of calls in batches, and removes expired answers and counts every few minutes.</summary>
-internal sealed class AiCallLogWorker(
-    AiCallLog log,
-    AiCallStore store,
-    AiUsageStore usage,
-    TimeProvider time,
-    ILogger<AiCallLogWorker> logger
-) : BackgroundService
+/// <summary>Writes the log of calls in batches.</summary>
+internal sealed class AiCallLogWorker(AiCallLog log, AiCallStore store, TimeProvider time, ILogger<AiCallLogWorker> logger)
+    : BackgroundService
 {
     /// <summary>How long a batch is collected.</summary>
     private static readonly TimeSpan Gather = TimeSpan.FromMilliseconds(50);
 
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(5);
-    private static readonly TimeSpan MaintenanceInterval = TimeSpan.FromMinutes(5);
 
     private IReadOnlyList<AiCallRecord> batch = [];
     private long reported;
@@ -37,7 +30,6 @@ internal sealed class AiCallLogWorker(
     /// <inheritdoc/>
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        var maintenance = MaintainAsync(stoppingToken);
         try
         {
             while (await log.WaitAsync(stoppingToken).ConfigureAwait(false))
@@ -51,7 +43,6 @@ internal sealed class AiCallLogWorker(
         {
             // StopAsync writes the rest.
         }
-        await maintenance.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
     /// <summary>Writes everything, with retries. A batch that could not be written is kept.</summary>
@@ -79,21 +70,5 @@ internal sealed class AiCallLogWorker(
             return;
         reported += dropped;
         AiLog.RecordsDropped(logger, dropped);
-    }
-
-    private async Task MaintainAsync(CancellationToken stoppingToken)
-    {
-        using var timer = new PeriodicTimer(MaintenanceInterval, time);
-        do
-        {
-            try
-            {
-                await usage.MaintainAsync(stoppingToken).ConfigureAwait(false);
-            }
-            catch (Exception e) when (!stoppingToken.IsCancellationRequested)
-            {
-                AiLog.MaintenanceFailed(logger, MaintenanceInterval, e.Message);
-            }
-        } while (await timer.WaitForNextTickAsync(stoppingToken).ConfigureAwait(false));
     }
 }

@@ -6,7 +6,7 @@ using Npgsql;
 
 namespace Functions.PgSidecar.Core.Storage.Postgres;
 
-/// <summary>The definitions of buckets, and what nothing refers to any more.</summary>
+/// <summary>The definitions of buckets.</summary>
 internal sealed class BucketStore(StorageDatabase database, SecretBox secrets)
 {
     /// <summary>What a failed operation means; null if the database did not cause the failure.</summary>
@@ -77,15 +77,5 @@ internal sealed class BucketStore(StorageDatabase database, SecretBox secrets)
             // Sealed for this bucket: the name of a function can't contain a slash, so it is valid nowhere else.
             secrets.Open("bucket/" + name, "s3", secret)
         );
-    }
-
-    /// <summary>Removes contents that nothing refers to.</summary>
-    /// <returns>How many bytes, and whether there may be others.</returns>
-    public async Task<(long Bytes, bool IsMore)> ReclaimAsync(CancellationToken cancellationToken)
-    {
-        await using var command = database.Command("select bytes, is_more from functions_private.reclaim_contents()");
-        await using var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
-        await reader.ReadAsync(cancellationToken).ConfigureAwait(false);
-        return (reader.GetInt64(0), reader.GetBoolean(1));
     }
 }

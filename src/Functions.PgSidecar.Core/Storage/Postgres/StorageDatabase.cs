@@ -8,29 +8,18 @@ namespace Functions.PgSidecar.Core.Storage.Postgres;
 /// The connections on which objects are read and written; every statement is prepared. Functions' roles have no right to the tables: who
 /// may do what is decided before. Nothing that a function or a client gives is part of a statement's text.
 /// </summary>
-internal sealed class StorageDatabase : IAsyncDisposable
+/// <param name="connectionString">That of the sidecar's own login.</param>
+internal sealed class StorageDatabase(string connectionString) : IAsyncDisposable
 {
     /// <summary>The most operations on the database at once. A stream takes a connection for each chunk, not for its time.</summary>
     private const int MaxConnections = 8;
 
-    private readonly NpgsqlDataSource dataSource;
-
-    /// <param name="connectionString">That of the sidecar's own login.</param>
-    public StorageDatabase(string connectionString)
-    {
-        // A session that only reads and writes these tables needs no reset.
-        var connection = new NpgsqlConnectionStringBuilder(connectionString)
-        {
-            ApplicationName = "pgfn storage",
-            MaxPoolSize = MaxConnections,
-            MaxAutoPrepare = 48,
-            AutoPrepareMinUsages = 2,
-            NoResetOnClose = true,
-            Timeout = 5,
-        };
-        connection.Options = OwnSessions.With(connection.Options);
-        dataSource = NpgsqlDataSource.Create(connection);
-    }
+    private readonly NpgsqlDataSource dataSource = OwnSessions.CreatePreparingDataSource(
+        connectionString,
+        "pgfn storage",
+        MaxConnections,
+        maxStatements: 48
+    );
 
     /// <summary>A command with positional parameters.</summary>
     public NpgsqlCommand Command(string sql, params object[] parameters)
