@@ -50,8 +50,9 @@ internal sealed class StorageUploads(ObjectBackends backends, StorageMetrics met
         }
         try
         {
-            Limit(context, Math.Min(grant.MaxBytes ?? long.MaxValue, access.Bucket.MaxObjectBytes));
-            await StoreAsync(context, access, key);
+            var most = Math.Min(grant.MaxBytes ?? long.MaxValue, access.Bucket.MaxObjectBytes);
+            Limit(context, most);
+            await StoreAsync(context, access, key, most);
         }
         catch (Exception e) when (BucketStore.Explain(e) is { } explained)
         {
@@ -66,20 +67,25 @@ internal sealed class StorageUploads(ObjectBackends backends, StorageMetrics met
     private static void Limit(HttpContext context, long bytes)
     {
         if (context.Request.ContentLength > bytes)
-            throw new BadHttpRequestException($"The object may have at most {bytes} bytes.", StatusCodes.Status413PayloadTooLarge);
+            throw TooLarge(bytes);
+        // The server would count the framing of a chunked body too. What arrives is counted below.
         if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } size)
-            size.MaxRequestBodySize = bytes;
+            size.MaxRequestBodySize = null;
         if (context.Features.Get<IHttpMinRequestBodyDataRateFeature>() is { } rate)
             rate.MinDataRate = LeastRate;
     }
 
-    private async Task StoreAsync(HttpContext context, BucketAccess access, string key)
+    private static BadHttpRequestException TooLarge(long bytes) =>
+        new($"The object may have at most {bytes} bytes.", StatusCodes.Status413PayloadTooLarge);
+
+    private async Task StoreAsync(HttpContext context, BucketAccess access, string key, long most)
     {
         var request = context.Request;
         if (!TryReadDigest(request, out var digest) || !TryReadCondition(request, out var condition))
             throw new BadHttpRequestException("A header of the request can't be read: Content-MD5, If-Match or If-None-Match.");
         await using var writer = backends.Of(access).Write(access, key, MetadataOf(request), digest);
         var piece = ArrayPool<byte>.Shared.Rent(PieceBytes);
+        var received = 0L;
         try
         {
             while (true)
@@ -87,6 +93,9 @@ internal sealed class StorageUploads(ObjectBackends backends, StorageMetrics met
                 var read = await request.Body.ReadAsync(piece, context.RequestAborted);
                 if (read == 0)
                     break;
+                received += read;
+                if (received > most)
+                    throw TooLarge(most);
                 await writer.WriteAsync(piece.AsMemory(0, read), context.RequestAborted);
                 metrics.CountWritten(read);
             }
