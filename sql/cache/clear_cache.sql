@@ -11,6 +11,7 @@ begin
     delete from functions_private.cache_entries e where e.cache = clear_cache.cache;
     get diagnostics removed = row_count;
     delete from functions_private.cache_claims l where l.cache = clear_cache.cache;
+    perform pg_notify('functions_cache_changes', clear_cache.cache);
     return removed;
 end
 $$;

@@ -18,6 +18,7 @@ begin
         order by x.expires_at limit 10000 for update skip locked));
     get diagnostics removed = row_count;
     delete from functions_private.cache_claims l where l.until <= now();
+    delete from functions_private.cache_copies c where c.until <= now();
     -- Measured only if the table is large enough for one of them to be over its size.
     if pg_total_relation_size('functions_private.cache_entries') > (select min(c.max_bytes) from functions_private.caches c) then
         for one in
@@ -33,6 +34,9 @@ begin
                 where o.running > one.max_bytes * 0.9));
             get diagnostics evicted = row_count;
             removed := removed + evicted;
+            if evicted > 0 and exists (select from functions_private.cache_copies c where c.cache = one.name and c.until > now()) then
+                perform pg_notify('functions_cache_changes', one.name);
+            end if;
         end loop;
     end if;
     return removed;

@@ -3,7 +3,8 @@ namespace Functions.PgSidecar.Core.Cache;
 /// <summary>A value of a cache.</summary>
 /// <param name="Value">The bytes.</param>
 /// <param name="Metadata">JSON, or null.</param>
-internal readonly record struct CacheEntry(byte[] Value, string? Metadata);
+/// <param name="Remaining">How long it was kept from the start of the read on, by the database's clock; null: without end.</param>
+internal readonly record struct CacheEntry(byte[] Value, string? Metadata, TimeSpan? Remaining);
 
 /// <summary>A value to be stored.</summary>
 /// <param name="Value">The bytes.</param>

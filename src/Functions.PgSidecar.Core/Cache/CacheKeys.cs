@@ -8,6 +8,9 @@ internal static class CacheKeys
     /// <summary>The longest key, in bytes of UTF-8.</summary>
     public const int MaxBytes = 512;
 
+    /// <summary>The groups into which the keys of a cache are divided, for notifications of changes.</summary>
+    public const int Groups = 1024;
+
     /// <summary>Checks a key that a function gave; the guest has checked it as well, but need not be ours.</summary>
     /// <exception cref="SidecarException">PGFN5702: it can't be a key.</exception>
     public static string Check(string? key) =>
@@ -21,6 +24,18 @@ internal static class CacheKeys
                 400,
                 "A key of a cache is a text of 1 to 512 bytes without NUL characters, and neither \".\" nor \"..\"."
             );
+
+    /// <summary>
+    /// The group of a key: the FNV-1a hash of its UTF-16 units. All sidecars of a database must compute the same. A notification has the
+    /// group instead of the key, because every login of the database can listen, and keys can be confidential.
+    /// </summary>
+    public static int GroupOf(string key)
+    {
+        var hash = 2166136261u;
+        foreach (var unit in key)
+            hash = unchecked((hash ^ unit) * 16777619u);
+        return (int)((hash ^ (hash >> 16)) % Groups);
+    }
 
     /// <summary>The first text after all that begin with a prefix; null if every later text does.</summary>
     public static string? EndOf(string prefix)

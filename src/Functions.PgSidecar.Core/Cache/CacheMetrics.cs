@@ -4,12 +4,17 @@ using Functions.PgSidecar.Core.Metrics;
 namespace Functions.PgSidecar.Core.Cache;
 
 /// <summary>Metrics of caches.</summary>
-internal sealed class CacheMetrics(Meter meter) : IMetricsSource
+internal sealed class CacheMetrics(Meter meter, CacheCopies copies) : IMetricsSource
 {
     private readonly Counter<long> reads = meter.CreateCounter<long>(
         "functions_cache_reads_total",
         null,
         "Keys that functions read from caches, by result."
+    );
+    private readonly Counter<long> copied = meter.CreateCounter<long>(
+        "functions_cache_copy_reads_total",
+        null,
+        "Keys that functions read with cacheTtl and that a copy in memory answered; they are among functions_cache_reads_total."
     );
     private readonly Counter<long> removed = meter.CreateCounter<long>(
         "functions_cache_removed_total",
@@ -18,8 +23,12 @@ internal sealed class CacheMetrics(Meter meter) : IMetricsSource
     );
 
     /// <summary>Counts the reading of keys.</summary>
-    public void CountReads(int hits, int misses)
+    /// <param name="hits">Keys that had a value.</param>
+    /// <param name="misses">Keys that had none.</param>
+    /// <param name="copied">How many of both were answered by copies.</param>
+    public void CountReads(int hits, int misses, int copied)
     {
+        this.copied.Add(copied);
         reads.Add(hits, new KeyValuePair<string, object?>("result", "hit"));
         reads.Add(misses, new KeyValuePair<string, object?>("result", "miss"));
     }
@@ -30,7 +39,13 @@ internal sealed class CacheMetrics(Meter meter) : IMetricsSource
     /// <inheritdoc/>
     public void Register(Meter meter)
     {
-        CountReads(0, 0);
+        CountReads(0, 0, 0);
         CountRemoved(0);
+        meter.CreateObservableGauge(
+            "functions_cache_copies_bytes",
+            () => copies.Bytes,
+            "By",
+            "Memory of copies of cached values, for reads with cacheTtl."
+        );
     }
 }

@@ -15,9 +15,13 @@ internal static class CacheServices
     /// <param name="connectionString">That of the sidecar's own login.</param>
     public static IServiceCollection AddCache(this IServiceCollection services, string connectionString) =>
         services
-            .AddSingleton(_ => new CacheStore(
-                OwnSessions.CreatePreparingDataSource(connectionString, "pgfn cache", CacheStore.MaxConnections, maxStatements: 32)
+            .AddSingleton(provider => new CacheStore(
+                OwnSessions.CreatePreparingDataSource(connectionString, "pgfn cache", CacheStore.MaxConnections, maxStatements: 32),
+                provider.GetRequiredService<CacheCopies>()
             ))
+            .AddSingleton<CacheReader>()
+            .AddSingleton<CacheCopies>()
+            .AddNotificationHandler<CacheCopies>()
             .AddSingleton<CacheCatalog>()
             .AddNotificationHandler<CacheCatalog>()
             .AddSingleton<CacheUses>()

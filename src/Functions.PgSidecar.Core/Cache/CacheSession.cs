@@ -10,6 +10,7 @@ namespace Functions.PgSidecar.Core.Cache;
 /// <summary>The caches in one invocation. Its role decides which it may read and write.</summary>
 internal sealed class CacheSession(
     CacheStore store,
+    CacheReader reader,
     CacheCatalog catalog,
     CacheUses uses,
     CacheMetrics metrics,
@@ -20,7 +21,6 @@ internal sealed class CacheSession(
     private const int MaxKeys = 100;
     private const int MaxListed = 1000;
     private const int MaxMetadataBytes = 1024;
-    private const long MaxBulkBytes = 25 << 20;
 
     /// <summary>Longer arguments, in bytes, are not parsed on the sandbox thread, where no deadline could stop it.</summary>
     private const int ShortBytes = 16 * 1024;
@@ -59,7 +59,7 @@ internal sealed class CacheSession(
         switch (operation.Name)
         {
             case "cache.get":
-                await GetAsync(operation, name, Keys(arguments)).ConfigureAwait(false);
+                await GetAsync(operation, name, arguments).ConfigureAwait(false);
                 return;
             case "cache.put":
                 await PutAsync(operation, cache, Key(arguments), arguments).ConfigureAwait(false);
@@ -116,24 +116,12 @@ internal sealed class CacheSession(
         );
     }
 
-    private async Task GetAsync(GuestOperation operation, string cache, string[] keys)
+    private async Task GetAsync(GuestOperation operation, string cache, JsonElement arguments)
     {
-        Dictionary<string, CacheEntry>? found;
-        if (keys.Length == 1)
-        {
-            found = new(StringComparer.Ordinal);
-            if (await store.GetAsync(cache, keys[0], operation.Cancellation).ConfigureAwait(false) is { } entry)
-                found.Add(keys[0], entry);
-        }
-        else
-        {
-            found = await store.GetManyAsync(cache, keys, MaxBulkBytes, operation.Cancellation).ConfigureAwait(false)
-                ?? throw new SidecarException("PGFN5704", 413, "The values of the keys have more than 25 MB together.");
-        }
-        metrics.CountReads(found.Count, keys.Length - found.Count);
-        foreach (var key in found.Keys)
-            uses.Note(cache, key);
-        Succeed(operation, [.. keys.Select(key => found.TryGetValue(key, out var entry) ? entry : (CacheEntry?)null)]);
+        var maxAge = arguments.TryGetProperty("cacheTtl"u8, out var ttl)
+            ? TimeSpan.FromSeconds(Math.Clamp(ttl.GetDouble(), 0, 86_400))
+            : (TimeSpan?)null;
+        Succeed(operation, await reader.ReadAsync(cache, Keys(arguments), maxAge, operation.Cancellation).ConfigureAwait(false));
     }
 
     /// <summary>Answers <c>{"entries":[[length, metadata] or null]}</c> and the values, one after the other.</summary>
@@ -244,7 +232,7 @@ internal sealed class CacheSession(
         {
             if (await store.GetAsync(cache, key, operation.Cancellation).ConfigureAwait(false) is { } found)
             {
-                metrics.CountReads(1, 0);
+                metrics.CountReads(1, 0, copied: 0);
                 uses.Note(cache, key);
                 Succeed(operation, [found]);
                 return;
@@ -254,7 +242,7 @@ internal sealed class CacheSession(
                 // Between the look and the claim somebody may have stored the value and given the claim back.
                 if (await store.GetAsync(cache, key, operation.Cancellation).ConfigureAwait(false) is null)
                 {
-                    metrics.CountReads(0, 1);
+                    metrics.CountReads(0, 1, copied: 0);
                     operation.Succeed(Write(writer => writer.WriteString("claim"u8, claim)));
                     return;
                 }

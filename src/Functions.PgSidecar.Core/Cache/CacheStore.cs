@@ -6,31 +6,41 @@ namespace Functions.PgSidecar.Core.Cache;
 
 /// <summary>
 /// The values of caches, over connections of its own, on which every statement is prepared. Functions' roles have no right to the tables:
-/// who may use a cache is decided before. Nothing that a function gives is part of a statement's text.
+/// who may use a cache is decided before. Nothing that a function gives is part of a statement's text. Each write forgets this sidecar's
+/// copy of the key and, if any sidecar has announced copies of the key's group, notifies all of them.
 /// </summary>
-internal sealed class CacheStore(NpgsqlDataSource dataSource) : IAsyncDisposable
+internal sealed class CacheStore(NpgsqlDataSource dataSource, CacheCopies copies) : IAsyncDisposable
 {
     /// <summary>The most operations on the database at once.</summary>
     public const int MaxConnections = 8;
 
     private const string Live = "(expires_at is null or expires_at > now())";
 
+    /// <summary>
+    /// Ends a statement that writes the key of cache $1, with its group as $2. It looks for announced copies only if a row was written,
+    /// and notifies only if there are some, because a transaction that notifies holds a lock of the whole server while it commits.
+    /// </summary>
+    private const string NotifySql = """
+        (select pg_notify('functions_cache_changes', $1 || ' ' || $2) from functions_private.cache_copies c
+         where c.cache = $1 and c.key_group = $2 and c.until > now())
+        """;
+
     private const string PutSql = """
         insert into functions_private.cache_entries as e (cache, key, value, metadata, expires_at)
-        values ($1, $2, $3, $4, coalesce(now() + $5, $6))
+        values ($1, $3, $4, $5, coalesce(now() + $6, $7))
         on conflict (cache, key) do update
             set value = excluded.value, metadata = excluded.metadata, expires_at = excluded.expires_at, used_at = now()
         """;
 
-    private const string IncrementSql = """
+    private const string IncrementSql = $"""
         insert into functions_private.cache_entries as e (cache, key, value, expires_at)
-        values ($1, $2, convert_to($3::bigint::text, 'UTF8'), now() + $4)
+        values ($1, $3, convert_to($4::bigint::text, 'UTF8'), now() + $5)
         on conflict (cache, key) do update
-            set value = convert_to((case when e.expires_at <= now() then 0 else convert_from(e.value, 'UTF8')::bigint end + $3)::text, 'UTF8'),
+            set value = convert_to((case when e.expires_at <= now() then 0 else convert_from(e.value, 'UTF8')::bigint end + $4)::text, 'UTF8'),
                 metadata = case when e.expires_at <= now() then null else e.metadata end,
                 expires_at = case when e.expires_at <= now() then excluded.expires_at else coalesce(excluded.expires_at, e.expires_at) end,
                 used_at = now()
-        returning convert_from(e.value, 'UTF8')::bigint
+        returning convert_from(e.value, 'UTF8')::bigint, {NotifySql}
         """;
 
     /// <summary>What a failed operation means for a function; null if the database did not cause the failure.</summary>
@@ -71,14 +81,12 @@ internal sealed class CacheStore(NpgsqlDataSource dataSource) : IAsyncDisposable
     public async Task<CacheEntry?> GetAsync(string cache, string key, CancellationToken cancellationToken)
     {
         await using var command = Command(
-            $"select value, metadata from functions_private.cache_entries where cache = $1 and key = $2 and {Live}",
+            $"select value, metadata, expires_at - now() from functions_private.cache_entries where cache = $1 and key = $2 and {Live}",
             cache,
             key
         );
         await using var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
-        return await reader.ReadAsync(cancellationToken).ConfigureAwait(false)
-            ? new CacheEntry(reader.GetFieldValue<byte[]>(0), reader.IsDBNull(1) ? null : reader.GetString(1))
-            : null;
+        return await reader.ReadAsync(cancellationToken).ConfigureAwait(false) ? Entry(reader, 0) : null;
     }
 
     /// <summary>The live values of several keys, with a limit of their sizes together.</summary>
@@ -93,12 +101,12 @@ internal sealed class CacheStore(NpgsqlDataSource dataSource) : IAsyncDisposable
         await using var command = Command(
             $"""
             with found as materialized (
-                select key, value, metadata from functions_private.cache_entries where cache = $1 and key = any ($2) and {Live}
+                select key, value, metadata, expires_at - now() as remaining
+                from functions_private.cache_entries where cache = $1 and key = any ($2) and {Live}
             )
-            select key, value, metadata, (select sum(octet_length(value)) from found) from found
-            where (select sum(octet_length(value)) from found) <= $3
+            select key, value, metadata, remaining from found where (select sum(octet_length(value)) from found) <= $3
             union all
-            select null, null, null, s.size from (select sum(octet_length(value)) as size from found) s where s.size > $3
+            select null, null, null, null from (select sum(octet_length(value)) as size from found) s where s.size > $3
             """,
             cache,
             keys,
@@ -110,24 +118,44 @@ internal sealed class CacheStore(NpgsqlDataSource dataSource) : IAsyncDisposable
         {
             if (reader.IsDBNull(0))
                 return null;
-            found[reader.GetString(0)] = new CacheEntry(reader.GetFieldValue<byte[]>(1), reader.IsDBNull(2) ? null : reader.GetString(2));
+            found[reader.GetString(0)] = Entry(reader, 1);
         }
         return found;
+    }
+
+    /// <summary>Announces to writers that this sidecar copies keys of groups.</summary>
+    /// <returns>The groups, and how long any sidecar has announced each without interruption.</returns>
+    public async Task<List<(int Group, TimeSpan Since)>> AnnounceCopiesAsync(
+        string cache,
+        int[] groups,
+        CancellationToken cancellationToken
+    )
+    {
+        // In order, so that two sidecars do not wait for each other.
+        await using var command = Command(
+            """
+            insert into functions_private.cache_copies as c (cache, key_group, since, until)
+            select $1, g, now(), now() + $3 from unnest($2) g order by g
+            on conflict (cache, key_group) do update
+                set since = case when c.until > now() then c.since else now() end, until = greatest(c.until, excluded.until)
+            returning key_group, now() - since
+            """,
+            cache,
+            groups,
+            CopiedGroups.Announcement
+        );
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
+        var announced = new List<(int, TimeSpan)>(groups.Length);
+        while (await reader.ReadAsync(cancellationToken).ConfigureAwait(false))
+            announced.Add((reader.GetInt32(0), reader.GetTimeSpan(1)));
+        return announced;
     }
 
     /// <summary>Stores a value.</summary>
     public async Task PutAsync(string cache, string key, NewCacheEntry entry, CancellationToken cancellationToken)
     {
-        await using var command = Command(
-            PutSql,
-            cache,
-            key,
-            entry.Value,
-            Text(entry.Metadata),
-            Interval(entry.TimeToLive),
-            Time(entry.ExpiresAt)
-        );
-        await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
+        await using var command = Command($"{PutSql} returning {NotifySql}", Stored(cache, key, entry));
+        await WriteAsync(cache, key, command.ExecuteNonQueryAsync(cancellationToken)).ConfigureAwait(false);
     }
 
     /// <summary>Stores a value if the present one is as expected.</summary>
@@ -148,41 +176,32 @@ internal sealed class CacheStore(NpgsqlDataSource dataSource) : IAsyncDisposable
             ? Command(
                 $"""
                 update functions_private.cache_entries
-                set value = $3, metadata = $4, expires_at = coalesce(now() + $5, $6), used_at = now()
-                where cache = $1 and key = $2 and value = $7 and {Live}
+                set value = $4, metadata = $5, expires_at = coalesce(now() + $6, $7), used_at = now()
+                where cache = $1 and key = $3 and value = $8 and {Live} returning {NotifySql}
                 """,
-                cache,
-                key,
-                entry.Value,
-                Text(entry.Metadata),
-                Interval(entry.TimeToLive),
-                Time(entry.ExpiresAt),
-                present
+                [.. Stored(cache, key, entry), present]
             )
-            : Command(
-                PutSql + " where e.expires_at <= now()",
-                cache,
-                key,
-                entry.Value,
-                Text(entry.Metadata),
-                Interval(entry.TimeToLive),
-                Time(entry.ExpiresAt)
-            );
-        return await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false) == 1;
+            : Command($"{PutSql} where e.expires_at <= now() returning {NotifySql}", Stored(cache, key, entry));
+        return await WriteAsync(cache, key, command.ExecuteNonQueryAsync(cancellationToken)).ConfigureAwait(false) == 1;
     }
 
     /// <summary>Adds to the number that a key has; a key without a value has 0.</summary>
     public async Task<long> IncrementAsync(string cache, string key, long by, TimeSpan? timeToLive, CancellationToken cancellationToken)
     {
-        await using var command = Command(IncrementSql, cache, key, by, Interval(timeToLive));
-        return (long)(await command.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false))!;
+        await using var command = Command(IncrementSql, cache, CacheKeys.GroupOf(key), key, by, Interval(timeToLive));
+        return (long)(await WriteAsync(cache, key, command.ExecuteScalarAsync(cancellationToken)).ConfigureAwait(false))!;
     }
 
     /// <summary>Removes a key; one that does not exist is no error.</summary>
     public async Task DeleteAsync(string cache, string key, CancellationToken cancellationToken)
     {
-        await using var command = Command("delete from functions_private.cache_entries where cache = $1 and key = $2", cache, key);
-        await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
+        await using var command = Command(
+            $"delete from functions_private.cache_entries where cache = $1 and key = $3 returning {NotifySql}",
+            cache,
+            CacheKeys.GroupOf(key),
+            key
+        );
+        await WriteAsync(cache, key, command.ExecuteNonQueryAsync(cancellationToken)).ConfigureAwait(false);
     }
 
     /// <summary>The live keys that begin with a prefix and come after a key, in the order of their bytes in UTF-8.</summary>
@@ -248,7 +267,35 @@ internal sealed class CacheStore(NpgsqlDataSource dataSource) : IAsyncDisposable
     /// <inheritdoc/>
     public ValueTask DisposeAsync() => dataSource.DisposeAsync();
 
-    private NpgsqlCommand Command(string sql, params object[] parameters)
+    /// <summary>
+    /// Forgets the copy of a key when its write has ended, also if it failed: it may have been executed, and whoever expected another
+    /// value should see the present one.
+    /// </summary>
+    private async Task<T> WriteAsync<T>(string cache, string key, Task<T> write)
+    {
+        try
+        {
+            return await write.ConfigureAwait(false);
+        }
+        finally
+        {
+            copies.Forget(cache, key);
+        }
+    }
+
+    /// <summary>The parameters of a statement that stores a value: $1 to $7.</summary>
+    private static object[] Stored(string cache, string key, NewCacheEntry entry) =>
+        [cache, CacheKeys.GroupOf(key), key, entry.Value, Text(entry.Metadata), Interval(entry.TimeToLive), Time(entry.ExpiresAt)];
+
+    /// <summary>The value, the metadata and the remaining time in three columns.</summary>
+    private static CacheEntry Entry(NpgsqlDataReader reader, int ordinal) =>
+        new(
+            reader.GetFieldValue<byte[]>(ordinal),
+            reader.IsDBNull(ordinal + 1) ? null : reader.GetString(ordinal + 1),
+            reader.IsDBNull(ordinal + 2) ? null : reader.GetTimeSpan(ordinal + 2)
+        );
+
+    private NpgsqlCommand Command(string sql, params ReadOnlySpan<object> parameters)
     {
         var command = dataSource.CreateCommand(sql);
         foreach (var value in parameters)

@@ -14,7 +14,8 @@ internal sealed class CacheUses
     public void Note(string cache, string key)
     {
         var now = used;
-        if (now.Count < MaxKeys)
+        // Most reads are of keys that are noted. Counting takes all locks of the dictionary.
+        if (!now.ContainsKey((cache, key)) && now.Count < MaxKeys)
             now.TryAdd((cache, key), 0);
     }
 

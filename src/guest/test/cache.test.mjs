@@ -57,6 +57,15 @@ test("getWithMetadata has value, metadata and cacheStatus", async () => {
   assert.deepEqual(json, [{ value: "v", metadata: [1], cacheStatus: null }, { value: null, metadata: null, cacheStatus: null }]);
 });
 
+test("cacheTtl is passed on, for one key and for several", async () => {
+  const { asked } = await withCache(
+    `await KV.get("a", { cacheTtl: 30 }); await KV.getWithMetadata("a", { type: "json", cacheTtl: 60 }); await KV.get(["a", "b"], { cacheTtl: 90 });
+     await KV.get("a", { type: "json" }); return 0`,
+    { a: { value: "1" } },
+  );
+  assert.deepEqual(asked.map(({ keys, cacheTtl }) => [keys, cacheTtl]), [[["a"], 30], [["a"], 60], [["a", "b"], 90], [["a"], undefined]]);
+});
+
 test("put takes text, bytes and streams, with expiration and metadata", async () => {
   const { asked } = await withCache(
     `await KV.put("a", "text", { expirationTtl: 5, metadata: { m: 1 } });

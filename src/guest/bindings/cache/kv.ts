@@ -39,13 +39,17 @@ function checkKey(operation: string, key: unknown): string {
   return name;
 }
 
-function typeOf(options: GetOptions | undefined, isBulk: boolean): ValueType {
-  const object = typeof options === "object" && options !== null ? options : undefined;
-  const type = object === undefined ? (options as ValueType | undefined) : object.type;
-  const ttl = object?.cacheTtl;
+/** How old a copy in the sidecar's memory may be, in seconds; undefined: the database is asked. */
+function cacheTtlOf(options: GetOptions | undefined): number | undefined {
+  const ttl = typeof options === "object" && options !== null ? options.cacheTtl : undefined;
   if (ttl !== undefined && (!isInteger(ttl) || ttl < 30)) {
     throw new NativeError(`KV GET failed: 400 Invalid cache_ttl of ${String(ttl)}. Cache TTL must be at least 30.`);
   }
+  return ttl;
+}
+
+function typeOf(options: GetOptions | undefined, isBulk: boolean): ValueType {
+  const type = typeof options === "object" && options !== null ? options.type : options;
   if (type === undefined || type === null) return "text";
   if (isBulk && type !== "text" && type !== "json") throw new NativeError(`"${String(type)}" is not a valid type. Use "json" or "text"`);
   if (!types.includes(type)) {
@@ -140,7 +144,7 @@ export class KVNamespace {
   async get(key: string | string[], options?: GetOptions): Promise<unknown> {
     if (isArray(key)) return await this.#bulk(key, options, (entry, type) => this.#bulkValue(entry, type));
     const type = typeOf(options, false);
-    const [entry] = await this.#read([checkKey("GET", key)]);
+    const [entry] = await this.#read([checkKey("GET", key)], cacheTtlOf(options));
     return entry === null ? null : decode(entry!.bytes, type);
   }
 
@@ -149,7 +153,7 @@ export class KVNamespace {
       return await this.#bulk(key, options, (entry, type) => ({ value: this.#bulkValue(entry, type), metadata: entry.metadata }));
     }
     const type = typeOf(options, false);
-    const [entry] = await this.#read([checkKey("GET", key)]);
+    const [entry] = await this.#read([checkKey("GET", key)], cacheTtlOf(options));
     return { value: entry === null ? null : decode(entry!.bytes, type), metadata: entry?.metadata ?? null, cacheStatus: null };
   }
 
@@ -237,7 +241,7 @@ export class KVNamespace {
     const type = typeOf(options, true);
     const names: string[] = [];
     for (let i = 0; i < keys.length; i++) names[i] = checkKey("GET_BULK", keys[i]);
-    const found = await this.#read(names);
+    const found = await this.#read(names, cacheTtlOf(options));
     const result = new Map<string, T | null>();
     for (let i = 0; i < names.length; i++) result.set(names[i]!, found[i] === null ? null : convert(found[i]!, type));
     return result;
@@ -251,8 +255,8 @@ export class KVNamespace {
     }
   }
 
-  #read(keys: string[]): Promise<(Entry | null)[]> {
-    return this.#perform("cache.get", { keys }, undefined, entries);
+  #read(keys: string[], cacheTtl: number | undefined): Promise<(Entry | null)[]> {
+    return this.#perform("cache.get", cacheTtl === undefined ? { keys } : { keys, cacheTtl }, undefined, entries);
   }
 
   #perform<T>(
