@@ -6,7 +6,7 @@ CONFIGURATION ?= Release
 SUB ?= 11111111-1111-4111-8111-111111111111
 ROLE ?= authenticated
 
-.PHONY: help setup build run up down psql token format test test-quick test-matrix fuzz chaos image test-image test-ai bench clean
+.PHONY: help setup build run up down psql token format test test-all test-quick test-matrix fuzz chaos image test-image test-ai bench clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,8 +35,11 @@ token: ## Print a token for its functions: make -s token SUB=<uuid> ROLE=<role>
 format: ## Format the C# code as `make test` expects it
 	@scripts/format.sh
 
-test: ## Run every test, from a clean clone, with a real PostgreSQL
+test: ## Run the tests, from a clean clone, with a real PostgreSQL; without the slow ones
 	@scripts/test.sh
+
+test-all: ## Run every test, as continuous integration does: also the slow ones, most of which restart, restore or replace servers
+	@scripts/test.sh --all
 
 test-quick: ## Run the guest's tests, the unit tests and the integration tests, without the slow ones
 	@scripts/test.sh --quick

@@ -30,7 +30,7 @@ for version in $versions; do
   bin=$(bin_of "$version")
   [ -n "$bin" ] || die "PostgreSQL $version is installed neither on this machine nor in ${servers#"$root"/}"
   say "== PostgreSQL $version ($bin)"
-  PGFN_POSTGRES_BIN=$bin "$root/scripts/test.sh" "${suites[@]}" | tee "$programs/$version.log" || failed=yes
+  PGFN_POSTGRES_BIN=$bin "$root/scripts/test.sh" --all "${suites[@]}" | tee "$programs/$version.log" || failed=yes
   lines+=("PostgreSQL $version: $(tail -1 "$programs/$version.log")")
 done
 printf '%s\n' "${lines[@]}"

@@ -1,13 +1,16 @@
 #!/usr/bin/env bash
-# Runs every test, or those of the suites named: scripts/test.sh [--quick] [Guest] [Unit] [Integration] [Image] [EndToEnd]
-# --quick leaves out EndToEnd and the tests with the trait Speed=Slow. Fails when a test fails; the last line is `N passed, N failed` (`, N
-# skipped`).
+# Runs the tests, or those of the suites named: scripts/test.sh [--quick|--all] [Guest] [Unit] [Integration] [Image] [EndToEnd]
+# Tests with the trait Speed=Slow run with --all only. --quick leaves out EndToEnd and Image too. Fails when a test fails; the last line is
+# `N passed, N failed` (`, N skipped`).
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
-filter=() all=(Guest Unit Integration Image EndToEnd)
-if [ "${1:-}" = --quick ]; then filter=(-trait- Speed=Slow) all=(Guest Unit Integration); shift; fi
+filter=(-trait- Speed=Slow) every=(Guest Unit Integration Image EndToEnd)
+case ${1:-} in
+  --all) filter=(); shift ;;
+  --quick) every=(Guest Unit Integration); shift ;;
+esac
 suites=("$@")
-[ ${#suites[@]} -gt 0 ] || suites=("${all[@]}")
+[ ${#suites[@]} -gt 0 ] || suites=("${every[@]}")
 results=$root/artifacts/test-results
 export PGFN_SHARED=${PGFN_SHARED:-$root/../shared}
 
@@ -135,6 +138,7 @@ for log in "$results"/*.log; do
   awk '/\[FAIL\]$/ { left = 15 } /^  Finished:/ { left = 0 } left-- > 0' "$log" | cut -c 1-500
 done
 
+[ ${#filter[@]} -eq 0 ] || echo "== without the tests of the trait Speed=Slow, which make test-all runs"
 line="$passed passed, $failed failed"
 [ "$skipped" -eq 0 ] || line+=", $skipped skipped"
 echo "$line"

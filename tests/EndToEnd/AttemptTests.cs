@@ -9,6 +9,7 @@ public sealed class AttemptTests
     private const string Endless = "for (;;) {} export const handler = () => 1;";
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Version_that_ends_the_process_three_times_is_abandoned_and_others_are_served_first()
     {
         await using var database = await TestDatabase.CreateAsync();

@@ -8,6 +8,7 @@ namespace Functions.PgSidecar.Tests.EndToEnd;
 public sealed class ConnectionTests
 {
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Function_at_its_connection_share_gets_503_that_names_the_limit_and_others_continue()
     {
         await using var database = await TestDatabase.CreateAsync();

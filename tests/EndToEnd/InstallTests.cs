@@ -8,6 +8,7 @@ namespace Functions.PgSidecar.Tests.EndToEnd;
 public sealed class InstallTests
 {
     [Theory]
+    [Trait("Speed", "Slow")]
     [InlineData(false)]
     [InlineData(true)]
     public async Task Sidecar_runs_with_the_installed_logins_and_fires_triggers_on_the_owners_tables(bool isRestricted)

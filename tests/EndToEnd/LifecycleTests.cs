@@ -119,6 +119,7 @@ public sealed class LifecycleTests
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Process_after_a_kill_serves_deployed_functions_without_recompiling()
     {
         await using var database = await TestDatabase.CreateAsync();
@@ -136,6 +137,7 @@ public sealed class LifecycleTests
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Callers_get_503_during_a_database_outage_and_are_served_after_it()
     {
         var directory = Path.Combine(Path.GetTempPath(), $"pgfn-outage-{Guid.NewGuid():n}");

@@ -21,6 +21,7 @@ public sealed class ProcessTests(SidecarFixture sidecar)
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Diagnostics_can_be_enabled()
     {
         await using var open = await SidecarProcess.StartAsync(sidecar.Database.ConnectionString, ("DOTNET_EnableDiagnostics", "1"));

@@ -243,6 +243,7 @@ public sealed class WireTests(SidecarFixture sidecar)
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Slow_bodies_and_headers_get_408_while_others_are_served()
     {
         var name = await sidecar.DeployAsync(Echo);

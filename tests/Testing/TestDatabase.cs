@@ -65,7 +65,8 @@ public sealed class TestDatabase : IAsyncDisposable
     {
         var server = await PostgresServer.GetAsync();
         var name = $"pgfn_test_{Environment.ProcessId}_{RandomNumberGenerator.GetHexString(12, lowercase: true)}";
-        await server.ExecuteAsync($"create database \"{name}\" template \"{template}\"");
+        // Copying files takes a third less than writing the database to the WAL. Checkpoints cost nothing in a cluster that doesn't sync.
+        await server.ExecuteAsync($"create database \"{name}\" template \"{template}\" strategy file_copy");
         return new TestDatabase(server, name);
     }
 

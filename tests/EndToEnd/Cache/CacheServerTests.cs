@@ -15,6 +15,7 @@ public sealed class CacheServerTests
         """;
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Clean_restart_keeps_values_and_a_crash_forgets_them()
     {
         await using var server = await PrivateServer.StartAsync();

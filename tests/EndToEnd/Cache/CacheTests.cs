@@ -117,6 +117,7 @@ public sealed class CacheTests(SidecarFixture sidecar)
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task One_of_simultaneous_calls_computes_a_missing_value()
     {
         await sidecar.Database.ExecuteAsync("create table computed (n int); grant insert on computed to authenticated");

@@ -12,10 +12,12 @@ namespace Functions.PgSidecar.Tests.EndToEnd.Chaos;
 public sealed class ChaosTests(ITestOutputHelper output)
 {
     [Fact]
+    [Trait("Speed", "Slow")]
     [Trait("Case", "40")]
     public async Task Every_committed_change_takes_effect_despite_random_faults() => await RunAsync(await LoneServer.StartAsync());
 
     [Fact]
+    [Trait("Speed", "Slow")]
     [Trait("Case", "40")]
     public async Task Every_committed_change_takes_effect_despite_a_failover_and_random_faults()
     {

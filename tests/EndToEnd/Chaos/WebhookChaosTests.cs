@@ -20,6 +20,7 @@ public sealed class WebhookChaosTests(ITestOutputHelper output)
         """;
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Every_accepted_delivery_is_one_event_and_takes_effect_despite_random_faults()
     {
         var seconds = Setting("PGFN_CHAOS_SECONDS") ?? 15;

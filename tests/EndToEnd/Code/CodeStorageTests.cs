@@ -82,6 +82,7 @@ public sealed class CodeStorageTests(S3BucketTests.ServiceFixture service) : ICl
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Killed_sidecar_loses_no_code_and_leaves_no_object_behind()
     {
         const int Functions = 10;
@@ -117,6 +118,7 @@ public sealed class CodeStorageTests(S3BucketTests.ServiceFixture service) : ICl
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Version_whose_bucket_is_away_waits_and_is_compiled_when_the_bucket_is_back()
     {
         Assert.SkipWhen(service.Service is null, "npm has not installed tests/EndToEnd/servers.");

@@ -6,6 +6,7 @@ namespace Functions.PgSidecar.Tests.EndToEnd.Events;
 public sealed class BrokenTriggerTests
 {
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Health_and_metrics_count_broken_triggers_until_they_are_repaired()
     {
         await using var harness = await FaultHarness.CreateAsync();

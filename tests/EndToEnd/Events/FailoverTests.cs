@@ -4,6 +4,7 @@ namespace Functions.PgSidecar.Tests.EndToEnd.Events;
 public sealed class FailoverTests
 {
     [Fact]
+    [Trait("Speed", "Slow")]
     [Trait("Case", "39")]
     public async Task Changes_committed_before_a_failover_fire_after_it_exactly_once()
     {

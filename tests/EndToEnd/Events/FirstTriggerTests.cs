@@ -27,6 +27,7 @@ public sealed class FirstTriggerTests
     public static TheoryData<bool> Servers => new(false, true);
 
     [Theory]
+    [Trait("Speed", "Slow")]
     [MemberData(nameof(Servers))]
     public async Task First_trigger_created_with_its_table_in_one_transaction_misses_no_later_commit(bool isNewer)
     {
@@ -61,6 +62,7 @@ public sealed class FirstTriggerTests
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Slot_creation_that_waits_for_an_open_transaction_does_not_delay_the_start()
     {
         await using var server = await PrivateServer.StartAsync();
@@ -86,6 +88,7 @@ public sealed class FirstTriggerTests
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Slot_without_triggers_retains_no_WAL_and_the_first_trigger_misses_nothing()
     {
         await using var server = await PrivateServer.StartAsync();
@@ -113,6 +116,7 @@ public sealed class FirstTriggerTests
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Last_sidecar_drops_an_unused_slot_and_a_killed_one_leaves_it_for_the_next()
     {
         await using var harness = await FaultHarness.CreateBareAsync();
@@ -150,6 +154,7 @@ public sealed class FirstTriggerTests
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Stopping_sidecar_never_drops_the_slot_of_a_trigger_that_is_being_created()
     {
         await using var harness = await FaultHarness.CreateBareAsync();

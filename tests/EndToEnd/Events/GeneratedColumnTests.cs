@@ -12,6 +12,7 @@ public sealed class GeneratedColumnTests
         "create table prices (id int primary key, cents int, euros int generated always as (cents / 100) stored, note text)";
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Conditions_columns_and_order_by_support_stored_generated_columns_where_the_WAL_contains_them()
     {
         Assert.SkipUnless(NewerServer.IsInstalled, "The programs of PostgreSQL 18 (tests/EndToEnd/servers) are not there.");

@@ -26,6 +26,7 @@ public sealed class LeadershipTests
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     [Trait("Case", "15")]
     public async Task Frozen_reader_is_replaced_and_stores_nothing_when_it_resumes()
     {
@@ -45,6 +46,7 @@ public sealed class LeadershipTests
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     [Trait("Case", "15")]
     public async Task Changes_being_stored_by_a_replaced_reader_are_not_stored_again()
     {
@@ -69,6 +71,7 @@ public sealed class LeadershipTests
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     [Trait("Case", "15")]
     public async Task Part_of_a_large_transaction_stored_by_a_frozen_reader_blocks_no_other_reader()
     {
@@ -117,6 +120,7 @@ public sealed class LeadershipTests
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     [Trait("Case", "16")]
     public async Task Reader_with_half_open_connections_is_replaced()
     {
@@ -144,6 +148,7 @@ public sealed class LeadershipTests
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     [Trait("Case", "16")]
     public async Task Reader_that_misses_the_end_of_its_connection_continues_on_a_new_one()
     {

@@ -11,6 +11,7 @@ public sealed class OutageTests(SidecarFixture sidecar)
         "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and usename like 'pgfn\\_%'";
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Server_that_accepts_no_connections_costs_no_attempt_and_callers_get_503()
     {
         await using var harness = await FaultHarness.CreateAsync();
@@ -64,6 +65,7 @@ public sealed class OutageTests(SidecarFixture sidecar)
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Event_whose_statement_exhausts_the_server_becomes_a_dead_letter_and_blocks_no_other()
     {
         // The lock table belongs to the server, not to the database.
@@ -151,6 +153,7 @@ public sealed class OutageTests(SidecarFixture sidecar)
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Event_whose_statement_ends_its_own_session_becomes_a_dead_letter()
     {
         await using var harness = await FaultHarness.CreateAsync(

@@ -7,6 +7,7 @@ namespace Functions.PgSidecar.Tests.EndToEnd.Events;
 public sealed class ServerTests
 {
     [Fact]
+    [Trait("Speed", "Slow")]
     [Trait("Case", "13")]
     public async Task Killed_server_that_rewinds_before_the_acknowledged_position_creates_no_event_twice()
     {
@@ -34,6 +35,7 @@ public sealed class ServerTests
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     [Trait("Case", "18")]
     public async Task Fast_shutdown_under_load_completes_and_work_continues_after_the_restart()
     {
@@ -73,6 +75,7 @@ public sealed class ServerTests
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     [Trait("Case", "5")]
     [Trait("Case", "6")]
     public async Task Prepared_transaction_fires_only_when_it_commits_and_survives_a_restart()
@@ -93,6 +96,7 @@ public sealed class ServerTests
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     [Trait("Case", "7")]
     public async Task Changes_waiting_for_a_synchronous_standby_do_not_fire_before_they_are_visible()
     {

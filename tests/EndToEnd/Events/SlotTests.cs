@@ -11,6 +11,7 @@ public sealed partial class SlotTests
     private const int MostMemory = 400_000; // kB
 
     [Fact]
+    [Trait("Speed", "Slow")]
     [Trait("Case", "19")]
     public async Task Very_large_transaction_takes_bounded_memory()
     {
@@ -61,6 +62,7 @@ public sealed partial class SlotTests
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     [Trait("Case", "21")]
     public async Task Value_too_large_to_deliver_is_a_dead_letter_and_later_events_are_delivered()
     {
@@ -93,6 +95,7 @@ public sealed partial class SlotTests
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     [Trait("Case", "36")]
     public async Task Slot_with_removed_WAL_is_an_incident_and_a_backfill_closes_the_gap()
     {
@@ -113,6 +116,7 @@ public sealed partial class SlotTests
 
     /// <summary>From PostgreSQL 18 on, a server can also give up a slot that nobody has read for a time.</summary>
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Slot_that_was_idle_for_too_long_is_an_incident_and_a_backfill_closes_the_gap()
     {
         Assert.SkipUnless(NewerServer.IsInstalled, "The programs of PostgreSQL 18 (npm: postgres-18) are not there.");
@@ -137,6 +141,7 @@ public sealed partial class SlotTests
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Slot_and_position_rewound_by_hand_fire_nothing_twice()
     {
         await using var harness = await FaultHarness.CreateAsync();
@@ -178,6 +183,7 @@ public sealed partial class SlotTests
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     [Trait("Case", "34")]
     public async Task Slot_advances_while_only_other_tables_change()
     {
@@ -192,6 +198,7 @@ public sealed partial class SlotTests
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     [Trait("Case", "35")]
     public async Task Inbox_of_a_disabled_function_fills_to_its_limit_and_then_reading_pauses()
     {

@@ -4,6 +4,7 @@ namespace Functions.PgSidecar.Tests.EndToEnd.Events;
 public sealed class StoppedSidecarTests
 {
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Trigger_options_follow_renames_while_no_sidecar_runs()
     {
         await using var harness = await FaultHarness.CreateAsync();

@@ -11,6 +11,7 @@ public sealed class TakeoverTests
     private const string StandsBy = "this one is on standby";
 
     [Theory]
+    [Trait("Speed", "Slow")]
     [InlineData(false, 5)]
     [InlineData(true, 2)]
     public async Task A_change_committed_after_the_loss_of_the_reader_fires(bool isFrozen, int rounds)

@@ -32,6 +32,7 @@ public sealed class UnreadableTests
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Text_too_long_for_a_condition_is_a_dead_letter_and_later_events_are_delivered()
     {
         await using var harness = await FaultHarness.CreateAsync(options: """{"when": "new.id > 0"}""");
@@ -41,6 +42,7 @@ public sealed class UnreadableTests
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task JSON_nested_to_the_servers_stack_limit_is_a_dead_letter_and_later_events_are_delivered()
     {
         await using var harness = await FaultHarness.CreateAsync();

@@ -24,6 +24,7 @@ public sealed class RandomModuleTests(SidecarFixture sidecar)
     private sealed record Command(string File, string Text);
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Deployed_random_module_responds_as_in_V8()
     {
         var merge = Path.Combine(Tools.Examples, "..", "src", "guest", "node_modules", "binaryen", "bin", "wasm-merge");

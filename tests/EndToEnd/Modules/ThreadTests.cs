@@ -35,6 +35,7 @@ public sealed class ThreadTests(SidecarFixture fixture)
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Modules_queue_until_their_deadline_when_every_thread_is_busy_and_JavaScript_still_runs()
     {
         await using var sidecar = await SidecarProcess.StartAsync(fixture.Database.ConnectionString, ("PGFN_MODULE_THREADS", "1"));

@@ -19,6 +19,7 @@ public sealed class CopyTests
         """;
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Restored_dump_fires_for_its_own_tables_and_holds_pending_events()
     {
         Assert.SkipWhen(
@@ -76,6 +77,7 @@ public sealed class CopyTests
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Cloned_database_holds_pending_events_or_applies_PGFN_ON_RESTORE()
     {
         await using var origin = await FaultHarness.CreateAsync(Noting);

@@ -6,6 +6,7 @@ namespace Functions.PgSidecar.Tests.EndToEnd.Operation;
 public sealed class PointInTimeTests
 {
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Recovered_server_holds_events_of_that_moment_and_fires_for_new_changes()
     {
         using var backup = await PointInTimeBackup.CreateAsync();

@@ -9,6 +9,7 @@ namespace Functions.PgSidecar.Tests.EndToEnd.Operation;
 public sealed class ReplacedDatabaseTests
 {
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Recreated_database_ends_the_sidecar_and_the_next_start_migrates_it()
     {
         await using var database = await TestDatabase.CreateAsync();
@@ -43,6 +44,7 @@ public sealed class ReplacedDatabaseTests
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Sidecar_is_ready_only_while_some_sidecar_reads_the_WAL()
     {
         await using var harness = await FaultHarness.CreateAsync();

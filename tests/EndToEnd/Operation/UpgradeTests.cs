@@ -12,6 +12,7 @@ public sealed class UpgradeTests
     private const string Programs = "${PGFN_POSTGRES_BIN:-$(ls -d /usr/lib/postgresql/*/bin | sort -V | tail -1)}";
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Upgraded_server_fires_for_new_changes_and_delivers_what_waited_once_it_is_adopted()
     {
         Assert.SkipUnless(await RunAsync($"test -x \"{Programs}/pg_upgrade\"") is null, "This machine has no pg_upgrade.");

@@ -26,6 +26,7 @@ public sealed class QueueFaultTests
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Four_sidecars_of_which_two_are_killed_deliver_every_message()
     {
         await using var harness = await PrepareAsync(await FaultHarness.CreateBareAsync(), Noting);
@@ -43,6 +44,7 @@ public sealed class QueueFaultTests
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Messages_of_a_killed_sidecar_are_delivered_before_their_visibility_ends()
     {
         // The functions of the first sidecar never end; those of the second see a row that tells them to.
@@ -68,6 +70,7 @@ public sealed class QueueFaultTests
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task A_frozen_sidecar_holds_nothing_up_and_finds_its_leases_gone()
     {
         await using var harness = await PrepareAsync(
@@ -95,6 +98,7 @@ public sealed class QueueFaultTests
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Server_that_is_killed_and_started_again_loses_no_message()
     {
         var server = await PrivateServer.StartAsync();
@@ -110,6 +114,7 @@ public sealed class QueueFaultTests
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Clocks_of_sidecars_do_not_matter()
     {
         await using var harness = await PrepareAsync(await FaultHarness.CreateBareAsync(), Noting, sidecars: 0);
@@ -122,6 +127,7 @@ public sealed class QueueFaultTests
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task A_function_that_takes_longer_than_the_visibility_keeps_its_messages()
     {
         await using var harness = await PrepareAsync(

@@ -13,6 +13,7 @@ public sealed class ScheduleFaultTests
         """;
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Killed_sidecars_leave_no_time_out_and_run_none_twice()
     {
         await using var harness = await PrepareAsync(await FaultHarness.CreateBareAsync(), sidecars: 2);
@@ -28,6 +29,7 @@ public sealed class ScheduleFaultTests
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task A_frozen_sidecar_holds_nothing_up()
     {
         await using var harness = await PrepareAsync(await FaultHarness.CreateBareAsync(), sidecars: 1);
@@ -42,6 +44,7 @@ public sealed class ScheduleFaultTests
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Server_that_is_killed_and_started_again_continues_where_it_was()
     {
         var server = await PrivateServer.StartAsync();
@@ -57,6 +60,7 @@ public sealed class ScheduleFaultTests
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Clocks_of_sidecars_do_not_matter()
     {
         await using var harness = await PrepareAsync(await FaultHarness.CreateBareAsync(), sidecars: 0);

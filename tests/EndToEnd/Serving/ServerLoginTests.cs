@@ -295,6 +295,7 @@ public sealed class ServerLoginTests(ServedInstallation served) : IClassFixture<
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Second_sidecar_takes_over_from_a_frozen_one()
     {
         await served.ExecuteAsync("create table takeover (id int primary key)");

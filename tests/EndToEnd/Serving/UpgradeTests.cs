@@ -10,6 +10,7 @@ public sealed class UpgradeTests : IAsyncLifetime
     public ValueTask DisposeAsync() => served.DisposeAsync();
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Sidecar_does_not_start_on_an_older_or_newer_database_and_starts_after_the_owner_has_migrated()
     {
         foreach (

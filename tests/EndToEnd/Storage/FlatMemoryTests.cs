@@ -18,6 +18,7 @@ public sealed class FlatMemoryTests
 
     [Fact]
     [Trait("Speed", "Slow")]
+    [Trait("Speed", "Slow")]
     public async Task Three_hundred_megabytes_pass_in_both_directions_through_64_megabytes()
     {
         await using var database = await TestDatabase.CreateAsync();

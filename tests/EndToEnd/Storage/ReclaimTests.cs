@@ -53,6 +53,7 @@ public sealed class ReclaimTests : IAsyncLifetime
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Killed_sidecar_leaves_no_half_object_and_no_chunk()
     {
         await DeployAsync("gated", Gated);
@@ -97,6 +98,7 @@ public sealed class ReclaimTests : IAsyncLifetime
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Put_whose_chunks_are_lost_fails_and_the_present_object_stays()
     {
         await DeployAsync("gated", Gated);
@@ -112,6 +114,7 @@ public sealed class ReclaimTests : IAsyncLifetime
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Put_that_seemed_dead_fails()
     {
         await DeployAsync("gated", Gated);
@@ -126,6 +129,7 @@ public sealed class ReclaimTests : IAsyncLifetime
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Reader_finishes_what_is_replaced_and_deleted_meanwhile()
     {
         await DeployAsync(
@@ -161,6 +165,7 @@ public sealed class ReclaimTests : IAsyncLifetime
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Abandoned_uploads_and_parts_that_were_not_used_are_removed()
     {
         await DeployAsync(
@@ -194,6 +199,7 @@ public sealed class ReclaimTests : IAsyncLifetime
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Limits_of_a_bucket_and_of_an_object_hold_while_bytes_arrive()
     {
         await database.ExecuteAsync(

@@ -54,6 +54,7 @@ public sealed class S3BucketTests(SidecarFixture sidecar, S3BucketTests.ServiceF
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Large_objects_are_streamed_and_uploads_in_parts_complete()
     {
         var json = await RunAsync(

@@ -9,6 +9,7 @@ namespace Functions.PgSidecar.Tests.EndToEnd.Webhooks;
 public sealed class WebhookStrangerTests
 {
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Bodies_that_do_not_end_take_limited_memory_for_a_limited_time()
     {
         await using var database = await TestDatabase.CreateAsync();
