@@ -151,7 +151,9 @@ internal sealed class RoutineInstaller(NpgsqlConnection connection)
     {
         foreach (var one in objects.OrderByDescending(one => one, StringComparer.Ordinal))
         {
-            var drop = "drop " + one.Replace(" ", " if exists ", StringComparison.Ordinal);
+            // "view functions.results", "routine f(text,timestamp with time zone)": what follows the kind may contain spaces too.
+            var kind = one[..one.IndexOf(' ', StringComparison.Ordinal)];
+            var drop = $"drop {kind} if exists {one[(kind.Length + 1)..]}";
             await Script.ExecuteAsync(connection, "dropping " + one, drop, cancellationToken).ConfigureAwait(false);
         }
     }

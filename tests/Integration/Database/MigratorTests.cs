@@ -81,10 +81,11 @@ public sealed class MigratorTests
         await using var database = await TestDatabase.CreateAsync();
         await database.ExecuteAsync(
             """
-            create function functions.former(integer) returns void language sql as 'select null';
+            create function functions.former(integer, timestamptz, double precision[]) returns void language sql as 'select null';
             create view functions.former_view as select 1 as one;
             insert into functions_private.routines (name, hash, objects)
-            values ('registry/former.sql', 'x', '{"routine functions.former(integer)"}'), ('views/former_view.sql', 'x', '{"view functions.former_view"}');
+            select 'registry/former.sql', 'x', array['routine ' || p.oid::regprocedure] from pg_proc p where p.proname = 'former'
+            union all values ('views/former_view.sql', 'x', array['view functions.former_view']);
             """
         );
 
@@ -92,7 +93,7 @@ public sealed class MigratorTests
 
         Assert.False(
             await database.ScalarAsync<bool>(
-                "select to_regprocedure('functions.former(integer)') is not null or to_regclass('functions.former_view') is not null"
+                "select exists (select from pg_proc where proname = 'former') or to_regclass('functions.former_view') is not null"
             )
         );
         Assert.Equal(
