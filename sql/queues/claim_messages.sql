@@ -1,14 +1,17 @@
--- functions_private.claim_messages(queue, sidecar, batches, since, shares) -> the messages of up to so many batches, leased to the sidecar
--- for the consumer's visibility; or one row without a batch that says in wait_ms when a batch that waits for more messages is due.
+-- functions_private.claim_messages(queue, sidecar, batches, since, shares, stays_waiting) -> the messages of up to so many batches, leased
+-- to the sidecar for the consumer's visibility; or one row without a batch that says in wait_ms when a batch that waits for more messages
+-- is due.
 --   since   messages that became visible before this time are not looked for: they were found to be taken. Null: all are
 --   shares  small batches may share a lease: batch is the lease, and number says which of its messages are one batch. A row for each
 --           message that is claimed and deleted again costs as much as the message itself
--- If there is nothing, the sidecar is recorded as waiting, which makes senders notify it: a sidecar has to look once more afterwards.
+--   stays_waiting  the sidecar is recorded as waiting also if there are messages
+-- If there is nothing, the sidecar is recorded as waiting, which makes senders notify it: a sidecar has to look once more afterwards. If
+-- there are messages and it stays waiting, it need not, unless it was no longer recorded: a row without a batch then has a wait_ms of 0.
 -- The commit is asynchronous, because a claim that a crash of the server loses is a message that is still waiting.
 -- The statement on the queue's table is planned once in a session. Its plan must be as good for a million messages as for none, so the
 -- planner may choose nothing but look-ups in the indexes by vt and by msg_id.
 create or replace function functions_private.claim_messages(queue text, sidecar uuid, batches integer, since timestamptz,
-    shares boolean default false)
+    shares boolean default false, stays_waiting boolean default false)
 returns table (batch uuid, msg_id bigint, attempt integer, sent_at timestamptz, message text, headers text, visible_at timestamptz,
     wait_ms double precision, number bigint)
 language plpgsql set search_path = pg_catalog, pg_temp set synchronous_commit = off
@@ -88,14 +91,21 @@ begin
             is_found := true;
         end loop;
     end if;
-    if is_found then
+    if is_found and not stays_waiting then
         delete from functions_private.queue_waits w where w.queue = claim_messages.queue and w.sidecar = claim_messages.sidecar;
     else
         insert into functions_private.queue_waits (queue, sidecar) values (claim_messages.queue, claim_messages.sidecar)
             on conflict do nothing;
+        if is_found and found then
+            batch := null;
+            msg_id := null;
+            number := null;
+            wait_ms := 0;
+            return next;
+        end if;
     end if;
 end
 $$;
-comment on function functions_private.claim_messages(text, uuid, integer, timestamptz, boolean) is
+comment on function functions_private.claim_messages(text, uuid, integer, timestamptz, boolean, boolean) is
     'Leases the next messages of a queue to a sidecar, in batches.';
-revoke all on function functions_private.claim_messages(text, uuid, integer, timestamptz, boolean) from public;
+revoke all on function functions_private.claim_messages(text, uuid, integer, timestamptz, boolean, boolean) from public;

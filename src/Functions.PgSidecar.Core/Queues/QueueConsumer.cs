@@ -32,6 +32,12 @@ internal sealed class QueueConsumer : IAsyncDisposable
     /// </summary>
     private static readonly TimeSpan LateCommits = TimeSpan.FromMilliseconds(200);
 
+    /// <summary>
+    /// After so long without messages, the next ones leave this sidecar recorded as waiting, so that it need not look again before it waits
+    /// again. Each message is then notified, which would hold up senders of many: commits that notify wait for each other.
+    /// </summary>
+    private static readonly TimeSpan Quiet = TimeSpan.FromMilliseconds(5);
+
     private readonly QueueConsumerDefinition definition;
     private readonly QueueStore store;
     private readonly QueueDelivery delivery;
@@ -48,6 +54,7 @@ internal sealed class QueueConsumer : IAsyncDisposable
     private DateTime? since;
     private long lastWholeLook;
     private long lastClaim;
+    private long lastFound;
 
     /// <summary>Whether the last claim found as many batches as there was capacity for.</summary>
     private volatile bool hasMore;
@@ -110,22 +117,31 @@ internal sealed class QueueConsumer : IAsyncDisposable
 
     private async Task ConsumeAsync(CancellationToken cancellationToken)
     {
+        // Whether senders know that this sidecar waits, and it has looked for all messages since.
         var isIdle = false;
         while (!cancellationToken.IsCancellationRequested)
         {
             TimeSpan? pause = null;
             try
             {
-                var (found, wait) = await ClaimAsync(cancellationToken).ConfigureAwait(false);
-                // After the first look that finds nothing, senders know that this sidecar waits; what was sent before needs a second look.
-                var needsAnotherLook = found || (!isIdle && wait is null);
-                isIdle = !found && wait is null;
-                if (needsAnotherLook)
-                    continue;
-                pause = wait;
+                var staysWaiting = isIdle && time.GetElapsedTime(lastFound) >= Quiet;
+                var (found, wait) = await ClaimAsync(staysWaiting, cancellationToken).ConfigureAwait(false);
+                if (found)
+                    lastFound = time.GetTimestamp();
+                if (!found || !staysWaiting || hasMore || wait is not null)
+                {
+                    // After the first look that finds nothing, senders know that this sidecar waits; what was sent before needs a second
+                    // look.
+                    var needsAnotherLook = found || (!isIdle && wait is null);
+                    isIdle = !found && wait is null;
+                    if (needsAnotherLook)
+                        continue;
+                    pause = wait;
+                }
             }
             catch (Exception e) when (!cancellationToken.IsCancellationRequested)
             {
+                isIdle = false;
                 QueuesLog.ClaimFailed(logger, definition.Queue, PauseAfterFailure, e.Message);
                 await Task.Delay(PauseAfterFailure, time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
                 continue;
@@ -138,7 +154,11 @@ internal sealed class QueueConsumer : IAsyncDisposable
     }
 
     /// <summary>Claims as many batches as there is capacity for and as will soon be needed, and starts their delivery.</summary>
-    private async Task<(bool Found, TimeSpan? Wait)> ClaimAsync(CancellationToken cancellationToken)
+    /// <param name="staysWaiting">Whether senders are to notify this sidecar also if it finds messages.</param>
+    /// <param name="cancellationToken">Stops.</param>
+    /// <returns>Whether there were messages, and when to look again. If there were some and the sidecar stays recorded as waiting, null:
+    /// there is no need to look again before a notification.</returns>
+    private async Task<(bool Found, TimeSpan? Wait)> ClaimAsync(bool staysWaiting, CancellationToken cancellationToken)
     {
         held.StartWaiting();
         if (await catalog.FindAsync(definition.Function, cancellationToken).ConfigureAwait(false) is not { } function)
@@ -161,11 +181,11 @@ internal sealed class QueueConsumer : IAsyncDisposable
             var isWhole = since is null || time.GetElapsedTime(lastWholeLook) >= WholeLookInterval;
             if (isWhole)
                 lastWholeLook = time.GetTimestamp();
-            claim = await store.ClaimAsync(definition.Queue, batches, isWhole ? null : since, cancellationToken).ConfigureAwait(false);
-            if (claim.Latest is { } latest)
-                since = latest - LateCommits;
-            else if (!isWhole)
-                since = null; // before it waits, it looks for all
+            claim = await store
+                .ClaimAsync(definition.Queue, batches, isWhole ? null : since, staysWaiting, cancellationToken)
+                .ConfigureAwait(false);
+            // Before and while it waits, it looks for all.
+            since = staysWaiting ? null : claim.Latest - LateCommits;
         }
         finally
         {
@@ -173,7 +193,7 @@ internal sealed class QueueConsumer : IAsyncDisposable
         }
         hasMore = claim.Batches.Count == batches;
         var found = claim.Batches.Count > 0;
-        return (found, found ? null : claim.Wait);
+        return (found, claim.Wait);
     }
 
     /// <summary>The worker wakes every consumer once in a second in any case.</summary>

@@ -55,14 +55,22 @@ internal sealed class QueueStore(NpgsqlDataSource dataSource, SidecarIdentity id
     /// <param name="queue">The queue.</param>
     /// <param name="batches">The most batches.</param>
     /// <param name="since">Not to look for messages that became visible earlier; null: for all.</param>
+    /// <param name="staysWaiting">Whether this sidecar stays recorded as waiting for messages also if it finds some.</param>
     /// <param name="cancellationToken">Stops; what was leased is released when the sidecar stops, or its lease ends.</param>
-    public async Task<QueueClaim> ClaimAsync(string queue, int batches, DateTime? since, CancellationToken cancellationToken)
+    public async Task<QueueClaim> ClaimAsync(
+        string queue,
+        int batches,
+        DateTime? since,
+        bool staysWaiting,
+        CancellationToken cancellationToken
+    )
     {
-        await using var command = dataSource.CreateCommand("select * from functions_private.claim_messages($1, $2, $3, $4, true)");
+        await using var command = dataSource.CreateCommand("select * from functions_private.claim_messages($1, $2, $3, $4, true, $5)");
         command.Parameters.AddWithValue(queue);
         command.Parameters.AddWithValue(identity.Id);
         command.Parameters.AddWithValue(batches);
         command.Parameters.Add(new NpgsqlParameter { NpgsqlDbType = NpgsqlDbType.TimestampTz, Value = (object?)since ?? DBNull.Value });
+        command.Parameters.AddWithValue(staysWaiting);
         await using var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
         var found = new List<QueueBatch>();
         var messages = new List<QueueMessage>();

@@ -262,6 +262,23 @@ public sealed class QueueTests(SidecarFixture sidecar)
         Assert.False(await sidecar.Database.ScalarAsync<bool>($"select exists (select from functions.queues where name = '{queue}')"));
     }
 
+    [Fact]
+    public async Task Single_messages_do_not_change_who_is_recorded_as_waiting()
+    {
+        var queue = await QueueAsync("quiet", Recording, Service);
+        var waits = $"select coalesce(max(xmin::text), '') from functions_private.queue_waits where queue = '{queue}'";
+        var sent = 0;
+        // It is changed if a message comes within some milliseconds after another one, or before the consumer has begun to wait.
+        await Eventually.HoldsAsync(async () =>
+        {
+            var before = await sidecar.Database.ScalarAsync<string>(waits);
+            await sidecar.Database.ExecuteAsync($"select pgmq.send('{queue}', '{++sent}')");
+            await LogAsync(queue, sent, "count(*)::text");
+            await Eventually.HoldsAsync(() => sidecar.Database.ScalarAsync<bool>($"select count(*) = 0 from pgmq.\"q_{queue}\""));
+            return before.Length > 0 && before == await sidecar.Database.ScalarAsync<string>(waits);
+        });
+    }
+
     private async Task<string> CreateAsync(string purpose)
     {
         await sidecar.Database.ExecuteAsync(

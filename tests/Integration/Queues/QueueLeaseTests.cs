@@ -333,6 +333,29 @@ public sealed class QueueLeaseTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_sidecar_that_stays_waiting_is_notified_of_each_message_and_told_to_look_again_if_it_was_not_recorded()
+    {
+        const string Waits = "select coalesce(string_agg(xmin::text, ','), '') from functions_private.queue_waits";
+        var claim =
+            $"select coalesce(string_agg(coalesce(msg_id::text, 'again in ' || wait_ms), ', ' order by number), '') from functions_private.claim_messages('q', '{Mine}', 8, null, true, true)";
+        await ConsumeAsync("""{"role": "service_role", "batch_size": 1}""");
+        await database.ExecuteAsync("select pgmq.send_batch('q', array['1', '2']::jsonb[])");
+
+        Assert.Equal("1, 2, again in 0", await database.ScalarAsync<string>(claim));
+        var recorded = await database.ScalarAsync<string>(Waits);
+        Assert.NotEmpty(recorded);
+        Assert.Equal("", await database.ScalarAsync<string>(claim));
+        await database.ExecuteAsync("select pgmq.send('q', '3')");
+        Assert.Equal("3", await database.ScalarAsync<string>(claim));
+        Assert.Equal(recorded, await database.ScalarAsync<string>(Waits));
+
+        // One that does not stay waiting is not notified while it finds messages.
+        await database.ExecuteAsync("select pgmq.send('q', '4')");
+        Assert.NotEqual(Guid.Empty, await ClaimAsync(Mine));
+        Assert.Empty(await database.ScalarAsync<string>(Waits));
+    }
+
+    [Fact]
     public async Task A_queue_that_was_dropped_and_created_again_is_claimed_by_the_same_session()
     {
         await using var connection = await database.Owner.OpenConnectionAsync();
