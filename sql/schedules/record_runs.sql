@@ -1,17 +1,17 @@
--- functions_private.record_runs(schedules, times, causes, counts) -> how many runs: fired, skipped, missed, cancelled
+-- functions_private.record_runs(schedules, times, causes, counts, moment) -> how many runs: fired, skipped, missed, cancelled
 -- Records one run for each element of the arrays, together with its event and delivery. The caller has locked the rows of the schedules, so
 -- nobody else records a run of theirs meanwhile. A run that is recorded already is left as it is.
+--   moment  the time at which the runs are fired
 --   causes  time, catch_up, manual, or missed: no event, for one or more (counts) times from that one on
 -- What the option overlap says is decided here. The event's id is a UUID of version 8 (RFC 9562) of the time in milliseconds and a hash:
 -- the same run always has the same id, and ids sort by time.
 create or replace function functions_private.record_runs(
-    schedules text[], times timestamptz[], causes text[], counts integer[],
+    schedules text[], times timestamptz[], causes text[], counts integer[], moment timestamptz default clock_timestamp(),
     out fired integer, out skipped integer, out missed integer, out cancelled integer)
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
     most_waiting constant integer := 1000; -- of one schedule, with overlap queue
     rfc3339 constant text := 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"';
-    moment timestamptz := clock_timestamp();
     moment_text text := replace(to_char(moment at time zone 'UTC', rfc3339), '.000Z', 'Z');
 begin
     cancelled := functions_private.cancel_runs(array(
@@ -73,6 +73,6 @@ begin
     end if;
 end
 $$;
-comment on function functions_private.record_runs(text[], timestamptz[], text[], integer[]) is
+comment on function functions_private.record_runs(text[], timestamptz[], text[], integer[], timestamptz) is
     'Records runs of schedules together with their events and deliveries; returns how many were fired, skipped, missed and cancelled.';
-revoke all on function functions_private.record_runs(text[], timestamptz[], text[], integer[]) from public;
+revoke all on function functions_private.record_runs(text[], timestamptz[], text[], integer[], timestamptz) from public;

@@ -68,11 +68,15 @@ internal sealed class ScheduleStore(NpgsqlDataSource dataSource)
     /// Records the runs of due schedules with their events, in one transaction, unless another sidecar has. Waits for the rest of the time
     /// until they are due.
     /// </summary>
-    public async Task<TickResult> FireAsync(IReadOnlyList<TickPlan> plans, CancellationToken cancellationToken)
+    /// <param name="plans">The plans; if they are early, of one due time.</param>
+    /// <param name="early">Whether to record them before they are due, and to commit when they are. Schedules with a run that has not ended
+    /// are left out then.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    public async Task<TickResult> FireAsync(IReadOnlyList<TickPlan> plans, bool early, CancellationToken cancellationToken)
     {
         var runs = plans.SelectMany(static plan => plan.Runs.Select(run => (plan.Schedule.Name, Run: run))).ToList();
         await using var command = dataSource.CreateCommand(
-            "select * from functions_private.fire_schedules($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+            "select * from functions_private.fire_schedules($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
         );
         command.Parameters.AddWithValue(plans.Max(static plan => plan.Schedule.DueAt).UtcDateTime);
         command.Parameters.AddWithValue(plans.Select(static plan => plan.Schedule.Name).ToArray());
@@ -89,6 +93,7 @@ internal sealed class ScheduleStore(NpgsqlDataSource dataSource)
         command.Parameters.AddWithValue(runs.Select(static pair => pair.Run.Time.UtcDateTime).ToArray());
         command.Parameters.AddWithValue(runs.Select(static pair => Name(pair.Run.Cause)).ToArray());
         command.Parameters.AddWithValue(runs.Select(static pair => pair.Run.Times).ToArray());
+        command.Parameters.AddWithValue(early);
         await using var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
         await reader.ReadAsync(cancellationToken).ConfigureAwait(false);
         return new TickResult(

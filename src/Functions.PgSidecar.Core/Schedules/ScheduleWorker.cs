@@ -23,10 +23,14 @@ internal sealed class ScheduleWorker(
     private const string Channel = "functions_schedules";
 
     /// <summary>
-    /// The most schedules that are recorded at once. Of a thousand that are due together, the first functions start while the others are
-    /// recorded.
+    /// The most schedules that are recorded in one transaction. If a thousand are found late, the first functions start while the others
+    /// are recorded.
     /// </summary>
     private const int MaxFired = 200;
+
+    /// <summary>How long recording takes, in milliseconds, about: of any number of schedules, and of each of them besides.</summary>
+    private const double RecordingMs = 10;
+    private const double RecordingMsEach = 0.1;
 
     private const string CancelPrefix = "cancel ";
 
@@ -95,7 +99,7 @@ internal sealed class ScheduleWorker(
     }
 
     /// <summary>
-    /// Fires what is due. What will soon be due is planned before, so that only the record is left to do at its time.
+    /// Fires what is due. What will soon be due is planned and recorded before, so that only the commit is left to do at its time.
     /// </summary>
     /// <returns>How long until there is something to do again.</returns>
     private async Task<TimeSpan> TickAsync(CancellationToken cancellationToken)
@@ -111,32 +115,62 @@ internal sealed class ScheduleWorker(
             .ToList();
         // Counted from before the server was asked: too early rather than too late. The server waits for the rest.
         var remaining = due[0].DueAt > due[0].Now ? due[0].DueAt - due[0].Now : TimeSpan.Zero;
-        var pause = remaining - time.GetElapsedTime(began);
+        var recording = TimeSpan.FromMilliseconds(RecordingMs + RecordingMsEach * plans.Count);
+        var pause = remaining - recording - time.GetElapsedTime(began);
         if (pause > TimeSpan.Zero && await signal.TryWaitAsync(pause, cancellationToken).ConfigureAwait(false))
             return TimeSpan.Zero; // something was changed
-        if (time.GetElapsedTime(began) > remaining + LongestStandstill)
+        var elapsed = time.GetElapsedTime(began);
+        if (elapsed > remaining + LongestStandstill)
             return TimeSpan.Zero; // the process stood still: the plans are of the past
         unrecorded.Clear();
+        if (elapsed < remaining)
+            plans = await FireEarlyAsync(plans, cancellationToken).ConfigureAwait(false);
         foreach (var part in plans.Chunk(MaxFired))
-            await FireAsync(part, cancellationToken).ConfigureAwait(false);
+        {
+            var advanced = Count(part, await FireAsync(part, early: false, cancellationToken).ConfigureAwait(false));
+            unrecorded.UnionWith(
+                part.Where(plan => !advanced.Contains(plan.Schedule.Name)).Select(plan => (plan.Schedule.Name, plan.Schedule.NextTime))
+            );
+        }
         return TimeSpan.Zero;
     }
 
-    private async Task FireAsync(TickPlan[] plans, CancellationToken cancellationToken)
+    /// <summary>Fires plans of one due time that is about to come.</summary>
+    /// <returns>Those that were not fired: by this sidecar, or not early.</returns>
+    private async Task<List<TickPlan>> FireEarlyAsync(List<TickPlan> plans, CancellationToken cancellationToken)
     {
-        var result = await store.FireAsync(plans, cancellationToken).ConfigureAwait(false);
+        var parts = plans.Chunk(MaxFired).ToList();
+        // At once, because all of them are committed at the same time.
+        var results = await Task.WhenAll(parts.Select(part => FireAsync(part, early: true, cancellationToken))).ConfigureAwait(false);
+        var left = new List<TickPlan>();
+        foreach (var (part, result) in parts.Zip(results))
+        {
+            var advanced = Count(part, result);
+            left.AddRange(part.Where(plan => !advanced.Contains(plan.Schedule.Name)));
+        }
+        return left;
+    }
+
+    private async Task<TickResult> FireAsync(TickPlan[] plans, bool early, CancellationToken cancellationToken)
+    {
+        var result = await store.FireAsync(plans, early, cancellationToken).ConfigureAwait(false);
         if (result.Fired > 0)
             dispatcher.Wake(); // sooner than by the notification
+        return result;
+    }
+
+    /// <summary>Counts what was fired.</summary>
+    /// <returns>The schedules whose next time was recorded.</returns>
+    private HashSet<string> Count(TickPlan[] plans, TickResult result)
+    {
         var advanced = result.Advanced.ToHashSet(StringComparer.Ordinal);
-        unrecorded.UnionWith(
-            plans.Where(plan => !advanced.Contains(plan.Schedule.Name)).Select(plan => (plan.Schedule.Name, plan.Schedule.NextTime))
-        );
         metrics.Record(
             result,
             plans.Where(plan => advanced.Contains(plan.Schedule.Name)).Select(plan => result.FiredAt - plan.Schedule.DueAt)
         );
         if (result.Missed > 0)
             SchedulesLog.Missed(logger, result.Missed);
+        return advanced;
     }
 
     private TickPlan? Plan(DueSchedule schedule)

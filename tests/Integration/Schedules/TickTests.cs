@@ -26,21 +26,25 @@ public sealed class TickTests : IAsyncLifetime
 
     public async ValueTask DisposeAsync() => await database.DisposeAsync();
 
-    [Fact]
-    public async Task Of_two_sidecars_that_have_read_the_same_tick_one_fires()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Of_two_sidecars_that_have_read_the_same_tick_one_fires(bool early)
     {
         await DueAsync("s");
         var (first, second) = (await PlansAsync(), await PlansAsync());
 
-        Assert.Equal(1, (await store.FireAsync(first, CancellationToken.None)).Fired);
-        var late = await store.FireAsync(second, CancellationToken.None);
+        Assert.Equal(1, (await store.FireAsync(first, early, CancellationToken.None)).Fired);
+        var late = await store.FireAsync(second, early, CancellationToken.None);
 
         Assert.Equal((0, 0), (late.Fired, late.Advanced.Count));
         Assert.Equal("1 1 1", await CountsAsync());
     }
 
-    [Fact]
-    public async Task A_schedule_that_was_changed_disabled_or_dropped_since_it_was_read_does_not_fire()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_schedule_that_was_changed_disabled_or_dropped_since_it_was_read_does_not_fire(bool early)
     {
         foreach (var name in new[] { "changed", "disabled", "dropped" })
             await DueAsync(name);
@@ -52,12 +56,14 @@ public sealed class TickTests : IAsyncLifetime
             """
         );
 
-        Assert.Equal(0, (await store.FireAsync(plans, CancellationToken.None)).Fired);
+        Assert.Equal(0, (await store.FireAsync(plans, early, CancellationToken.None)).Fired);
         Assert.Equal("0 0 0", await CountsAsync());
     }
 
-    [Fact]
-    public async Task A_schedule_that_another_session_is_changing_holds_up_no_other()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_schedule_that_another_session_is_changing_holds_up_no_other(bool early)
     {
         await DueAsync("locked");
         await DueAsync("free");
@@ -66,25 +72,28 @@ public sealed class TickTests : IAsyncLifetime
         await using (var change = new NpgsqlCommand("select functions.disable_schedule('locked')", other))
             await change.ExecuteNonQueryAsync();
 
-        var result = await store.FireAsync(await PlansAsync(), CancellationToken.None);
+        var result = await store.FireAsync(await PlansAsync(), early, CancellationToken.None);
 
         Assert.Equal(["free"], result.Advanced);
         await transaction.RollbackAsync();
-        Assert.Equal(["locked"], (await store.FireAsync(await PlansAsync(), CancellationToken.None)).Advanced);
+        Assert.Equal(["locked"], (await store.FireAsync(await PlansAsync(), early, CancellationToken.None)).Advanced);
     }
 
-    [Fact]
-    public async Task A_time_that_has_a_row_already_is_not_fired_again()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_time_that_has_a_row_already_is_not_fired_again(bool early)
     {
         await DueAsync("s");
         await database.ExecuteAsync(
             """
-            insert into functions_private.schedule_runs (schedule, scheduled_time, function, cause, status, due_at, fired_at)
-            select name, next_time, function, 'time', 'succeeded', next_time, now() from functions_private.schedules
+            insert into functions_private.schedule_runs
+                (schedule, scheduled_time, function, cause, status, due_at, fired_at, finished_at)
+            select name, next_time, function, 'time', 'succeeded', next_time, now(), now() from functions_private.schedules
             """
         );
 
-        var result = await store.FireAsync(await PlansAsync(), CancellationToken.None);
+        var result = await store.FireAsync(await PlansAsync(), early, CancellationToken.None);
 
         Assert.Equal((1, 0), (result.Advanced.Count, result.Fired));
         Assert.Equal("1 0 0", await CountsAsync());
@@ -145,7 +154,7 @@ public sealed class TickTests : IAsyncLifetime
     public async Task Outcome_of_a_sidecar_whose_claim_is_over_is_not_recorded()
     {
         await DueAsync("s");
-        await store.FireAsync(await PlansAsync(), CancellationToken.None);
+        await store.FireAsync(await PlansAsync(), early: false, CancellationToken.None);
         var deliveries = new DeliveryStore(database.Owner, Sidecar);
         var former = (await deliveries.ClaimAsync(new Dictionary<string, int> { ["f"] = 1 }, CancellationToken.None))[0];
         await database.ExecuteAsync("update functions_private.deliveries set claimed_by = null");
@@ -169,7 +178,7 @@ public sealed class TickTests : IAsyncLifetime
     public async Task Open_change_of_a_schedule_does_not_hold_up_recording_how_its_run_ended()
     {
         await DueAsync("s");
-        await store.FireAsync(await PlansAsync(), CancellationToken.None);
+        await store.FireAsync(await PlansAsync(), early: false, CancellationToken.None);
         var deliveries = new DeliveryStore(database.Owner, Sidecar);
         var delivery = (await deliveries.ClaimAsync(new Dictionary<string, int> { ["f"] = 1 }, CancellationToken.None))[0];
         await using var other = await database.Owner.OpenConnectionAsync();
@@ -187,7 +196,7 @@ public sealed class TickTests : IAsyncLifetime
     public async Task Runs_of_dropped_functions_and_removed_events_are_closed_and_old_records_expire()
     {
         await DueAsync("s");
-        await store.FireAsync(await PlansAsync(), CancellationToken.None);
+        await store.FireAsync(await PlansAsync(), early: false, CancellationToken.None);
         await database.ExecuteAsync("delete from functions_private.deliveries");
         await store.MaintainAsync(CancellationToken.None);
         Assert.Equal("cancelled", await StatusAsync());
@@ -209,7 +218,7 @@ public sealed class TickTests : IAsyncLifetime
         var (fired, skipped) = (0, 0);
         while (await PlansAsync() is { Count: > 0 } plans)
         {
-            var result = await store.FireAsync(plans, CancellationToken.None);
+            var result = await store.FireAsync(plans, early: false, CancellationToken.None);
             (fired, skipped) = (fired + result.Fired, skipped + result.Skipped);
         }
 
@@ -253,13 +262,74 @@ public sealed class TickTests : IAsyncLifetime
     {
         await DueAsync("s");
         await MoveAsync("60 ms");
-        var result = await store.FireAsync(await PlansAsync(TimeSpan.FromSeconds(1)), CancellationToken.None);
+        var result = await store.FireAsync(await PlansAsync(TimeSpan.FromSeconds(1)), early: false, CancellationToken.None);
 
         Assert.Equal(1, result.Fired);
         Assert.True(await database.ScalarAsync<bool>("select bool_and(fired_at >= due_at) from functions_private.schedule_runs"));
 
         await MoveAsync("1 hour");
-        Assert.Empty((await store.FireAsync(await PlansAsync(TimeSpan.FromHours(2)), CancellationToken.None)).Advanced);
+        foreach (var early in new[] { false, true })
+            Assert.Empty((await store.FireAsync(await PlansAsync(TimeSpan.FromHours(2)), early, CancellationToken.None)).Advanced);
+    }
+
+    [Fact]
+    public async Task What_is_recorded_early_is_not_seen_before_its_time()
+    {
+        await DueAsync("s");
+        await MoveAsync("400 ms");
+        var firing = store.FireAsync(await PlansAsync(TimeSpan.FromSeconds(1)), early: true, CancellationToken.None);
+
+        var wasSeenEarly = false;
+        do
+        {
+            // What the statement sees was committed before it reads the clock.
+            wasSeenEarly |= await database.ScalarAsync<bool>(
+                "select exists (select from functions_private.schedule_runs r where r.due_at > clock_timestamp())"
+            );
+        } while (!firing.IsCompleted);
+
+        Assert.False(wasSeenEarly);
+        Assert.Equal(1, (await firing).Fired);
+        Assert.True(
+            await database.ScalarAsync<bool>("select bool_and(due_at <= fired_at and due_at < now()) from functions_private.schedule_runs")
+        );
+        Assert.Equal("1 1 1", await CountsAsync());
+    }
+
+    [Fact]
+    public async Task Of_two_sidecars_that_record_the_same_time_early_one_fires()
+    {
+        await DueAsync("s");
+        await MoveAsync("300 ms");
+        var plans = await PlansAsync(TimeSpan.FromSeconds(1));
+
+        var results = await Task.WhenAll(
+            store.FireAsync(plans, early: true, CancellationToken.None),
+            store.FireAsync(plans, early: true, CancellationToken.None)
+        );
+
+        Assert.Equal(1, results.Sum(result => result.Fired));
+        Assert.Equal("1 1 1", await CountsAsync());
+    }
+
+    [Fact]
+    public async Task A_schedule_whose_run_has_not_ended_is_not_fired_early()
+    {
+        await DueAsync("s");
+        await store.FireAsync(await PlansAsync(), early: false, CancellationToken.None);
+        await DueAsync("free");
+        await MoveAsync("200 ms");
+        var plans = await PlansAsync(TimeSpan.FromSeconds(1));
+
+        Assert.Equal(["free"], (await store.FireAsync(plans, early: true, CancellationToken.None)).Advanced);
+        await database.ExecuteAsync(
+            "update functions_private.schedule_runs set finished_at = now(), status = 'succeeded' where schedule = 's'"
+        );
+        var late = await store.FireAsync(plans, early: false, CancellationToken.None);
+
+        // When it was due, its run had ended.
+        Assert.Equal((1, 0), (late.Fired, late.Skipped));
+        Assert.Equal(["s"], late.Advanced);
     }
 
     [Fact]
