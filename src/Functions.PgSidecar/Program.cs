@@ -1,11 +1,12 @@
 using System.CommandLine;
 using Functions.PgSidecar.Cli;
+using Functions.PgSidecar.Core.Aerodb;
 using Functions.PgSidecar.Sandbox.Modules;
 
 // Not a command for people: the sidecar starts itself with it to compile a module in a process that it can kill.
 if (args is [var argument] && argument == WasmEngine.CompilerArgument)
 {
-    WasmEngine.RunCompiler();
+    WasmEngine.RunCompiler(AerodbImports.Module);
     return 0;
 }
 

@@ -1,4 +1,5 @@
 using System.Text;
+using Functions.PgSidecar.Core.Aerodb;
 using Functions.PgSidecar.Core.Ai;
 using Functions.PgSidecar.Core.Auth;
 using Functions.PgSidecar.Core.Cache;
@@ -125,7 +126,13 @@ internal static class Sidecar
         var memory = new MemoryBudget(options.Limits.MemoryBytes);
         services.AddSingleton(memory);
         services.AddSingleton(_ => JavaScriptEngine.Load(JavaScriptEngine.DefaultDirectory, options.Limits.SandboxThreads, memory));
-        services.AddSingleton(_ => new WasmEngine(options.Limits.ModuleThreads, ModuleCompilerCommand(), memory));
+        services.AddSingleton(_ => new WasmEngine(
+            AerodbImports.Module,
+            new ComponentHttp(),
+            options.Limits.ModuleThreads,
+            ModuleCompilerCommand(),
+            memory
+        ));
     }
 
     /// <summary>The command that starts this executable as a compiler of modules, however it was started.</summary>

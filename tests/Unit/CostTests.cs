@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using Functions.PgSidecar.Core.Aerodb;
 using Functions.PgSidecar.Core.Auth.Jwt;
 using Functions.PgSidecar.Core.Database;
 using Functions.PgSidecar.Core.Fetch;

@@ -15,16 +15,19 @@ namespace Functions.PgSidecar.Sandbox.Components;
 internal sealed class ComponentExecutable : WasmExecutable
 {
     private readonly Component component;
+    private readonly IOutgoingHttp http;
     private readonly string entry;
     private readonly bool isHandler;
     private readonly nint export;
 
     /// <param name="component">The loaded code.</param>
     /// <param name="code">How it is called.</param>
+    /// <param name="http">Sends its requests.</param>
     /// <exception cref="ModuleException">It does not export the function.</exception>
-    public ComponentExecutable(Component component, ComponentCode code)
+    public ComponentExecutable(Component component, ComponentCode code, IOutgoingHttp http)
     {
         this.component = component;
+        this.http = http;
         (entry, isHandler) = (code.Interface, code.IsHandler);
         export = component.FindExport(code.Interface, code.Function);
         if (export != 0)
@@ -47,11 +50,14 @@ internal sealed class ComponentExecutable : WasmExecutable
 
     /// <summary>Reads what <see cref="WriteTo"/> has written.</summary>
     /// <exception cref="ModuleException">It does not fit this engine.</exception>
-    public static ComponentExecutable Read(BinaryReader reader, Engine engine)
+    public static ComponentExecutable Read(BinaryReader reader, Engine engine, IOutgoingHttp http)
     {
         var code = ComponentCode.Read(reader);
-        return new ComponentExecutable(Component.Load(engine, code.Code), code);
+        return new ComponentExecutable(Component.Load(engine, code.Code), code, http);
     }
+
+    /// <summary>The host's side of one of its runs.</summary>
+    public ComponentProcess NewProcess(WasiProcess environment) => new(environment, http);
 
     /// <inheritdoc/>
     public override Store NewStore(long memoryBytes) => new ComponentInstance(component, WasiLinker.Of(component.Engine), memoryBytes);
@@ -68,7 +74,7 @@ internal sealed class ComponentExecutable : WasmExecutable
             Input = isHandler ? default : ModuleEvent.Read(input.Envelope, input.Body).Json,
             LogsOutput = isHandler,
         };
-        var process = new ComponentProcess(environment);
+        var process = NewProcess(environment);
         store.HostState = process;
         try
         {

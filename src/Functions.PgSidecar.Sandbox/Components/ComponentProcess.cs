@@ -7,7 +7,8 @@ namespace Functions.PgSidecar.Sandbox.Components;
 
 /// <summary>The host's side of a running component: its environment, and the resources that it has been given.</summary>
 /// <param name="process">Arguments, variables, standard streams.</param>
-internal sealed class ComponentProcess(WasiProcess process) : IComponentResources
+/// <param name="http">Sends its requests.</param>
+internal sealed class ComponentProcess(WasiProcess process, IOutgoingHttp http) : IComponentResources
 {
     /// <summary>The most resources at a time. A component that leaks them would otherwise fill the memory of the sidecar.</summary>
     public const int MaxResources = 10_000;
@@ -21,6 +22,9 @@ internal sealed class ComponentProcess(WasiProcess process) : IComponentResource
 
     /// <summary>Arguments, variables, standard streams.</summary>
     public WasiProcess Environment => process;
+
+    /// <summary>Sends its requests.</summary>
+    public IOutgoingHttp Http => http;
 
     /// <summary>The standard input.</summary>
     public ByteSource Input { get; } = new(process.Input);

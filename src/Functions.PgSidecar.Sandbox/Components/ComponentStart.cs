@@ -17,7 +17,7 @@ internal sealed class ComponentStart(ComponentExecutable executable, string name
         using var started = executable.NewStore(Limits.MemoryBytes);
         Run(started, thread, environment =>
         {
-            started.HostState = new ComponentProcess(environment);
+            started.HostState = executable.NewProcess(environment);
             ((ComponentInstance)started).Instantiate();
         });
         return true;

@@ -184,7 +184,7 @@ internal static class HostCalls
             return new GuestError(Text(root, "name") ?? "Error", Text(root, "message") ?? "", Text(root, "stack"), Text(root, "code"))
             {
                 IsFinal = root.TryGetProperty("noRetry", out var final) && final.ValueKind == JsonValueKind.True,
-                Messages = root.TryGetProperty("queue", out var messages) ? messages.GetRawText() : null,
+                Messages = root.TryGetProperty("messages"u8, out var messages) ? messages.GetRawText() : null,
             };
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)

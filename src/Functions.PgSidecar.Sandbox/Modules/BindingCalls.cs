@@ -8,7 +8,7 @@ namespace Functions.PgSidecar.Sandbox.Modules;
 /// <summary>
 /// The import module <c>pgfn</c>. Its <c>call</c> reaches every operation of every binding, with the arguments that the JavaScript guest
 /// passes. The host keeps the result and the body of the last call until the next one, and the module copies them into its memory.
-/// docs/wasm-abi.md is the contract. <see cref="AerodbCalls"/> is the older form of the same calls.
+/// docs/wasm-abi.md is the contract.
 /// </summary>
 internal static class BindingCalls
 {
@@ -18,7 +18,13 @@ internal static class BindingCalls
     public const int MaxName = 128;
 
     /// <summary>The most bytes that the arguments of a call may have. The host holds them during the call.</summary>
-    private const int MaxArguments = 16 << 20;
+    internal const int MaxArguments = 16 << 20;
+
+    /// <summary>The code of arguments that can't be used.</summary>
+    internal const string UnusableArguments = "PGFN5400";
+
+    /// <summary>The functions that an import module of the host has too.</summary>
+    internal static readonly string[] OfEveryModule = ["env", "log", "result_len", "result_read", "body_len", "body_read"];
 
     /// <summary>Runs an operation of a binding and waits for its end.</summary>
     [HostFunction(Module, "call")]
@@ -28,9 +34,9 @@ internal static class BindingCalls
         var memory = new GuestMemory(instance);
         process.Clear();
         if ((uint)nameLength > MaxName)
-            return Fail(process, "RangeError", $"The name of an operation may have {MaxName} bytes.");
-        if (AreTooLong(argumentsLength, bodyLength))
-            return TooLong(process);
+            return (int)Fail(process, "RangeError", $"The name of an operation may have {MaxName} bytes.");
+        if ((long)(uint)argumentsLength + (uint)bodyLength > MaxArguments)
+            return (int)TooLong(process);
         if (
             !memory.TryReadText(name, nameLength, out var operation)
             || !memory.TryCopy(arguments, argumentsLength, out var json)
@@ -43,7 +49,6 @@ internal static class BindingCalls
     }
 
     [HostFunction(Module, "env")]
-    [HostFunction(AerodbCalls.Module, "env")]
     public static int Env(int name, int length, Instance instance)
     {
         var process = WasiProcess.Of(instance);
@@ -71,7 +76,6 @@ internal static class BindingCalls
     /// Writes a line to the log. Levels are 0 debug, 1 info, 2 warn, 3 error; any other number counts as the nearest of them.
     /// </summary>
     [HostFunction(Module, "log")]
-    [HostFunction(AerodbCalls.Module, "log")]
     public static int Log(int level, int text, int length, Instance instance)
     {
         if (!new GuestMemory(instance).TrySlice(text, length, out var line))
@@ -84,34 +88,27 @@ internal static class BindingCalls
     }
 
     [HostFunction(Module, "result_len")]
-    [HostFunction(AerodbCalls.Module, "result_len")]
     public static int ResultLength(Instance instance) => WasiProcess.Of(instance).Result.Length;
 
     [HostFunction(Module, "result_read")]
-    [HostFunction(AerodbCalls.Module, "result_read")]
     public static int ResultRead(int offset, int buffer, int length, Instance instance) =>
         Copy(instance, WasiProcess.Of(instance).Result, offset, buffer, length);
 
     [HostFunction(Module, "body_len")]
-    [HostFunction(AerodbCalls.Module, "body_len")]
     public static int BodyLength(Instance instance) => WasiProcess.Of(instance).Body.Length;
 
     [HostFunction(Module, "body_read")]
-    [HostFunction(AerodbCalls.Module, "body_read")]
     public static int BodyRead(int offset, int buffer, int length, Instance instance) =>
         Copy(instance, WasiProcess.Of(instance).Body, offset, buffer, length);
 
-    /// <summary>Whether the arguments of a call have more than <see cref="MaxArguments"/> bytes together.</summary>
-    internal static bool AreTooLong(int firstLength, int secondLength) => (long)(uint)firstLength + (uint)secondLength > MaxArguments;
-
-    internal static int TooLong(WasiProcess process) =>
+    /// <summary>Fails a call whose arguments have more than <see cref="MaxArguments"/> bytes together.</summary>
+    internal static CallStatus TooLong(WasiProcess process) =>
         Fail(process, "RangeError", $"The arguments of a call may have {MaxArguments >> 20} MB.");
 
-    /// <summary>Fails a call because of its arguments.</summary>
-    internal static int Fail(WasiProcess process, string name, string message)
+    private static CallStatus Fail(WasiProcess process, string name, string message)
     {
-        process.Result = GuestError.ToJson(name, message, "PGFN5400");
-        return (int)CallStatus.Failed;
+        process.Result = GuestError.ToJson(name, message, UnusableArguments);
+        return CallStatus.Failed;
     }
 
     /// <returns>How many bytes were copied; -1 for a buffer outside memory.</returns>

@@ -1,8 +1,9 @@
 namespace Functions.PgSidecar.Sandbox.Modules;
 
-/// <summary>Results of the imports of <see cref="BindingCalls"/> and <see cref="AerodbCalls"/>.</summary>
-internal enum CallStatus
+/// <summary>How a module's call of its host ended: the result of an import. docs/wasm-abi.md is the contract.</summary>
+public enum CallStatus
 {
+    /// <summary>The call is done.</summary>
     Ok = 0,
 
     /// <summary>The call failed; the result is an error as JSON.</summary>

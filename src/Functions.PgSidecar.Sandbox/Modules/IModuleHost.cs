@@ -4,14 +4,10 @@ using Functions.PgSidecar.Sandbox.Wasmtime;
 namespace Functions.PgSidecar.Sandbox.Modules;
 
 /// <summary>Serves a module's imports. Called on the module's own thread, which may wait here.</summary>
-internal interface IModuleHost
+internal interface IModuleHost : IOperations
 {
     /// <summary>Takes a line of the module's log.</summary>
     void Log(GuestLogLevel level, string line);
-
-    /// <summary>Runs an operation and waits for its end.</summary>
-    /// <exception cref="WasmTrapException">The module was interrupted while it waited.</exception>
-    OperationEnd Call(string name, ReadOnlyMemory<byte> arguments, ReadOnlyMemory<byte> payload);
 
     /// <summary>Waits for a time.</summary>
     /// <exception cref="WasmTrapException">The module was interrupted while it waited.</exception>

@@ -2,9 +2,9 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using Functions.PgSidecar.Sandbox.Components;
+using Functions.PgSidecar.Sandbox.Components.Http;
 using Functions.PgSidecar.Sandbox.JavaScript;
 using Functions.PgSidecar.Sandbox.Modules.Compilation;
-using Functions.PgSidecar.Sandbox.Modules.Wasi;
 using Functions.PgSidecar.Sandbox.Runs;
 using Functions.PgSidecar.Sandbox.Threads;
 using Functions.PgSidecar.Sandbox.Wasmtime;
@@ -27,19 +27,6 @@ public sealed class WasmEngine : IDisposable
     /// </summary>
     public const int MaxComponents = 16;
 
-    /// <summary>The imports that modules may use.</summary>
-    internal static readonly Type[] Imports =
-    [
-        typeof(WasiCalls),
-        typeof(WasiStreams),
-        typeof(WasiTime),
-        typeof(WasiRefusals),
-        typeof(BindingCalls),
-        typeof(AerodbCalls),
-    ];
-
-    private static readonly Lazy<HostFunctionTable> Functions = new(static () => new HostFunctionTable(Imports));
-
     private readonly SandboxThreads threads;
     private readonly SandboxThreads components;
     private readonly Lazy<string> engineId = new(static () =>
@@ -54,15 +41,27 @@ public sealed class WasmEngine : IDisposable
     private readonly SemaphoreSlim compiling = new(1);
     private readonly CompilerProcess? compiler;
     private readonly MemoryBudget memory;
+    private readonly Lazy<HostFunctionTable> functions;
+    private readonly IOutgoingHttp http;
 
+    /// <param name="imports">What modules may import besides WASI and <c>pgfn</c>.</param>
+    /// <param name="http">Sends the requests of components.</param>
     /// <param name="maxThreads">The most modules that run or wait at the same time; others queue.</param>
     /// <param name="compiler">
     /// The command that compiles modules by <see cref="RunCompiler"/>: a sidecar passes itself. Without it, modules are compiled in this
     /// process, without limits of time and memory.
     /// </param>
     /// <param name="memory">The memory budget of all instances; unlimited by default.</param>
-    public WasmEngine(int maxThreads = DefaultThreads, IReadOnlyList<string>? compiler = null, MemoryBudget? memory = null)
+    public WasmEngine(
+        ImportModule imports,
+        IOutgoingHttp http,
+        int maxThreads = DefaultThreads,
+        IReadOnlyList<string>? compiler = null,
+        MemoryBudget? memory = null
+    )
     {
+        functions = new Lazy<HostFunctionTable>(() => ModuleFunctions.With(imports));
+        this.http = http;
         this.memory = memory ?? MemoryBudget.Unlimited;
         threads = new SandboxThreads(minimum: 1, maximum: maxThreads);
         components = new SandboxThreads(minimum: 1, maximum: Math.Min(maxThreads, MaxComponents));
@@ -85,12 +84,13 @@ public sealed class WasmEngine : IDisposable
     public static int LoadedModules => Module.LiveCount;
 
     /// <summary>Compiles one module from the standard input to the standard output, after setting limits for this process.</summary>
-    public static void RunCompiler()
+    /// <param name="imports">What modules may import besides WASI and <c>pgfn</c>: the same as in the engine that asks for it.</param>
+    public static void RunCompiler(ImportModule imports)
     {
         CompilerLimits.Apply();
         using var input = Console.OpenStandardInput();
         using var output = new BufferedStream(Console.OpenStandardOutput());
-        ModuleCompilation.Answer(input, output, Functions.Value);
+        ModuleCompilation.Answer(input, output, ModuleFunctions.With(imports));
     }
 
     /// <summary>Compiles a module, starts it once and keeps its state.</summary>
@@ -131,7 +131,8 @@ public sealed class WasmEngine : IDisposable
     /// <param name="name">The function's name.</param>
     /// <param name="stored">The bytes.</param>
     /// <exception cref="InvalidDataException">The bytes are no program of this engine.</exception>
-    public WasmProgram Read(string name, ReadOnlyMemory<byte> stored) => NewProgram(name, WasmProgramFormat.Read(stored, Functions.Value));
+    public WasmProgram Read(string name, ReadOnlyMemory<byte> stored) =>
+        NewProgram(name, WasmProgramFormat.Read(stored, functions.Value, http));
 
     /// <inheritdoc/>
     public void Dispose()
@@ -147,7 +148,7 @@ public sealed class WasmEngine : IDisposable
         GuestLimits limits
     )
     {
-        var loaded = Module.Load(Engines.Of(limits.Fuel is not null), compiled.Code, Functions.Value);
+        var loaded = Module.Load(Engines.Of(limits.Fuel is not null), compiled.Code, functions.Value);
         try
         {
             var start = new ModuleStart(loaded, compiled, name, limits);
@@ -168,7 +169,7 @@ public sealed class WasmEngine : IDisposable
         GuestLimits limits
     )
     {
-        var executable = new ComponentExecutable(Component.Load(Engines.Of(limits.Fuel is not null), compiled.Code), compiled);
+        var executable = new ComponentExecutable(Component.Load(Engines.Of(limits.Fuel is not null), compiled.Code), compiled, http);
         try
         {
             var start = new ComponentStart(executable, name, limits);
@@ -213,7 +214,7 @@ public sealed class WasmEngine : IDisposable
         {
             return compiler is not null
                 ? await compiler.CompileAsync(module, entry, countsFuel).ConfigureAwait(false)
-                : await Task.Run(() => ModuleCompilation.CompileAny(module, entry, countsFuel, Functions.Value)).ConfigureAwait(false);
+                : await Task.Run(() => ModuleCompilation.CompileAny(module, entry, countsFuel, functions.Value)).ConfigureAwait(false);
         }
         finally
         {

@@ -1,6 +1,7 @@
 using System.IO.Compression;
 using System.Text;
 using Functions.PgSidecar.Sandbox.Components;
+using Functions.PgSidecar.Sandbox.Components.Http;
 using Functions.PgSidecar.Sandbox.Wasmtime;
 
 namespace Functions.PgSidecar.Sandbox.Modules;
@@ -30,7 +31,7 @@ internal static class WasmProgramFormat
     }
 
     /// <exception cref="InvalidDataException">The bytes are no program of this version and engine, or are damaged.</exception>
-    public static WasmExecutable Read(ReadOnlyMemory<byte> program, HostFunctionTable functions)
+    public static WasmExecutable Read(ReadOnlyMemory<byte> program, HostFunctionTable functions, IOutgoingHttp http)
     {
         if (program.IsEmpty || program.Span[0] != Version)
             throw new InvalidDataException("These bytes are no stored module of this version.");
@@ -41,7 +42,7 @@ internal static class WasmProgramFormat
         {
             var isComponent = reader.ReadBoolean();
             var engine = Engines.Of(reader.ReadBoolean());
-            return isComponent ? ComponentExecutable.Read(reader, engine) : ModuleExecutable.Read(reader, engine, functions);
+            return isComponent ? ComponentExecutable.Read(reader, engine, http) : ModuleExecutable.Read(reader, engine, functions);
         }
         catch (ModuleException e)
         {

@@ -97,7 +97,11 @@ public sealed class GuestOperation
 }
 
 /// <summary>The result of an operation, on its way into the guest.</summary>
-internal readonly record struct OperationEnd(int Id, bool Succeeded, ReadOnlyMemory<byte> Result, ReadOnlyMemory<byte> Payload)
+/// <param name="Id">The operation's number within its run.</param>
+/// <param name="Succeeded">Whether it succeeded.</param>
+/// <param name="Result">UTF-8, in the form that the operation defines; of one that failed, its error as JSON.</param>
+/// <param name="Payload">Bytes that belong to the result.</param>
+public readonly record struct OperationEnd(int Id, bool Succeeded, ReadOnlyMemory<byte> Result, ReadOnlyMemory<byte> Payload)
 {
     /// <summary>Bytes of memory that it takes while it waits.</summary>
     public long Bytes => (long)Result.Length + Payload.Length;

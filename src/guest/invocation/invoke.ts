@@ -139,7 +139,7 @@ async function queueHandler(invocation: Invocation): Promise<void> {
     await entry!.module!.queue!(batch, invocation.env, new ExecutionContext());
     await throwBackgroundError(invocation);
   } catch (thrown) {
-    throw new FailedWith(thrown, { queue: MessageBatch.outcome(batch, true) });
+    throw new FailedWith(thrown, { messages: MessageBatch.outcome(batch, true) });
   }
   await respondEvent(MessageBatch.outcome(batch, false));
 }

@@ -106,7 +106,7 @@ test("In a queue the first call wins, and a message's own beats the batch's", as
   } }`);
   const outcome = async (env) => {
     const answer = await invoke(deployed, { kind: "event", trigger: "queue", event: batchEvent, env });
-    return answer.failure?.queue ?? answer.json;
+    return answer.failure?.messages ?? answer.json;
   };
   const b = { id: "b", delaySeconds: 30 };
   assert.deepEqual(await outcome({}), { acks: ["a", "c"], retries: [b] });

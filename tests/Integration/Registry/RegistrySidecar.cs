@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Functions.PgSidecar.Core.Aerodb;
 using Functions.PgSidecar.Core.Auth.Management;
 using Functions.PgSidecar.Core.Code;
 using Functions.PgSidecar.Core.Fetch;
@@ -23,7 +24,7 @@ internal sealed class RegistrySidecar : IAsyncDisposable
 {
     private static readonly Lazy<JavaScriptEngine> SharedEngine = new(() => JavaScriptEngine.Load(JavaScriptEngine.DefaultDirectory));
 
-    private static readonly Lazy<WasmEngine> SharedModules = new(() => new WasmEngine());
+    private static readonly Lazy<WasmEngine> SharedModules = new(() => new WasmEngine(AerodbImports.Module, new ComponentHttp()));
 
     private readonly RegistryWorker worker;
     private readonly NotificationWorker notifications;

@@ -1,13 +1,12 @@
-using System.Reflection;
-using System.Runtime.ExceptionServices;
 using Functions.PgSidecar.Sandbox.Modules;
 using Functions.PgSidecar.Sandbox.Modules.Wasi;
 using Functions.PgSidecar.Sandbox.Runs;
 using Functions.PgSidecar.Sandbox.Wasmtime;
+using static Functions.PgSidecar.Tests.Unit.Modules.ModuleAssembler;
 
 namespace Functions.PgSidecar.Tests.Unit.Modules;
 
-/// <summary>Calls every import with hostile arguments. Each call returns a code and never throws.</summary>
+/// <summary>Calls every import with hostile arguments. Each call returns a code and ends no module.</summary>
 public sealed class HostilePointerTests
 {
     private const int PageBytes = 65_536;
@@ -36,27 +35,39 @@ public sealed class HostilePointerTests
         -8,
     ];
 
-    public static TheoryData<string> Imports() =>
-        new(Methods().Select(method => method.Name + ":" + method.GetParameters().Length).Order());
+    public static TheoryData<string> Imports() => new(Functions().Select(static import => import.Module + "." + import.Name));
 
+    /// <summary>Every function that deployed modules can import is called through a module, as a hostile one calls it.</summary>
     [Theory]
     [MemberData(nameof(Imports))]
     public void Import_returns_an_error_code_for_any_arguments(string import)
     {
-        var method = Methods().Single(candidate => candidate.Name + ":" + candidate.GetParameters().Length == import);
+        var (module, name) = Functions().Single(candidate => candidate.Module + "." + candidate.Name == import);
+        var type = TestModule.Functions.TypeOf(module, name)!;
         var random = new Random(import.Length);
         GuestThread.Run(() =>
         {
-            using var instance = NewInstance();
+            using var instance = NewInstance(assembler => Forward(assembler, module, name, type));
+            var forward = instance.Function("forward");
+            var values = new RawValue[type.Length];
             for (var call = 0; call < 3_000; call++)
             {
                 // The memory is full of hostile vectors and subscriptions, too.
                 if (call % 100 == 0)
                     random.NextBytes(instance.Slice(0, PageBytes));
-                var arguments = method.GetParameters().Select(parameter => Choose(parameter, random, instance)).ToArray();
-                var result = (int)Invoke(method, arguments)!;
-                if (method.DeclaringType != typeof(AerodbCalls) && method.DeclaringType != typeof(BindingCalls))
-                    Assert.InRange(result, 0, (int)Errno.NotCapable);
+                for (var parameter = 0; type[parameter] != ':'; parameter++)
+                    values[parameter].I64 = type[parameter] == 'I' ? random.NextInt64(long.MinValue, long.MaxValue) : Choose(random);
+                try
+                {
+                    instance.Call(forward, values);
+                }
+                catch (GuestException)
+                {
+                    // The response limit ends the guest, which may write any number of times.
+                    Begin(instance);
+                    continue;
+                }
+                AssertCode(module, name, values[0].I32);
             }
         });
     }
@@ -147,34 +158,29 @@ public sealed class HostilePointerTests
     }
 
     /// <summary>All imports except the one that ends the module.</summary>
-    private static IEnumerable<MethodInfo> Methods() =>
-        WasmEngine
-            .Imports.SelectMany(type => type.GetMethods(BindingFlags.Static | BindingFlags.Public))
-            .Where(method => method.GetCustomAttributes<HostFunctionAttribute>().Any() && method.Name != nameof(WasiCalls.ProcExit));
+    private static IEnumerable<(string Module, string Name)> Functions() =>
+        TestModule.Functions.Functions.Keys.Where(static import => import.Name != "proc_exit").Order();
 
-    private static object Choose(ParameterInfo parameter, Random random, Instance instance) =>
-        parameter.ParameterType == typeof(Instance) ? (object)instance
-        : parameter.ParameterType == typeof(long) ? (object)random.NextInt64(long.MinValue, long.MaxValue)
-        : random.Next(3) == 0 ? random.Next(PageBytes)
-        : Edges[random.Next(Edges.Length)];
-
-    private static object? Invoke(MethodInfo method, object[] arguments)
+    private static void AssertCode(string module, string name, int result)
     {
-        try
-        {
-            return method.Invoke(null, arguments);
-        }
-        catch (TargetInvocationException e) when (e.InnerException is GuestException)
-        {
-            // The response limit ends the guest, which may write any number of times.
-            Begin((Instance)arguments[^1]);
-            return 0;
-        }
-        catch (TargetInvocationException e)
-        {
-            ExceptionDispatchInfo.Throw(e.InnerException!);
-            throw;
-        }
+        if (module == WasiCalls.Module)
+            Assert.InRange(result, 0, (int)Errno.NotCapable);
+        else if (name.EndsWith("_len", StringComparison.Ordinal) || name.EndsWith("_read", StringComparison.Ordinal))
+            Assert.InRange(result, -1, int.MaxValue);
+        else
+            Assert.True(Enum.IsDefined((CallStatus)result), $"{module}.{name} returned {result}.");
+    }
+
+    private static int Choose(Random random) => random.Next(3) == 0 ? random.Next(PageBytes) : Edges[random.Next(Edges.Length)];
+
+    /// <summary>Exports a function that passes its arguments to an import, and returns its result.</summary>
+    private static void Forward(ModuleAssembler assembler, string module, string name, string type)
+    {
+        byte[] parameters = [.. type.TakeWhile(static kind => kind != ':').Select(static kind => kind == 'I' ? I64 : I32)];
+        var signature = assembler.Type(parameters, [I32]);
+        var import = assembler.Import(module, name, signature);
+        byte[] arguments = [.. Enumerable.Range(0, parameters.Length).SelectMany(static index => new byte[] { 0x20, (byte)index })];
+        assembler.Export("forward", signature, 0, [.. arguments, 0x10, (byte)import, 0x0B]);
     }
 
     private static WasiProcess Process(Instance instance) => WasiProcess.Of(instance);
@@ -192,11 +198,11 @@ public sealed class HostilePointerTests
         BitConverter.TryWriteBytes(instance.Slice(1028 + (index * 8), 4), length);
     }
 
-    private static Instance NewInstance()
+    private static Instance NewInstance(Action<ModuleAssembler>? more = null)
     {
         var assembler = new ModuleAssembler().Memory(1, 1);
-        assembler.Export("_start", assembler.Type([], []), 0, 0x0B);
-        var instance = TestModule.Instantiate(assembler.Build());
+        more?.Invoke(assembler);
+        var instance = TestModule.Instantiate(TestModule.WithStart(assembler));
         Begin(instance);
         return instance;
     }

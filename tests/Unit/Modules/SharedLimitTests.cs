@@ -1,4 +1,3 @@
-using Functions.PgSidecar.Sandbox.Modules;
 using Functions.PgSidecar.Sandbox.Runs;
 using static Functions.PgSidecar.Tests.Unit.Modules.ModuleAssembler;
 
@@ -17,7 +16,7 @@ public sealed class SharedLimitTests
     internal async Task Growth_ends_at_the_modules_own_limit_and_at_that_of_all(int allMegabytes, int ownMegabytes, RunOutcome expected)
     {
         var budget = new MemoryBudget((long)allMegabytes << 20);
-        using var engine = new WasmEngine(maxThreads: 1, memory: budget);
+        using var engine = TestModule.NewEngine(threads: 1, budget);
         using (var program = (await engine.CompileAsync("test", TestModule.Command(Grows), GuestLimits.Default, null)).Program)
         {
             var (result, _) = await TestModule.RunAsync(program, TestModule.Within(20_000, ownMegabytes));
@@ -30,7 +29,7 @@ public sealed class SharedLimitTests
     public async Task Module_that_needs_more_than_the_remaining_memory_does_not_start()
     {
         var budget = new MemoryBudget(8L << 20);
-        using var engine = new WasmEngine(maxThreads: 1, memory: budget);
+        using var engine = TestModule.NewEngine(threads: 1, budget);
         var module = TestModule.Command(static assembler => assembler.OtherMemory(0, 100), 0x01);
         using (var program = (await engine.CompileAsync("test", module, GuestLimits.Default, null)).Program)
         {
@@ -46,7 +45,7 @@ public sealed class SharedLimitTests
     public async Task Idle_memory_of_modules_counts_and_is_released_first()
     {
         var budget = new MemoryBudget(8L << 20);
-        using var engine = new WasmEngine(maxThreads: 1, memory: budget);
+        using var engine = TestModule.NewEngine(threads: 1, budget);
         using var program = (await engine.CompileAsync("test", TestModule.Command(0x01), GuestLimits.Default, null)).Program;
         await TestModule.RunAsync(program);
         // One idle memory, of one page.

@@ -1,4 +1,6 @@
 using System.Text;
+using Functions.PgSidecar.Core.Aerodb;
+using Functions.PgSidecar.Core.Fetch;
 using Functions.PgSidecar.Sandbox.Modules;
 using Functions.PgSidecar.Sandbox.Modules.Compilation;
 using Functions.PgSidecar.Sandbox.Runs;
@@ -9,22 +11,28 @@ namespace Functions.PgSidecar.Tests.Unit.Modules;
 /// <summary>Compiles and runs modules that tests assemble, through the same code as deployed modules.</summary>
 internal static class TestModule
 {
-    public static readonly WasmEngine Engine = new(maxThreads: 8);
+    public static readonly WasmEngine Engine = NewEngine(threads: 8);
 
-    private static readonly HostFunctionTable Functions = new(WasmEngine.Imports);
+    /// <summary>All functions that deployed modules can import.</summary>
+    public static readonly HostFunctionTable Functions = ModuleFunctions.With(AerodbImports.Module);
 
     private static ReadOnlyMemory<byte> Envelope => """{"kind":"event","event":{},"env":{}}"""u8.ToArray();
+
+    /// <summary>An engine as a sidecar has one, except that it compiles in this process.</summary>
+    public static WasmEngine NewEngine(int threads, MemoryBudget? memory = null) =>
+        new(AerodbImports.Module, new ComponentHttp(), threads, memory: memory);
 
     /// <summary>Limits with another time limit.</summary>
     public static GuestLimits Within(int milliseconds, int megabytes = 16) =>
         new(TimeSpan.FromMilliseconds(milliseconds), (long)megabytes << 20);
 
     /// <summary>An instance in the state before its start.</summary>
-    public static Instance Instantiate(byte[] module, long memoryLimit = 1 << 20)
+    public static Instance Instantiate(byte[] module, long memoryLimit = 1 << 20, HostFunctionTable? functions = null)
     {
-        var compiled = ModuleCompilation.Compile(module, null, countFuel: false, Functions);
+        functions ??= Functions;
+        var compiled = ModuleCompilation.Compile(module, null, countFuel: false, functions);
         var state = ModuleState.Initial(compiled, memoryLimit, startsEachTime: true);
-        return state.Instantiate(Module.Load(Engines.Of(countFuel: false), compiled.Code, Functions), compiled.Plan, memoryLimit);
+        return state.Instantiate(Module.Load(Engines.Of(countFuel: false), compiled.Code, functions), compiled.Plan, memoryLimit);
     }
 
     public static async Task<WasmProgram> CompileAsync(byte[] module, GuestLimits? limits = null, string? handler = null) =>
@@ -49,6 +57,13 @@ internal static class TestModule
             .RunAsync(new RunRequest(Envelope, default, limits ?? GuestLimits.Default), host, abandon)
             .WaitAsync(TimeSpan.FromSeconds(60), CancellationToken.None);
         return (result, host.Answer);
+    }
+
+    /// <summary>Completes a module with a start that does nothing.</summary>
+    public static byte[] WithStart(ModuleAssembler assembler)
+    {
+        assembler.Export("_start", assembler.Type([], []), 0, 0x0B);
+        return assembler.Build();
     }
 
     /// <summary>A command that runs the given code and ends.</summary>

@@ -40,8 +40,8 @@ internal sealed class WasiProcess(Store store, IModuleHost host)
     /// <summary>The body that came with the result.</summary>
     public ReadOnlyMemory<byte> Body { get; set; }
 
-    /// <summary>The open transaction of <c>aerodb</c>, if the module has begun one.</summary>
-    public int? Transaction { get; set; }
+    /// <summary>What the handlers of the host's import module keep for this run.</summary>
+    public object? ImportState { get; set; }
 
     /// <summary>Writes the module's output streams to the log, line by line.</summary>
     public LineWriter Lines { get; } = new(line => host.Log(GuestLogLevel.Info, line));

@@ -1,7 +1,7 @@
 using System.Buffers;
 using System.Text.Json;
 
-namespace Functions.PgSidecar.Sandbox.Modules;
+namespace Functions.PgSidecar.Core.Aerodb;
 
 /// <summary>Writes a response's head for modules: <c>{"status", "statusText", "url", "redirected", "headers": {name: value}}</c>.</summary>
 internal static class FetchHead

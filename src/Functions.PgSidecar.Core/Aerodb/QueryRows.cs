@@ -1,7 +1,7 @@
 using System.Buffers;
 using System.Text.Json;
 
-namespace Functions.PgSidecar.Sandbox.Modules;
+namespace Functions.PgSidecar.Core.Aerodb;
 
 /// <summary>
 /// Writes a query's rows as objects: <c>{"command", "rowCount", "rows": [{column: value}]}</c>. Columns with the same name are repeated

@@ -1,10 +1,11 @@
 using System.Buffers;
+using System.Text;
 using System.Text.Json;
 
-namespace Functions.PgSidecar.Sandbox.Modules;
+namespace Functions.PgSidecar.Core.Aerodb;
 
 /// <summary>
-/// Writes the arguments of operations, as the bindings read them, from those of the imports of <see cref="AerodbCalls"/>.
+/// Writes the arguments of operations, as the bindings read them, from those of the imports of <see cref="AerodbImports"/>.
 /// </summary>
 internal static class OperationArguments
 {
@@ -35,7 +36,7 @@ internal static class OperationArguments
         });
 
     /// <summary>The arguments of <c>db.commit</c> and <c>db.rollback</c>.</summary>
-    public static ReadOnlyMemory<byte> OfTransaction(int transaction) => Write(writer => writer.WriteNumber("tx"u8, transaction));
+    public static ReadOnlyMemory<byte> OfTransaction(int transaction) => Encoding.UTF8.GetBytes($$"""{"tx":{{transaction}}}""");
 
     /// <summary>Reads the transaction from the result of <c>db.begin</c>.</summary>
     public static int ReadTransaction(ReadOnlyMemory<byte> result)
