@@ -4,20 +4,10 @@
 create or replace function functions.retry_now(filter jsonb default '{}') returns bigint
 language plpgsql set search_path = pg_catalog, functions, pg_temp as $$
 declare
-    unknown text;
     changed bigint;
 begin
-    if jsonb_typeof(filter) is distinct from 'object' then
-        raise exception 'the filter must be a JSON object, not %', coalesce(jsonb_typeof(filter), 'null')
-            using errcode = 'invalid_parameter_value',
-            hint = 'For example: {"function": "send_welcome"}; {} is every event that waits for another attempt.';
-    end if;
-    select k into unknown from jsonb_object_keys(filter) k where k not in ('id', 'function', 'trigger') limit 1;
-    if found then
-        raise exception 'unknown member % of the filter', to_json(unknown) using errcode = 'invalid_parameter_value',
-            hint = 'The members are id, function, trigger.';
-    end if;
-    perform functions_private.validate_filter_values(filter);
+    perform functions_private.validate_filter(filter, '{id,function,trigger}',
+        '{"function": "send_welcome"}; {} is every event that waits for another attempt.');
     update functions_private.deliveries d set run_at = now()
     where d.claimed_by is null and d.last_error is not null and d.run_at > now()
       and (filter ->> 'id' is null or d.event_id = (filter ->> 'id')::uuid)

@@ -1,21 +1,9 @@
--- functions_private.validate_dead_letter_filter(filter) raises when a filter of dead letters is not an object or has an unknown member.
+-- functions_private.validate_dead_letter_filter(filter) raises when a filter of dead letters is not valid.
 create or replace function functions_private.validate_dead_letter_filter(filter jsonb) returns void
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
-declare
-    unknown text;
 begin
-    if jsonb_typeof(filter) is distinct from 'object' then
-        raise exception 'the filter must be a JSON object, not %', coalesce(jsonb_typeof(filter), 'null')
-            using errcode = 'invalid_parameter_value',
-            hint = 'For example: {"function": "send_welcome"}; {} is every dead letter.';
-    end if;
-    select k into unknown from jsonb_object_keys(filter) k
-        where k not in ('id', 'function', 'trigger', 'error_code', 'since', 'until') limit 1;
-    if found then
-        raise exception 'unknown member % of the filter', to_json(unknown) using errcode = 'invalid_parameter_value',
-            hint = 'The members are id, function, trigger, error_code, since, until.';
-    end if;
-    perform functions_private.validate_filter_values(filter);
+    perform functions_private.validate_filter(filter, '{id,function,trigger,error_code,since,until}',
+        '{"function": "send_welcome"}; {} is every dead letter.');
 end
 $$;
 comment on function functions_private.validate_dead_letter_filter(jsonb) is 'Raises unless a filter of dead letters is valid.';

@@ -16,7 +16,8 @@ declare
 begin
     perform functions_private.require_queue(redrive_queue.queue);
     perform functions_private.require_own_tables(redrive_queue.queue);
-    perform functions_private.validate_redrive_filter(filter);
+    perform functions_private.validate_filter(filter, '{error_code,since,until,dead_letter_queue}',
+        '{"error_code": "TIMEOUT"}; {} is every dead message of the queue.');
     if filter ->> 'dead_letter_queue' is not null then
         perform functions_private.require_queue(dead);
     end if;

@@ -6,6 +6,7 @@ namespace Functions.PgSidecar.Tests.Integration.Queues;
 /// <summary>Dead messages are put back into their queue.</summary>
 public sealed class QueueRedriveTests : IAsyncLifetime
 {
+    private const string Example = "For example: {\"error_code\": \"TIMEOUT\"}; {} is every dead message of the queue.";
     private TestDatabase database = null!;
 
     public async ValueTask InitializeAsync()
@@ -108,18 +109,29 @@ public sealed class QueueRedriveTests : IAsyncLifetime
     }
 
     [Theory]
-    [InlineData("'none', '{}'", "There is no queue named \"none\".")]
-    [InlineData("'q', '[]'", "the filter must be a JSON object, not array")]
-    [InlineData("'q', null", "the filter must be a JSON object, not null")]
-    [InlineData("'q', '{\"function\": \"f\"}'", "unknown member \"function\" of the filter")]
-    [InlineData("'q', '{\"since\": \"never\"}'", "member since of the filter is not a time: \"never\"")]
-    [InlineData("'q', '{\"dead_letter_queue\": \"none\"}'", "There is no queue named \"none\".")]
-    public async Task Mistake_is_named(string arguments, string message)
+    [InlineData("'none', '{}'", "There is no queue named \"none\".", null)]
+    [InlineData("'q', '[]'", "the filter must be a JSON object, not array", Example)]
+    [InlineData("'q', null", "the filter must be a JSON object, not null", Example)]
+    [InlineData(
+        "'q', '{\"function\": \"f\"}'",
+        "unknown member \"function\" of the filter",
+        "The members are error_code, since, until, dead_letter_queue."
+    )]
+    [InlineData(
+        "'q', '{\"since\": \"never\"}'",
+        "member since of the filter is not a time: \"never\"",
+        "For example: \"2026-02-06 09:00+00\"."
+    )]
+    [InlineData("'q', '{\"since\": 5}'", "member since of the filter must be a text, not 5", null)]
+    [InlineData("'q', '{\"dead_letter_queue\": \"none\"}'", "There is no queue named \"none\".", null)]
+    public async Task Mistake_is_named_and_explained(string arguments, string message, string? hint)
     {
         var error = await Assert.ThrowsAsync<PostgresException>(() =>
             database.ExecuteAsync($"select functions.redrive_queue({arguments})")
         );
         Assert.Equal(message, error.MessageText);
+        if (hint is not null)
+            Assert.Equal(hint, error.Hint);
     }
 
     [Fact]
