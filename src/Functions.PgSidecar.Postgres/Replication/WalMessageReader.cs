@@ -40,4 +40,22 @@ internal ref struct WalMessageReader(ReadOnlySpan<byte> message)
         Position++;
         return text;
     }
+
+    /// <summary>
+    /// Reads a message of <c>pg_logical_emit_message</c>, after its type. Only transactional messages count: a non-transactional one
+    /// outlives a rollback.
+    /// </summary>
+    /// <param name="prefix">The prefix that it must have.</param>
+    /// <param name="content">Its content.</param>
+    /// <returns>Whether it is transactional and has this prefix.</returns>
+    public bool TryContent(string prefix, out ReadOnlySpan<byte> content)
+    {
+        var transactional = (Byte() & 1) == 1;
+        Lsn();
+        content = default;
+        if (Text() != prefix || !transactional)
+            return false;
+        content = Bytes(Int32());
+        return true;
+    }
 }

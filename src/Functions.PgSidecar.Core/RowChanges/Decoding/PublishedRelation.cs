@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Functions.PgSidecar.Core.RowChanges.Conditions;
 using Functions.PgSidecar.Core.RowChanges.Triggers;
+using Functions.PgSidecar.Postgres.Replication;
 using Functions.PgSidecar.Postgres.Results;
 
 namespace Functions.PgSidecar.Core.RowChanges.Decoding;
@@ -48,6 +49,33 @@ internal sealed class PublishedRelation(uint oid, string schema, string name, ch
 
     /// <summary>The table as the catalog has it now, which may be later than the changes.</summary>
     public CatalogTable Catalog { get; set; } = CatalogTable.Unknown;
+
+    /// <summary>Reads the description of a table. The types of its columns have to be looked up.</summary>
+    /// <returns>The table, and the ids of its columns' types.</returns>
+    public static (PublishedRelation Relation, uint[] Types) Read(ReadOnlySpan<byte> message)
+    {
+        var reader = new WalMessageReader(message[1..]);
+        var oid = reader.UInt32();
+        var schema = reader.Text();
+        var name = reader.Text();
+        var identity = (char)reader.Byte();
+        var columns = new PublishedColumn[reader.Int16()];
+        var typeIds = new uint[columns.Length];
+        for (var i = 0; i < columns.Length; i++)
+        {
+            var isKey = (reader.Byte() & 1) == 1;
+            var column = reader.Text();
+            typeIds[i] = reader.UInt32();
+            reader.Int32(); // the type's modifier
+            columns[i] = new PublishedColumn(
+                column,
+                JsonEncodedText.Encode(column, RowWriter.Options.Encoder),
+                PostgresType.Unknown,
+                isKey
+            );
+        }
+        return (new PublishedRelation(oid, schema.Length == 0 ? "pg_catalog" : schema, name, identity, columns), typeIds);
+    }
 
     /// <summary>Attaches the triggers of this table.</summary>
     public void Attach(IEnumerable<TriggerDefinition> triggers) =>

@@ -1,6 +1,3 @@
-using System.Collections.Frozen;
-using System.Globalization;
-using System.Text.Json;
 using Functions.PgSidecar.Core.Events;
 using Functions.PgSidecar.Core.RowChanges.Triggers;
 using Functions.PgSidecar.Postgres.Replication;
@@ -26,11 +23,9 @@ internal sealed class WalDecoder(TypeCatalog types, TableCatalog tables, byte[] 
     private readonly RowChange change = new();
     private readonly PartitionIdentities partitions = new();
     private readonly EventWriter writer = new();
+    private readonly TransactionWriters writers = new(contextKey);
     private IReadOnlyList<TriggerDefinition> triggers = [];
-    private CapturedContext? context;
     private CarriedChange? carried;
-    private readonly HashSet<uint> transactionGaps = [];
-    private IReadOnlySet<uint> captureGaps = FrozenSet<uint>.Empty;
     private WalTransaction transaction;
     private long ordinal;
     private bool inTransaction;
@@ -46,8 +41,7 @@ internal sealed class WalDecoder(TypeCatalog types, TableCatalog tables, byte[] 
     /// <summary>The tables that can be written to without capturing the writer.</summary>
     public IReadOnlySet<uint> CaptureGaps
     {
-        get => Volatile.Read(ref captureGaps);
-        set => Volatile.Write(ref captureGaps, value);
+        set => writers.CaptureGaps = value;
     }
 
     /// <summary>Whether the stream has reached the migration that created the publication of updates and deletes.</summary>
@@ -83,7 +77,7 @@ internal sealed class WalDecoder(TypeCatalog types, TableCatalog tables, byte[] 
     /// </returns>
     public async Task<bool> DescribeAsync(ReadOnlyMemory<byte> message, CancellationToken cancellationToken)
     {
-        var (relation, typeIds) = ReadRelation(message.Span);
+        var (relation, typeIds) = PublishedRelation.Read(message.Span);
         var complete = true;
         for (var i = 0; i < typeIds.Length; i++)
         {
@@ -112,7 +106,7 @@ internal sealed class WalDecoder(TypeCatalog types, TableCatalog tables, byte[] 
         if (message[0] != 'M')
             return false;
         var reader = new WalMessageReader(message[1..]);
-        if (MessageContent(ref reader, CarriedChange.Prefix, out var content))
+        if (reader.TryContent(CarriedChange.Prefix, out var content))
             carried = CarriedChange.Verify(content, contextKey, transaction.Xid);
         return carried is not null;
     }
@@ -181,7 +175,7 @@ internal sealed class WalDecoder(TypeCatalog types, TableCatalog tables, byte[] 
                 if (carried is not null)
                     Fire(carried, chunk);
                 else
-                    Message(ref reader);
+                    Message(reader);
                 carried = null;
                 break;
         }
@@ -194,8 +188,7 @@ internal sealed class WalDecoder(TypeCatalog types, TableCatalog tables, byte[] 
         var committedAt = PostgresEpoch.AddTicks(reader.Int64() * TimeSpan.TicksPerMicrosecond);
         var xid = reader.UInt32();
         transaction = new WalTransaction(commitLsn, committedAt, xid, Extend(xid));
-        context = null;
-        transactionGaps.Clear();
+        writers.Begin(xid);
         ordinal = 0;
         InTransaction = true;
     }
@@ -208,50 +201,12 @@ internal sealed class WalDecoder(TypeCatalog types, TableCatalog tables, byte[] 
         return lastXid;
     }
 
-    /// <summary>
-    /// Accepts only the database's own messages, and of those only transactional ones: a non-transactional message outlives a rollback.
-    /// </summary>
-    private static bool MessageContent(ref WalMessageReader reader, string prefix, out ReadOnlySpan<byte> content)
+    private void Message(WalMessageReader reader)
     {
-        var transactional = (reader.Byte() & 1) == 1;
-        reader.Lsn();
-        content = default;
-        if (reader.Text() != prefix || !transactional)
-            return false;
-        content = reader.Bytes(reader.Int32());
-        return true;
-    }
-
-    private void Message(ref WalMessageReader reader)
-    {
-        var publications = reader;
-        var gaps = reader;
-        if (MessageContent(ref publications, "functions.publications", out _))
+        writers.Read(reader);
+        if (reader.TryContent("functions.publications", out _))
             SawPublications = true;
-        if (MessageContent(ref gaps, "functions.gaps", out var noted) && SignedMessage.TryVerify(noted, contextKey, "gaps", out var json))
-            NoteGaps(json);
-        if (
-            MessageContent(ref reader, CapturedContext.Prefix, out var content)
-            && CapturedContext.Verify(content, contextKey, transaction.Xid) is { } verified
-        )
-            context = verified;
     }
-
-    /// <summary>
-    /// Records that the writers of some tables are not captured for the rest of the transaction, whatever the database reports afterwards.
-    /// </summary>
-    private void NoteGaps(ReadOnlySpan<byte> json)
-    {
-        using var document = JsonDocument.Parse(json.ToArray());
-        if ((uint)ulong.Parse(document.RootElement.GetProperty("xid"u8).GetString()!, CultureInfo.InvariantCulture) != transaction.Xid)
-            return;
-        foreach (var relation in document.RootElement.GetProperty("relations"u8).EnumerateArray())
-            transactionGaps.Add(relation.GetUInt32());
-    }
-
-    private string CallerOf(PublishedRelation relation, RelationTrigger trigger) =>
-        context?.Caller(trigger.Definition.Role)
-        ?? (CaptureGaps.Contains(relation.Oid) || transactionGaps.Contains(relation.Oid) ? trigger.UnknownCaller : trigger.OwnerCaller);
 
     private void Change(RowOperations operation, ReadOnlySpan<byte> message, ref WalMessageReader reader, InboxChunk chunk)
     {
@@ -316,8 +271,8 @@ internal sealed class WalDecoder(TypeCatalog types, TableCatalog tables, byte[] 
                 trigger.OrderBy.Length > 0 ? change.Key(message, trigger.OrderBy, definition.Id) : null,
                 transaction.FullXid,
                 default,
-                CallerOf(relation, trigger),
-                context?.Depth ?? 0
+                writers.CallerOf(relation, trigger),
+                writers.Context?.Depth ?? 0
             );
             if (error is not null)
             {
@@ -330,7 +285,12 @@ internal sealed class WalDecoder(TypeCatalog types, TableCatalog tables, byte[] 
                 chunk.Events.Add(
                     one with
                     {
-                        Payload = writer.Write(chunk.Buffer, new EventSource(id, transaction, relation, trigger, context), message, change),
+                        Payload = writer.Write(
+                            chunk.Buffer,
+                            new EventSource(id, transaction, relation, trigger, writers.Context),
+                            message,
+                            change
+                        ),
                         Fault = fault,
                         Condition = fault is null ? trigger.Question : null,
                         Texts =
@@ -383,31 +343,6 @@ internal sealed class WalDecoder(TypeCatalog types, TableCatalog tables, byte[] 
                 + "Its replica identity was changed; the sidecar sets it back to FULL within seconds. functions.redrive delivers this event "
                 + "all the same."
         );
-    }
-
-    private static (PublishedRelation Relation, uint[] Types) ReadRelation(ReadOnlySpan<byte> message)
-    {
-        var reader = new WalMessageReader(message[1..]);
-        var oid = reader.UInt32();
-        var schema = reader.Text();
-        var name = reader.Text();
-        var identity = (char)reader.Byte();
-        var columns = new PublishedColumn[reader.Int16()];
-        var typeIds = new uint[columns.Length];
-        for (var i = 0; i < columns.Length; i++)
-        {
-            var isKey = (reader.Byte() & 1) == 1;
-            var column = reader.Text();
-            typeIds[i] = reader.UInt32();
-            reader.Int32(); // the type's modifier
-            columns[i] = new PublishedColumn(
-                column,
-                JsonEncodedText.Encode(column, RowWriter.Options.Encoder),
-                PostgresType.Unknown,
-                isKey
-            );
-        }
-        return (new PublishedRelation(oid, schema.Length == 0 ? "pg_catalog" : schema, name, identity, columns), typeIds);
     }
 }
 

@@ -1,7 +1,6 @@
 using System.Buffers;
 using System.Collections.Frozen;
 using System.Globalization;
-using System.Threading.Channels;
 using Functions.PgSidecar.Core.Events;
 using Functions.PgSidecar.Core.RowChanges.Conditions;
 using Functions.PgSidecar.Core.RowChanges.Decoding;
@@ -18,8 +17,8 @@ using NpgsqlTypes;
 namespace Functions.PgSidecar.Core.RowChanges.Reading;
 
 /// <summary>
-/// Reads the WAL and fills the inbox: one task decodes; another stores what has been decoded meanwhile, and acknowledges what is on disk.
-/// Always ends with an exception. What was not acknowledged is read again, and what was stored is not stored twice. Runs once at a time.
+/// Reads the WAL and fills the inbox: one task decodes, another stores what has been decoded meanwhile (<see cref="FeedStorage"/>). Always
+/// ends with an exception. What was not acknowledged is read again, and what was stored is not stored twice. Runs once at a time.
 /// </summary>
 /// <param name="dataSource">The sidecar's own data source.</param>
 /// <param name="connectionString">The connection string for the replication connection, to the same database.</param>
@@ -44,17 +43,10 @@ public sealed class WalFeed(
     /// <summary>For consecutive small transactions: a transaction that has ended should not wait for many more.</summary>
     private const int EndedEvents = 250;
     private const int ChunkBytes = 1 << 20;
-    private const int GroupEvents = 4000;
-    private const int GroupBytes = 4 << 20;
-    private const int ChunksAhead = 64;
 
-    /// <summary>More transactions in one pass than a single client commits one after another.</summary>
-    private const int BusyTransactions = 4;
-    private static readonly TimeSpan StatusInterval = TimeSpan.FromSeconds(1);
+    /// <summary>How often the server is told what is on disk, even while nothing happens.</summary>
+    internal static readonly TimeSpan StatusInterval = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan Pulse = TimeSpan.FromMilliseconds(5);
-
-    /// <summary>How long stored events stay unacknowledged, so that not every commit has to wait for the disk.</summary>
-    private static readonly TimeSpan FlushInterval = TimeSpan.FromMilliseconds(200);
 
     private readonly ReplicationStore store = new(dataSource);
     private readonly TriggerStore triggers = new(dataSource);
@@ -106,24 +98,14 @@ public sealed class WalFeed(
         await CheckCaptureAsync(decoder, cancellationToken).ConfigureAwait(false);
 
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        var session = new FeedSession(
-            connection,
-            decoder,
-            Channel.CreateBounded<InboxChunk>(
-                new BoundedChannelOptions(ChunksAhead)
-                {
-                    SingleReader = true,
-                    SingleWriter = true,
-                    FullMode = BoundedChannelFullMode.Wait,
-                }
-            )
-        );
+        var session = new FeedSession(connection, decoder);
+        var storage = new FeedStorage(session, owner, time);
         var reading = ReadAsync(session, slot, ending.Token);
         Task[] tasks =
         [
             reading,
-            StoreAsync(session, reading, system.SystemId, sink, owner, ending.Token),
-            AcknowledgeIdleAsync(session, ending.Token),
+            StoreAsync(session, storage, reading, system.SystemId, sink, owner, ending.Token),
+            storage.AcknowledgeIdleAsync(ending.Token),
             WatchCaptureAsync(decoder, ending.Token),
         ];
         var first = await Task.WhenAny(tasks).ConfigureAwait(false);
@@ -155,51 +137,6 @@ public sealed class WalFeed(
     private static bool IsOfChanges(Exception? exception) =>
         exception is PostgresException { SqlState: PostgresErrorCodes.UndefinedObject } missing
         && missing.MessageText.Contains("functions_events_changes", StringComparison.Ordinal);
-
-    private sealed class FeedSession(LogicalReplicationConnection connection, WalDecoder decoder, Channel<InboxChunk> chunks)
-    {
-        private int pending;
-
-        public LogicalReplicationConnection Connection => connection;
-
-        public WalDecoder Decoder => decoder;
-
-        public Channel<InboxChunk> Chunks => chunks;
-
-        /// <summary>Whether anything was read that is not acknowledged yet.</summary>
-        public bool IsPending => Volatile.Read(ref pending) != 0;
-
-        /// <summary>Chunks that the storing task has taken and that are not acknowledged yet.</summary>
-        public int Taken { get; set; }
-
-        /// <summary>Creates a chunk, which is pending from then on.</summary>
-        public InboxChunk Begin()
-        {
-            Interlocked.Increment(ref pending);
-            return new InboxChunk();
-        }
-
-        /// <summary>Splits a chunk in two; the second one contains the transaction that has not ended.</summary>
-        public InboxChunk Split(InboxChunk chunk)
-        {
-            Interlocked.Increment(ref pending);
-            return chunk.SplitOpenTransaction();
-        }
-
-        /// <summary>Acknowledges everything that was taken, which is now on disk.</summary>
-        public void Acknowledge(ulong lsn)
-        {
-            connection.SetReplicationStatus(new NpgsqlLogSequenceNumber(lsn));
-            Interlocked.Add(ref pending, -Taken);
-            Taken = 0;
-        }
-
-        public void Clear()
-        {
-            while (chunks.Reader.TryRead(out var chunk))
-                chunk.Dispose();
-        }
-    }
 
     /// <summary>
     /// Decodes. Decoded events go to the inbox when there is nothing more to read at the moment, or when there is much. Each message's
@@ -369,8 +306,10 @@ public sealed class WalFeed(
             await Task.Delay(Pulse, time, cancellationToken).ConfigureAwait(false);
     }
 
+    /// <summary>Takes the lead once the slot is this connection's, and stores from then on.</summary>
     private async Task StoreAsync(
         FeedSession session,
+        FeedStorage storage,
         Task reading,
         string systemId,
         IFeedSink sink,
@@ -383,52 +322,7 @@ public sealed class WalFeed(
         var (epoch, storedLsn) = await store.LeadAsync(sidecar, systemId, cancellationToken).ConfigureAwait(false);
         owner.Leading(epoch);
         await using var inbox = new InboxWriter(dataSource, conditions, sidecar, epoch, storedLsn, isSetBack, validatePayloads, sink);
-        var reader = session.Chunks.Reader;
-        var group = new List<InboxChunk>();
-        var pace = new Pace(time);
-        var unflushedSince = time.GetTimestamp();
-        while (true)
-        {
-            var more = reader.WaitToReadAsync(cancellationToken).AsTask();
-            if (
-                !more.IsCompleted
-                && inbox.Stored is not null
-                && await Task.WhenAny(more, Task.Delay(FlushInterval, time, cancellationToken)).ConfigureAwait(false) != more
-            )
-                session.Acknowledge(await inbox.FlushAsync(cancellationToken).ConfigureAwait(false));
-            if (!await more.ConfigureAwait(false))
-                return;
-            await owner.WaitForCapacityAsync(cancellationToken).ConfigureAwait(false);
-            // If all possible chunks have arrived, or a large transaction is in progress, waiting would bring no more.
-            await pace.NextAsync(() => reader.Count >= ChunksAhead / 2, cancellationToken).ConfigureAwait(false);
-            TakeGroup(reader, group);
-            session.Taken += group.Count;
-            if (inbox.Stored is null)
-                unflushedSince = time.GetTimestamp();
-            if (
-                await inbox
-                    .WriteAsync(group, time.GetElapsedTime(unflushedSince) > FlushInterval, cancellationToken)
-                    .ConfigureAwait(false) is
-                { } lsn
-            )
-                session.Acknowledge(lsn);
-            pace.Ended(isBusy: group.Sum(chunk => chunk.Transactions) >= BusyTransactions);
-            foreach (var chunk in group)
-                chunk.Dispose();
-            group.Clear();
-        }
-    }
-
-    /// <summary>Takes the chunks that have arrived: short transactions, or parts of a long one.</summary>
-    private static void TakeGroup(ChannelReader<InboxChunk> reader, List<InboxChunk> group)
-    {
-        var (events, bytes) = (0, 0);
-        while (events < GroupEvents && bytes < GroupBytes && reader.TryRead(out var chunk))
-        {
-            group.Add(chunk);
-            events += chunk.Events.Count;
-            bytes += chunk.Buffer.Length;
-        }
+        await storage.StoreAsync(inbox, cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>Waits until the server reports that this connection has the slot, or for the error that prevents it.</summary>
@@ -439,21 +333,6 @@ public sealed class WalFeed(
             if (reading.IsCompleted)
                 await reading.ConfigureAwait(false);
             await Task.Delay(Pulse, time, cancellationToken).ConfigureAwait(false);
-        }
-    }
-
-    /// <summary>
-    /// Acknowledges WAL that others wrote while nothing of ours is in progress. Without this, a quiet table on a busy server would retain
-    /// the WAL forever. The position is read first: by the time of the check, everything before it has been passed on.
-    /// </summary>
-    private async Task AcknowledgeIdleAsync(FeedSession session, CancellationToken cancellationToken)
-    {
-        using var timer = new PeriodicTimer(StatusInterval, time);
-        while (await timer.WaitForNextTickAsync(cancellationToken).ConfigureAwait(false))
-        {
-            var received = session.Connection.LastReceivedLsn;
-            if (!session.IsPending && (ulong)received > (ulong)session.Connection.LastFlushedLsn)
-                session.Connection.SetReplicationStatus(received);
         }
     }
 
