@@ -14,6 +14,11 @@ namespace Functions.PgSidecar.Core.Events;
 /// </summary>
 internal sealed class EventDispatcher : BackgroundService, IFeedSink, INotificationHandler, IEventProducer
 {
+    /// <summary>
+    /// The most deliveries of a function that the first claim takes: their invocations start while the others are claimed.
+    /// </summary>
+    private const int FirstClaim = 100;
+
     private static readonly TimeSpan PollInterval = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan FirstVisibilityPause = TimeSpan.FromMilliseconds(1);
     private static readonly TimeSpan LongestVisibilityPause = TimeSpan.FromMilliseconds(100);
@@ -142,15 +147,24 @@ internal sealed class EventDispatcher : BackgroundService, IFeedSink, INotificat
         var names = await store.FunctionsAsync(cancellationToken).ConfigureAwait(false);
         if (names.Count > 0)
             inboxHasMore = true;
-        var room = held.Room(names);
-        if (room.Count == 0)
+        var first = held.Room(names).ToDictionary(free => free.Key, free => Math.Min(free.Value, FirstClaim), StringComparer.Ordinal);
+        if (first.Count == 0 || await ClaimAsync(first, cancellationToken).ConfigureAwait(false) < FirstClaim)
             return;
+        if (held.Room(names) is { Count: > 0 } rest)
+            await ClaimAsync(rest, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Claims deliveries and starts those for which there is capacity.</summary>
+    /// <returns>How many were claimed.</returns>
+    private async Task<int> ClaimAsync(Dictionary<string, int> room, CancellationToken cancellationToken)
+    {
         var deliveries = await store.ClaimAsync(room, cancellationToken).ConfigureAwait(false);
         if (deliveries.Any(delivery => delivery.TriggerId is { } id && !triggers.Knows(id)))
             await triggers.RefreshAsync(cancellationToken).ConfigureAwait(false);
         foreach (var delivery in deliveries)
             held.Claimed(delivery);
         StartWaiting();
+        return deliveries.Count;
     }
 
     private void StartWaiting()
