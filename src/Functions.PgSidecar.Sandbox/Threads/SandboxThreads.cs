@@ -185,9 +185,11 @@ internal sealed class SandboxThreads : IDisposable
         }
     }
 
-    /// <summary>Checks every thread, and starts another one if work has waited too long.</summary>
-    /// <returns>Whether to check again.</returns>
-    private bool CheckAll()
+    /// <summary>
+    /// Checks every thread, and starts another one if work has waited too long. The watchdog calls it at every tick; a test may too.
+    /// </summary>
+    /// <returns>Whether to check again; if not, the watchdog sleeps until the next turn is posted.</returns>
+    internal bool CheckAll()
     {
         var now = Stopwatch.GetTimestamp();
         lock (gate)

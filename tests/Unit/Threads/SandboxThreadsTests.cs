@@ -70,16 +70,22 @@ public sealed class SandboxThreadsTests
     public async Task Guest_that_starts_late_in_its_turn_is_interrupted()
     {
         using var threads = new SandboxThreads(minimum: 1);
+        using var begun = new ManualResetEventSlim();
+        using var isChecked = new ManualResetEventSlim();
         var guest = new Guest();
         var work = new Work(thread =>
         {
-            // As long as reading a body or loading code takes, which is many checks of the watchdog.
-            Thread.Sleep(100);
+            // A turn first reads a body or loads code. The watchdog must not sleep meanwhile.
+            begun.Set();
+            Assert.True(isChecked.Wait(Patience));
             thread.Enter(guest, Stopwatch.GetTimestamp(), long.MaxValue);
             Assert.True(guest.Interrupted.Wait(Patience));
             thread.Leave();
         });
         threads.Post(work);
+        Assert.True(begun.Wait(Patience));
+        Assert.True(threads.CheckAll());
+        isChecked.Set();
         await work.Done.WaitAsync(2 * Patience);
         Assert.Equal(InterruptReason.Deadline, guest.Reason);
     }
