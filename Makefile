@@ -41,7 +41,7 @@ test: ## Run the tests, from a clean clone, with a real PostgreSQL; without the 
 test-all: ## Run every test, as continuous integration does: also the slow ones, most of which restart, restore or replace servers
 	@scripts/test.sh --all
 
-test-quick: ## Run the guest's tests, the unit tests and the integration tests, without the slow ones
+test-quick: ## Run the tests that need no database, without the slow ones: the guest's and the unit tests
 	@scripts/test.sh --quick
 
 test-matrix: setup ## Run the suites that need PostgreSQL on several versions: make test-matrix VERSIONS="16 18" [SUITES=Integration]

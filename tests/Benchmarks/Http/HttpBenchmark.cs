@@ -80,7 +80,7 @@ internal sealed class HttpBenchmark : IBenchmark
                 continue;
             var isGoal = peer == workerd;
             measurements.Add(
-                Against(peer, "HTTP, JSON handler: throughput", "req/s", isGoal ? Goal.RatioAtLeast(0.5) : null, static one =>
+                Against(peer, "HTTP, JSON handler: throughput", "req/s", isGoal ? Goal.RatioAtLeast(1) : null, static one =>
                     one.Of(load => load.PerSecond)
                 )
             );

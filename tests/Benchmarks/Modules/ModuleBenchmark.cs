@@ -49,8 +49,8 @@ internal sealed class ModuleBenchmark : IBenchmark
             var size = $"a module of {bytes / 1000} KB";
             return
             [
-                new($"{size}: from its deployment until it is ready, median", "s", Samples.MedianOf(ready), Goal: Goal.AtMost(3)),
-                new($"{size}: loaded by another sidecar, median", "ms", Samples.MedianOf(loads), Goal: Goal.AtMost(20)),
+                new($"{size}: from its deployment until it is ready, median", "s", Samples.MedianOf(ready), Goal: Goal.AtMost(0.5)),
+                new($"{size}: loaded by another sidecar, median", "ms", Samples.MedianOf(loads), Goal: Goal.AtMost(10)),
                 new($"{size}: loaded by another sidecar, the first of its process", "ms", loads[0]),
             ];
         }
