@@ -137,7 +137,7 @@ internal sealed class CacheCopies(TimeProvider time) : INotificationHandler
         }
     }
 
-    /// <summary>Forgets the copy of a key that this sidecar has written, also if a read is under way.</summary>
+    /// <summary>Forgets the copy of a key that this sidecar has written, and of reads that are in progress.</summary>
     public void Forget(string cache, string key)
     {
         lock (gate)

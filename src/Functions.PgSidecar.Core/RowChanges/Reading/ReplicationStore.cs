@@ -65,6 +65,17 @@ public sealed class ReplicationStore(NpgsqlDataSource dataSource)
             cancellationToken
         );
 
+    /// <summary>The ids of the publications that exist. Recreated ones have others.</summary>
+    public Task<string?> PublicationsAsync(CancellationToken cancellationToken) =>
+        dataSource.SingleAsync<string?>(
+            """
+            select string_agg(oid::text, ' ' order by pubname) from pg_publication
+            where pubname in ('functions_events', 'functions_events_changes')
+            """,
+            null,
+            cancellationToken
+        );
+
     /// <summary>
     /// Terminates inbox connections that former readers left with an open transaction, because they hang or their hosts have vanished.
     /// Storing the same events again would wait for those transactions, and so would <see cref="LeadAsync"/>. Call only while holding the

@@ -96,6 +96,7 @@ public sealed class WalFeed(
         decoder.Attach(await triggers.LoadHistoryAsync(cancellationToken).ConfigureAwait(false));
 
         await CheckCaptureAsync(decoder, cancellationToken).ConfigureAwait(false);
+        var publications = await store.PublicationsAsync(cancellationToken).ConfigureAwait(false);
 
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var session = new FeedSession(connection, decoder);
@@ -106,7 +107,7 @@ public sealed class WalFeed(
             reading,
             StoreAsync(session, storage, reading, system.SystemId, sink, owner, ending.Token),
             storage.AcknowledgeIdleAsync(ending.Token),
-            WatchCaptureAsync(decoder, ending.Token),
+            WatchAsync(decoder, publications, ending.Token),
         ];
         var first = await Task.WhenAny(tasks).ConfigureAwait(false);
         isSetBack |=
@@ -260,13 +261,18 @@ public sealed class WalFeed(
         decoder.CaptureGaps = (await captures.GapsAsync(cancellationToken).ConfigureAwait(false)).Select(gap => gap.Relation).ToFrozenSet();
 
     /// <summary>
-    /// Repeats the check at intervals, because the stream does not report changes of a table above the one that stores the rows.
+    /// Checks at intervals what the stream does not report: changes of a table above the one that stores the rows, and, from PostgreSQL 18
+    /// on, that a publication is missing, whose changes the server leaves out from then on.
     /// </summary>
-    private async Task WatchCaptureAsync(WalDecoder decoder, CancellationToken cancellationToken)
+    private async Task WatchAsync(WalDecoder decoder, string? publications, CancellationToken cancellationToken)
     {
         using var timer = new PeriodicTimer(StatusInterval, time);
         while (await timer.WaitForNextTickAsync(cancellationToken).ConfigureAwait(false))
+        {
             await CheckCaptureAsync(decoder, cancellationToken).ConfigureAwait(false);
+            if (await store.PublicationsAsync(cancellationToken).ConfigureAwait(false) != publications)
+                throw new PublicationMissingException("a publication was dropped while they were read");
+        }
     }
 
     /// <summary>The same for the types of a change that a row trigger carries.</summary>
