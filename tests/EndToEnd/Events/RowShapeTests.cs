@@ -117,7 +117,7 @@ public sealed class RowShapeTests(SidecarFixture sidecar)
     }
 
     [Fact]
-    public async Task Any_name_is_allowed_and_generated_columns_are_omitted()
+    public async Task Any_name_is_allowed_and_generated_columns_are_omitted_before_PostgreSQL_18()
     {
         await sidecar.Database.ExecuteAsync(
             """"
@@ -128,8 +128,9 @@ public sealed class RowShapeTests(SidecarFixture sidecar)
         var function = await sidecar.DeployAsync(TriggerHarness.Nothing);
         await sidecar.Database.ExecuteAsync($""""select functions.create_trigger('odd', '{function}', '"Schéma ""x"""."Täble"')"""");
         await sidecar.Database.ExecuteAsync(""""insert into "Schéma ""x"""."Täble" values (1, 'ü')"""");
+        var columns = await sidecar.Database.ScalarAsync<bool>("select current_setting('server_version_num')::int >= 180000") ? 3L : 2L;
         Assert.Equal(
-            ("Schéma \"x\"", "Täble", "1", "ü", 2L),
+            ("Schéma \"x\"", "Täble", "1", "ü", columns),
             (
                 await sidecar.EventuallyAsync<string>("select payload ->> 'schema' from functions_private.events where trigger = 'odd'"),
                 await sidecar.EventuallyAsync<string>("select payload ->> 'table' from functions_private.events where trigger = 'odd'"),

@@ -196,7 +196,14 @@ public sealed class TriggerOptionTests(SidecarFixture sidecar)
         );
         var events = await harness.EventsAsync();
         Assert.Equal(2490, events.Select(one => (int)one["new"]!["id"]!).Distinct().Count());
-        Assert.Equal("""{"id":11,"exact":"11.50"}""", events.Single(one => (int)one["new"]!["id"]! == 11)["new"]!.ToJsonString());
+        // From PostgreSQL 18 on, stored generated columns are published.
+        var generated = await sidecar.Database.ScalarAsync<bool>("select current_setting('server_version_num')::int >= 180000")
+            ? ""","twice":22"""
+            : "";
+        Assert.Equal(
+            $$"""{"id":11,"exact":"11.50"{{generated}}}""",
+            events.Single(one => (int)one["new"]!["id"]! == 11)["new"]!.ToJsonString()
+        );
         Assert.All(events, one => Assert.True((bool)one["backfill"]!));
         await harness.DeliveredAsync();
     }
