@@ -57,8 +57,8 @@ run_dotnet() {
     -noColor -noLogo -maxThreads "$threads" -trait- Needs=Docker -trait- Needs=Model ${filter[@]+"${filter[@]}"} -xml "$results/$1.xml"
 }
 
-# Tests with servers and sidecars kill processes and have deadlines, on a machine that may be busy. If a few failed, they are repeated
-# alone. What fails again has failed; what passes then is named, with the reason of its first failure: somebody has to look at it.
+# Many tests kill processes, have deadlines, or run threads beside each other, on a machine that may be busy. If a few failed, they are
+# repeated alone. What fails again has failed; what passes then is named, with the reason of its first failure: somebody has to look at it.
 repeat_failed() {
   local suite=$1 test tests=() methods=()
   [ -s "$results/$suite.xml" ] || return 0
@@ -127,7 +127,7 @@ for suite in "${suites[@]}"; do
   case $suite in Unit | EndToEnd) run "$suite" ;; esac
 done
 for suite in "${suites[@]}"; do
-  case $suite in Integration | EndToEnd) repeat_failed "$suite" ;; esac
+  case $suite in Unit | Integration | EndToEnd) repeat_failed "$suite" ;; esac
 done
 for suite in "${suites[@]}"; do
   if [ "$suite" = Guest ]; then count_guest; else count_dotnet "$suite"; fi

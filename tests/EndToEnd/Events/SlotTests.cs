@@ -82,10 +82,12 @@ public sealed partial class SlotTests
         await using var harness = await FaultHarness.CreateAsync();
         // Frozen, it is still connected, and hears of the end in the middle of its stream.
         harness.First.Freeze();
+        var end = await harness.ScalarAsync<string>("select pg_current_wal_insert_lsn()::text");
         await harness.ExecuteAsync("drop publication functions_events");
         await harness.InsertAsync(1, 20);
         harness.First.Thaw();
         await IncidentAsync(harness, harness.First, "publication_missing");
+        Assert.True(await harness.ScalarAsync<bool>($"select from_lsn <= '{end}' from functions.incidents"));
 
         // First the publication, then the slot, which has to be younger.
         await harness.UntilAsync("(select not active from functions.replication)");

@@ -19,13 +19,13 @@ public sealed class IncidentTests
         await other.ExecuteAsync(
             "begin; insert into functions_private.incidents (kind, message) values ('slot_lost', 'The slot is gone.')"
         );
-        var opening = new ReplicationStore(one).OpenIncidentAsync("slot_lost", "The slot is gone.", CancellationToken.None);
+        var opening = new ReplicationStore(one).OpenIncidentAsync("slot_lost", "The slot is gone.", null, CancellationToken.None);
         await ConcurrentSession.WaitsAsync(database, processId, opening);
         await other.ExecuteAsync("commit");
         Assert.False(await opening);
         Assert.Equal(1, await database.ScalarAsync<long>("select count(*) from functions.incidents"));
 
         await database.ExecuteAsync("select functions.close_incident(id) from functions.incidents");
-        Assert.True(await new ReplicationStore(one).OpenIncidentAsync("slot_lost", "The slot is gone.", CancellationToken.None));
+        Assert.True(await new ReplicationStore(one).OpenIncidentAsync("slot_lost", "The slot is gone.", null, CancellationToken.None));
     }
 }

@@ -92,9 +92,16 @@ public sealed class KeySetTests
         var source = Source();
         var first = await source.RefreshAsync();
 
+        using var answer = new ManualResetEventSlim();
+        publish = () =>
+        {
+            answer.Wait();
+            return Set("k2");
+        };
         time.Advance(KeySource.RefreshInterval);
         Assert.Same(first, source.Current);
 
+        answer.Set();
         Assert.NotSame(first, await source.RefreshAsync());
         Assert.Equal(2, loads);
     }

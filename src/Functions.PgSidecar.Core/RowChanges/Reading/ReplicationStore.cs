@@ -65,12 +65,12 @@ public sealed class ReplicationStore(NpgsqlDataSource dataSource)
             cancellationToken
         );
 
-    /// <summary>The ids of the publications that exist. Recreated ones have others.</summary>
-    public Task<string?> PublicationsAsync(CancellationToken cancellationToken) =>
-        dataSource.SingleAsync<string?>(
+    /// <summary>The ids of the publications that exist, and the end of the WAL. Recreated publications have other ids.</summary>
+    public Task<(string? Publications, NpgsqlLogSequenceNumber End)> PublicationsAsync(CancellationToken cancellationToken) =>
+        dataSource.SingleAsync<(string?, NpgsqlLogSequenceNumber)>(
             """
-            select string_agg(oid::text, ' ' order by pubname) from pg_publication
-            where pubname in ('functions_events', 'functions_events_changes')
+            select (select string_agg(oid::text, ' ' order by pubname) from pg_publication
+                    where pubname in ('functions_events', 'functions_events_changes')), pg_current_wal_insert_lsn()
             """,
             null,
             cancellationToken
@@ -151,20 +151,39 @@ public sealed class ReplicationStore(NpgsqlDataSource dataSource)
     /// Opens an incident, unless one of the kind is open. The gap begins at the position up to which everything was stored or fires
     /// nothing. If neither the inbox nor the slot has that position, it begins at the first trigger.
     /// </summary>
-    public async Task<bool> OpenIncidentAsync(string kind, string message, CancellationToken cancellationToken)
+    /// <param name="kind">What is missing.</param>
+    /// <param name="message">What happened, and what to do.</param>
+    /// <param name="since">A position at which the gap begins at the latest, also of an incident that is open; null if none is known.
+    /// </param>
+    /// <param name="cancellationToken">Gives up.</param>
+    public async Task<bool> OpenIncidentAsync(
+        string kind,
+        string message,
+        NpgsqlLogSequenceNumber? since,
+        CancellationToken cancellationToken
+    )
     {
         var opened = await dataSource
             .ExecuteAsync(
                 """
+                with known as (
+                    update functions_private.incidents i set from_lsn = @since::pg_lsn
+                    where i.kind = @kind and i.closed_at is null and i.from_lsn > @since::pg_lsn
+                )
                 insert into functions_private.incidents (kind, message, from_lsn)
-                select @kind, @message, coalesce(
+                select @kind, @message, least(@since::pg_lsn, coalesce(
                     greatest((select stored_lsn from functions_private.replication),
                              (select s.confirmed_flush_lsn from pg_replication_slots s where s.slot_name = functions_private.slot_name())),
-                    (select min(since_lsn) from functions_private.triggers))
+                    (select min(since_lsn) from functions_private.triggers)))
                 where not exists (select from functions_private.incidents i where i.kind = @kind and i.closed_at is null)
                 on conflict (kind) where closed_at is null do nothing
                 """,
-                new { kind, message },
+                new
+                {
+                    kind,
+                    message,
+                    since = since?.ToString(),
+                },
                 cancellationToken
             )
             .ConfigureAwait(false);

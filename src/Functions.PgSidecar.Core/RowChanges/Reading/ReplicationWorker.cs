@@ -174,7 +174,7 @@ internal sealed class ReplicationWorker(
         }
         else if (Missing(status) is { } missing)
         {
-            if (await store.OpenIncidentAsync(missing.Kind, missing.Message, cancellationToken).ConfigureAwait(false))
+            if (await store.OpenIncidentAsync(missing.Kind, missing.Message, null, cancellationToken).ConfigureAwait(false))
                 EventsLog.Incident(logger, missing.Kind, missing.Message);
             metrics.Incident = missing.Message;
             await store.ReportAsync(missing.Kind, missing.Message, cancellationToken).ConfigureAwait(false);
@@ -291,7 +291,7 @@ internal sealed class ReplicationWorker(
             var message =
                 $"Changes can't be read: {e.Message}. Run select functions.recreate_slot(); to start again from now, then "
                 + "functions.backfill for what was missed.";
-            if (await store.OpenIncidentAsync("publication_missing", message, cancellationToken).ConfigureAwait(false))
+            if (await store.OpenIncidentAsync("publication_missing", message, e.Since, cancellationToken).ConfigureAwait(false))
                 EventsLog.Incident(logger, "publication_missing", message);
             metrics.Incident = message;
             await store.ReportAsync("publication_missing", message, cancellationToken).ConfigureAwait(false);

@@ -96,7 +96,7 @@ public sealed class WalFeed(
         decoder.Attach(await triggers.LoadHistoryAsync(cancellationToken).ConfigureAwait(false));
 
         await CheckCaptureAsync(decoder, cancellationToken).ConfigureAwait(false);
-        var publications = await store.PublicationsAsync(cancellationToken).ConfigureAwait(false);
+        var published = await store.PublicationsAsync(cancellationToken).ConfigureAwait(false);
 
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var session = new FeedSession(connection, decoder);
@@ -107,7 +107,7 @@ public sealed class WalFeed(
             reading,
             StoreAsync(session, storage, reading, system.SystemId, sink, owner, ending.Token),
             storage.AcknowledgeIdleAsync(ending.Token),
-            WatchAsync(decoder, publications, ending.Token),
+            WatchAsync(decoder, published.Publications, published.End, ending.Token),
         ];
         var first = await Task.WhenAny(tasks).ConfigureAwait(false);
         isSetBack |=
@@ -264,14 +264,23 @@ public sealed class WalFeed(
     /// Checks at intervals what the stream does not report: changes of a table above the one that stores the rows, and, from PostgreSQL 18
     /// on, that a publication is missing, whose changes the server leaves out from then on.
     /// </summary>
-    private async Task WatchAsync(WalDecoder decoder, string? publications, CancellationToken cancellationToken)
+    private async Task WatchAsync(
+        WalDecoder decoder,
+        string? publications,
+        NpgsqlLogSequenceNumber end,
+        CancellationToken cancellationToken
+    )
     {
+        // The last two checks. A drop that the last one did not see may already be in the WAL, because its transaction was about to end.
+        var (before, last) = (end, end);
         using var timer = new PeriodicTimer(StatusInterval, time);
         while (await timer.WaitForNextTickAsync(cancellationToken).ConfigureAwait(false))
         {
             await CheckCaptureAsync(decoder, cancellationToken).ConfigureAwait(false);
-            if (await store.PublicationsAsync(cancellationToken).ConfigureAwait(false) != publications)
-                throw new PublicationMissingException("a publication was dropped while they were read");
+            var (present, now) = await store.PublicationsAsync(cancellationToken).ConfigureAwait(false);
+            if (present != publications)
+                throw new PublicationMissingException("a publication was dropped while they were read", before);
+            (before, last) = (last, now);
         }
     }
 

@@ -122,7 +122,7 @@ internal sealed class TableMaintenanceWorker(
             + "for a while: it was removed from the "
             + "publication functions_events_changes, or the trigger was disabled. Changes of that time have not fired functions. Once "
             + "handled: select functions.close_incident(id);";
-        if (await replication.OpenIncidentAsync("changes_missed", message, cancellationToken).ConfigureAwait(false))
+        if (await replication.OpenIncidentAsync("changes_missed", message, null, cancellationToken).ConfigureAwait(false))
             EventsLog.Incident(logger, "changes_missed", message);
     }
 }
