@@ -68,7 +68,7 @@ internal static class Sidecar
             .AddAi()
             .AddVectors()
             .AddInvocations()
-            .AddEvents(options.Events)
+            .AddEvents(options.Events, options.ConnectionString)
             .AddRowChanges(options, key)
             .AddWebhooks()
             .AddSchedules()

@@ -6,7 +6,7 @@ using NpgsqlTypes;
 namespace Functions.PgSidecar.Core.Events;
 
 /// <summary>Claims deliveries from the inbox and records their outcomes. Each method makes one round trip.</summary>
-/// <param name="dataSource">The sidecar's own data source.</param>
+/// <param name="dataSource">The connections of <see cref="EventDatabase"/>.</param>
 /// <param name="sidecar">The sidecar that claims deliveries.</param>
 /// <param name="time">Whose timestamps the outcomes have; by default the system's.</param>
 public sealed class DeliveryStore(NpgsqlDataSource dataSource, Guid sidecar, TimeProvider? time = null)

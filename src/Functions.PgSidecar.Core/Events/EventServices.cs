@@ -3,7 +3,6 @@ using Functions.PgSidecar.Core.Metrics;
 using Functions.PgSidecar.Core.Notifications;
 using Functions.PgSidecar.Core.Registry;
 using Microsoft.Extensions.DependencyInjection;
-using Npgsql;
 
 namespace Functions.PgSidecar.Core.Events;
 
@@ -11,11 +10,15 @@ namespace Functions.PgSidecar.Core.Events;
 internal static class EventServices
 {
     /// <summary>Adds them. The completer is registered first, so that it starts before the dispatcher and stops after it.</summary>
-    public static IServiceCollection AddEvents(this IServiceCollection services, EventsOptions options) =>
+    /// <param name="services">The container.</param>
+    /// <param name="options">The settings of events.</param>
+    /// <param name="connectionString">That of the sidecar's own login.</param>
+    public static IServiceCollection AddEvents(this IServiceCollection services, EventsOptions options, string connectionString) =>
         services
             .AddSingleton(options)
+            .AddSingleton(_ => new EventDatabase(connectionString))
             .AddSingleton(static provider => new DeliveryStore(
-                provider.GetRequiredService<NpgsqlDataSource>(),
+                provider.GetRequiredService<EventDatabase>().DataSource,
                 provider.GetRequiredService<SidecarIdentity>().Id
             ))
             .AddSingleton<EventMetrics>()

@@ -12,7 +12,7 @@ internal static class ScheduleServices
     /// <summary>Adds them. Requires the events.</summary>
     public static IServiceCollection AddSchedules(this IServiceCollection services) =>
         services
-            .AddSingleton<ScheduleStore>()
+            .AddSingleton(static provider => new ScheduleStore(provider.GetRequiredService<EventDatabase>().DataSource))
             .AddSingleton<CronScheduleCache>()
             .AddSingleton<ScheduleMetrics>()
             .AddSingleton<IMetricsSource>(static provider => provider.GetRequiredService<ScheduleMetrics>())

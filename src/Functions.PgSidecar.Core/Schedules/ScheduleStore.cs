@@ -1,3 +1,4 @@
+using Functions.PgSidecar.Core.Events;
 using Functions.PgSidecar.Postgres.Statements;
 using Npgsql;
 using NpgsqlTypes;
@@ -5,7 +6,7 @@ using NpgsqlTypes;
 namespace Functions.PgSidecar.Core.Schedules;
 
 /// <summary>Reads due schedules and records their runs. Hot methods make one round trip.</summary>
-/// <param name="dataSource">The sidecar's own data source.</param>
+/// <param name="dataSource">The connections of <see cref="EventDatabase"/>.</param>
 internal sealed class ScheduleStore(NpgsqlDataSource dataSource)
 {
     /// <summary>The most schedules that are read at once.</summary>

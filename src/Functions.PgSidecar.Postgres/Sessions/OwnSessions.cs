@@ -35,7 +35,14 @@ public static class OwnSessions
     /// <param name="name">The application's name, as pg_stat_activity shows it.</param>
     /// <param name="maxConnections">The most connections.</param>
     /// <param name="maxStatements">The most statements that a connection keeps prepared.</param>
-    public static NpgsqlDataSource CreatePreparingDataSource(string connectionString, string name, int maxConnections, int maxStatements)
+    /// <param name="settings">Further startup options of these sessions; null for none.</param>
+    public static NpgsqlDataSource CreatePreparingDataSource(
+        string connectionString,
+        string name,
+        int maxConnections,
+        int maxStatements,
+        string? settings = null
+    )
     {
         var connection = new NpgsqlConnectionStringBuilder(connectionString)
         {
@@ -46,7 +53,7 @@ public static class OwnSessions
             NoResetOnClose = true,
             Timeout = 5,
         };
-        connection.Options = With(connection.Options);
+        connection.Options = With(connection.Options) + (settings is null ? null : " " + settings);
         var builder = new NpgsqlDataSourceBuilder(connection.ConnectionString);
         builder.ConfigureTypeLoading(static loading => loading.EnableTypeLoading(false));
         return builder.Build();

@@ -126,6 +126,10 @@ public sealed class OldRowTests
     [Fact]
     public async Task Replica_identity_reset_by_hand_is_restored_and_undecidable_changes_become_dead_letters()
     {
+        Assert.SkipWhen(
+            await IsCarriedAsync(),
+            "From PostgreSQL 18 on, a row trigger carries the changes of tables that no event trigger guards, whatever their identity."
+        );
         await using var harness = await StartAsync(hasGuard: false);
         await harness.ExecuteAsync(
             """
@@ -178,11 +182,12 @@ public sealed class OldRowTests
             """
         );
         await harness.UntilAsync("(select count(*) = 4 from functions_private.events where trigger = 'pays')");
+        var isCarried = await IsCarriedAsync();
         Assert.Equal(
             [
-                """UPDATE key {"id":1,"day":1}""",
+                isCarried ? """UPDATE all {"id":1,"day":1,"status":"paid","note":"n"}""" : """UPDATE key {"id":1,"day":1}""",
                 """UPDATE all {"id":2,"day":12,"status":"paid","note":"n"}""",
-                """DELETE key {"id":11,"day":1}""",
+                isCarried ? """DELETE all {"id":11,"day":1,"status":"paid","note":"n"}""" : """DELETE key {"id":11,"day":1}""",
                 """DELETE all {"id":12,"day":12,"status":"paid","note":"n"}""",
             ],
             await ListAsync(
@@ -191,6 +196,9 @@ public sealed class OldRowTests
             )
         );
     }
+
+    /// <summary>Whether a row trigger carries the changes of tables that no event trigger guards.</summary>
+    private static async Task<bool> IsCarriedAsync() => await (await PostgresServer.GetAsync()).GetVersionAsync() >= 18;
 
     private static async Task<FaultHarness> StartAsync(bool hasGuard)
     {

@@ -91,9 +91,13 @@ public sealed class ServerLoginTests(ServedInstallation served) : IClassFixture<
         foreach (var message in (string[])["INSERT old", "INSERT new", "UPDATE changed"])
             await served.LoggedAsync(function, message);
 
-        // The sidecar repairs what is changed meanwhile: an identity, and a table of the same name.
-        await served.ExecuteAsync("alter table app.things replica identity default");
-        await served.HoldsAsync("(select relreplident = 'f' from pg_class where oid = 'app.things'::regclass)");
+        // The sidecar repairs what is changed meanwhile: an identity, where changes are published and not carried by a row trigger, as
+        // they are from PostgreSQL 18 on, and a table of the same name.
+        if (await (await PostgresServer.GetAsync()).GetVersionAsync() < 18)
+        {
+            await served.ExecuteAsync("alter table app.things replica identity default");
+            await served.HoldsAsync("(select relreplident = 'f' from pg_class where oid = 'app.things'::regclass)");
+        }
         await served.ExecuteAsync("alter table app.things rename to former; create table app.things (id int primary key, body text)");
         await served.HoldsAsync("(select relation = 'app.things'::regclass from functions_private.triggers where name = 'on-things')");
         await served.ExecuteAsync("insert into app.things values (9, 'followed')");
