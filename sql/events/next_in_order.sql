@@ -1,6 +1,7 @@
 -- functions_private.next_in_order(function, wanted) -> the first delivery of each order key, for up to "wanted" keys whose first delivery
--- is due Walks the index from key to key, beginning at a random key so that none starves. Deliveries that wait behind the first of their
--- key are not visited.
+-- is due
+-- Walks the index from key to key, beginning at a random key so that none starves. Deliveries that wait behind the first of their key are
+-- not visited.
 create or replace function functions_private.next_in_order(function text, wanted integer) returns setof uuid
 language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 declare

@@ -49,9 +49,11 @@ internal sealed partial class SidecarProcess : IAsyncDisposable
         start.Environment["PGFN_LISTEN"] = "http://127.0.0.1:0";
         start.Environment["PGFN_JWT_SECRET"] = JwtSecret;
         start.Environment["PGFN_SECRET_KEY"] = "the-end-to-end-tests-seal-with-this-key-0123456789";
-        // The tests start hundreds of processes that live for seconds. Measuring code before compiling it again never pays there, and
-        // mapping each page of compiled code twice, to have none writable and executable, is a tenth of a start.
+        // The tests start hundreds of processes that live for seconds. Measuring code, and compiling it again after 30 calls, costs them
+        // as much as the start: they do so after 0x1000 calls. Mapping each page of compiled code twice, to have none writable and
+        // executable, is a tenth of a start.
         start.Environment["DOTNET_TieredPGO"] = "0";
+        start.Environment["DOTNET_TC_CallCountThreshold"] = "1000";
         start.Environment["DOTNET_EnableWriteXorExecute"] = "0";
         foreach (var (name, value) in await TestLogin.SettingsAsync(connectionString))
             start.Environment[name] = value;
