@@ -138,11 +138,12 @@ public sealed class VectorRightsTests(VectorFixture fixture) : IClassFixture<Vec
             }
             return [found, groups.size];
             """;
+        // The graph is built with random numbers, so how many are found varies. Without further search behind the policy few would be.
         var limited = (await fixture.RunAsync("hidden", Compare)).AsArray();
-        Assert.InRange((int)limited[0]!, 190, 200);
+        Assert.InRange((int)limited[0]!, 160, 200);
         Assert.Equal(1, (int)limited[1]!);
         var all = (await fixture.RunAsync("hidden", Compare, "service_role")).AsArray();
-        Assert.InRange((int)all[0]!, 190, 200);
+        Assert.InRange((int)all[0]!, 160, 200);
         Assert.NotEqual(1, (int)all[1]!);
     }
 
