@@ -37,7 +37,7 @@ internal sealed class PrivateServer : IAsyncDisposable
     /// <summary>Starts one with the server programs of a given folder.</summary>
     public static async Task<PrivateServer> StartWithAsync(string? programs, params string[] settings)
     {
-        var server = await StartInAsync(Path.Combine(Path.GetTempPath(), $"pgfn-faults-{Guid.NewGuid():n}"), programs);
+        var server = await StartInAsync(PostgresServer.TemporaryDirectory($"pgfn-faults-{Guid.NewGuid():n}"), programs);
         await server.ExecuteAsync("alter database postgres set synchronous_commit = local");
         foreach (var setting in settings)
             await server.ExecuteAsync("alter system set " + setting);

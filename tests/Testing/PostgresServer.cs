@@ -11,6 +11,9 @@ namespace Functions.PgSidecar.Testing;
 /// </summary>
 public sealed class PostgresServer
 {
+    private const string Memory = "/dev/shm";
+    private const long Room = 4L << 30;
+
     private static readonly Lazy<Task<PostgresServer>> Started = new(StartAsync);
 
     private PostgresServer(string connectionString, bool isGiven)
@@ -77,13 +80,27 @@ public sealed class PostgresServer
     public static string[] ClusterOptions =>
         ["--fast", "--while", Environment.ProcessId.ToString(System.Globalization.CultureInfo.InvariantCulture)];
 
+    /// <summary>
+    /// A folder for a cluster that ends with the tests: in memory where there is room, which saves a third of the time of tests that
+    /// create databases; or else where the system has its temporary files. TMPDIR overrides both.
+    /// </summary>
+    public static string TemporaryDirectory(string name)
+    {
+        var isMemory =
+            Environment.GetEnvironmentVariable("TMPDIR") is null
+            && Directory.Exists(Memory)
+            && new DriveInfo(Memory).AvailableFreeSpace >= Room
+            && GC.GetGCMemoryInfo().TotalAvailableMemoryBytes >= 2 * Room;
+        return Path.Combine(isMemory ? Memory : Path.GetTempPath(), name);
+    }
+
     private static async Task<PostgresServer> StartAsync()
     {
         if (Environment.GetEnvironmentVariable("PGFN_TEST_DATABASE_URL") is { Length: > 0 } given)
             return new PostgresServer(FromUrl(given), isGiven: true);
         if (PostgresContainer.IsWanted)
             return new PostgresServer(await PostgresContainer.StartAsync(), isGiven: false);
-        var directory = Path.Combine(Path.GetTempPath(), $"pgfn-test-{Environment.ProcessId}");
+        var directory = TemporaryDirectory($"pgfn-test-{Environment.ProcessId}");
         return new PostgresServer(await RunClusterScriptAsync("start", directory, ClusterOptions), isGiven: false);
     }
 
