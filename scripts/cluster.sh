@@ -114,7 +114,8 @@ try_port() {
   : > "$log"
   [ -z "$user" ] || chown "$user" "$log"
   # Large pages for what connections allocate: a sixth of the time of one that executes a few statements. Only glibc knows the setting.
-  if as_server env ${fast:+GLIBC_TUNABLES=glibc.malloc.hugetlb=1} "$bin/pg_ctl" -D "$data" -l "$log" -o "$settings" -w -t 60 start >/dev/null 2>&1; then
+  if as_server env ${fast:+GLIBC_TUNABLES=glibc.malloc.hugetlb=1} \
+      "$bin/pg_ctl" -D "$data" -l "$log" -o "$settings" -w -t 60 start >/dev/null 2>&1; then
     echo "$1" > "$home/port"
     return 0
   fi
