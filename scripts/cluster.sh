@@ -113,7 +113,7 @@ try_port() {
   [ -z "$fast" ] || settings="$settings -c fsync=off -c synchronous_commit=off -c full_page_writes=off -c autovacuum=off"
   : > "$log"
   [ -z "$user" ] || chown "$user" "$log"
-  # Large pages for what connections allocate: a sixth of the time of one that executes a few statements. Only glibc knows the setting.
+  # In tests, connections allocate large memory pages, which saves a sixth of their processor time. Only glibc knows the setting.
   if as_server env ${fast:+GLIBC_TUNABLES=glibc.malloc.hugetlb=1} \
       "$bin/pg_ctl" -D "$data" -l "$log" -o "$settings" -w -t 60 start >/dev/null 2>&1; then
     echo "$1" > "$home/port"

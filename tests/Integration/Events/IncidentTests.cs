@@ -2,6 +2,7 @@ using Functions.PgSidecar.Core.RowChanges.Reading;
 using Functions.PgSidecar.Testing;
 using Functions.PgSidecar.Tests.Integration.Database;
 using Npgsql;
+using NpgsqlTypes;
 
 namespace Functions.PgSidecar.Tests.Integration.Events;
 
@@ -27,5 +28,27 @@ public sealed class IncidentTests
 
         await database.ExecuteAsync("select functions.close_incident(id) from functions.incidents");
         Assert.True(await new ReplicationStore(one).OpenIncidentAsync("slot_lost", "The slot is gone.", null, CancellationToken.None));
+    }
+
+    [Fact]
+    public async Task Gap_of_an_open_incident_begins_where_it_is_found_to_begin_earlier()
+    {
+        await using var database = await TestDatabase.CreateAsync();
+        await database.ExecuteAsync(
+            "insert into functions_private.incidents (kind, message, from_lsn) values ('publication_missing', 'It is gone.', '0/20')"
+        );
+        var store = new ReplicationStore(database.Owner);
+        foreach (var (since, begins) in ((string, string)[])[("0/30", "0/20"), ("0/10", "0/10")])
+        {
+            Assert.False(
+                await store.OpenIncidentAsync(
+                    "publication_missing",
+                    "It is gone.",
+                    NpgsqlLogSequenceNumber.Parse(since),
+                    CancellationToken.None
+                )
+            );
+            Assert.Equal(begins, await database.ScalarAsync<string>("select from_lsn::text from functions.incidents"));
+        }
     }
 }

@@ -3,9 +3,23 @@ using Npgsql;
 
 namespace Functions.PgSidecar.Tests.Integration.Queues;
 
-/// <summary>Which messages a claim takes, in what order, and what it reads.</summary>
+/// <summary>Options of consumers; which messages a claim takes, in what order, and what it reads.</summary>
 public sealed class QueueClaimTests : QueueDatabaseTests
 {
+    [Theory]
+    [InlineData("""{"batch_size": 0}""", "option batch_size must be a whole number from 1 to 100, not 0")]
+    [InlineData("""{"batch_timeout": 61}""", "option batch_timeout must be a number of seconds from 0 to 60, not 61")]
+    [InlineData("""{"dead_letter_queue": "q"}""", "option dead_letter_queue: a queue can not be its own dead letter queue")]
+    [InlineData("""{"ordered": "yes"}""", "option ordered must be true or false, not \"yes\"")]
+    [InlineData("""{"max_batch_size": 5}""", "unknown option \"max_batch_size\"")]
+    [InlineData("""{"role": "postgres"}""", "option role: functions may not run as \"postgres\"")]
+    [InlineData("{}", "nothing says which role f runs as")]
+    public async Task Invalid_options_of_consumers_are_refused_by_name(string options, string message)
+    {
+        var error = await Assert.ThrowsAsync<PostgresException>(() => ConsumeAsync(options));
+        Assert.Equal(message, error.MessageText);
+    }
+
     [Fact]
     public async Task No_more_batches_are_leased_than_the_consumers_concurrency()
     {

@@ -56,20 +56,6 @@ public sealed class QueueSchemaTests : QueueDatabaseTests
         Assert.Equal(2, await empty.ScalarAsync<long>("select count(*) from pg_proc where pronamespace = 'pgmq'::regnamespace"));
     }
 
-    [Theory]
-    [InlineData("""{"batch_size": 0}""", "option batch_size must be a whole number from 1 to 100, not 0")]
-    [InlineData("""{"batch_timeout": 61}""", "option batch_timeout must be a number of seconds from 0 to 60, not 61")]
-    [InlineData("""{"dead_letter_queue": "q"}""", "option dead_letter_queue: a queue can not be its own dead letter queue")]
-    [InlineData("""{"ordered": "yes"}""", "option ordered must be true or false, not \"yes\"")]
-    [InlineData("""{"max_batch_size": 5}""", "unknown option \"max_batch_size\"")]
-    [InlineData("""{"role": "postgres"}""", "option role: functions may not run as \"postgres\"")]
-    [InlineData("{}", "nothing says which role f runs as")]
-    public async Task Invalid_options_of_consumers_are_refused_by_name(string options, string message)
-    {
-        var error = await Assert.ThrowsAsync<PostgresException>(() => ConsumeAsync(options));
-        Assert.Equal(message, error.MessageText);
-    }
-
     [Fact]
     public async Task Without_messages_the_schema_is_uninstalled_and_with_messages_it_stays_unless_asked()
     {
