@@ -16,7 +16,7 @@ internal static class CacheServices
     public static IServiceCollection AddCache(this IServiceCollection services, string connectionString) =>
         services
             .AddSingleton(provider => new CacheStore(
-                OwnSessions.CreatePreparingDataSource(connectionString, "pgfn cache", CacheStore.MaxConnections, maxStatements: 32),
+                OwnSessions.CreatePreparingDataSource(connectionString, "pgfn cache", maxStatements: 32),
                 provider.GetRequiredService<CacheCopies>()
             ))
             .AddSingleton<CacheReader>()

@@ -11,9 +11,6 @@ namespace Functions.PgSidecar.Core.Cache;
 /// </summary>
 internal sealed class CacheStore(NpgsqlDataSource dataSource, CacheCopies copies) : IAsyncDisposable
 {
-    /// <summary>The most operations on the database at once.</summary>
-    public const int MaxConnections = 8;
-
     private const string Live = "(expires_at is null or expires_at > now())";
 
     /// <summary>

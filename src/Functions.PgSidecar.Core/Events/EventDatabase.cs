@@ -11,15 +11,13 @@ namespace Functions.PgSidecar.Core.Events;
 /// <param name="connectionString">That of the sidecar's own login.</param>
 internal sealed class EventDatabase(string connectionString) : IAsyncDisposable
 {
-    private const int MaxConnections = 8;
-
     // Without jit=off, the cost that stands for a forbidden scan would have every statement compiled.
     private const string Settings =
         "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_bitmapscan=off -c enable_sort=off -c jit=off";
 
     /// <summary>The pool.</summary>
     public NpgsqlDataSource DataSource { get; } =
-        OwnSessions.CreatePreparingDataSource(connectionString, "pgfn events", MaxConnections, maxStatements: 24, Settings);
+        OwnSessions.CreatePreparingDataSource(connectionString, "pgfn events", maxStatements: 24, Settings);
 
     /// <inheritdoc/>
     public ValueTask DisposeAsync() => DataSource.DisposeAsync();

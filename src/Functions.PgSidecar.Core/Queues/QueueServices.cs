@@ -17,7 +17,7 @@ internal static class QueueServices
     public static IServiceCollection AddQueues(this IServiceCollection services, string connectionString) =>
         services
             .AddSingleton(provider => new QueueStore(
-                OwnSessions.CreatePreparingDataSource(connectionString, "pgfn queues", QueueStore.MaxConnections, maxStatements: 16),
+                OwnSessions.CreatePreparingDataSource(connectionString, "pgfn queues", maxStatements: 16),
                 provider.GetRequiredService<SidecarIdentity>()
             ))
             .AddSingleton<QueueBacklogs>()

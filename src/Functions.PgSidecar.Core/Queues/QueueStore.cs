@@ -10,9 +10,6 @@ namespace Functions.PgSidecar.Core.Queues;
 /// </summary>
 internal sealed class QueueStore(NpgsqlDataSource dataSource, SidecarIdentity identity) : IAsyncDisposable
 {
-    /// <summary>The most statements at once.</summary>
-    public const int MaxConnections = 8;
-
     /// <inheritdoc/>
     public ValueTask DisposeAsync() => dataSource.DisposeAsync();
 

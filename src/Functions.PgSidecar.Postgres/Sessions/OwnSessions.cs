@@ -10,6 +10,12 @@ namespace Functions.PgSidecar.Postgres.Sessions;
 /// </summary>
 public static class OwnSessions
 {
+    /// <summary>Connections for the sidecar's own statements, at most.</summary>
+    public const int PoolSize = 20;
+
+    /// <summary>Connections for the statements of one feature, at most.</summary>
+    public const int FeaturePoolSize = 8;
+
     /// <summary>For servers of every version.</summary>
     private const string Options =
         "-c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0 -c idle_session_timeout=0 -c default_transaction_read_only=off "
@@ -33,13 +39,11 @@ public static class OwnSessions
     /// </summary>
     /// <param name="connectionString">That of the sidecar's own login.</param>
     /// <param name="name">The application's name, as pg_stat_activity shows it.</param>
-    /// <param name="maxConnections">The most connections.</param>
     /// <param name="maxStatements">The most statements that a connection keeps prepared.</param>
     /// <param name="settings">Further startup options of these sessions; null for none.</param>
     public static NpgsqlDataSource CreatePreparingDataSource(
         string connectionString,
         string name,
-        int maxConnections,
         int maxStatements,
         string? settings = null
     )
@@ -47,7 +51,7 @@ public static class OwnSessions
         var connection = new NpgsqlConnectionStringBuilder(connectionString)
         {
             ApplicationName = name,
-            MaxPoolSize = maxConnections,
+            MaxPoolSize = FeaturePoolSize,
             MaxAutoPrepare = maxStatements,
             AutoPrepareMinUsages = 2,
             NoResetOnClose = true,

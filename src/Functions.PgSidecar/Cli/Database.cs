@@ -18,7 +18,12 @@ internal static class Database
     /// <param name="serverVersion">In the format of server_version_num; 0 if not known yet.</param>
     public static NpgsqlDataSource CreateDataSource(SidecarOptions options, int serverVersion = 0)
     {
-        var connection = new NpgsqlConnectionStringBuilder(options.ConnectionString) { ApplicationName = "pgfn", Timeout = 5 };
+        var connection = new NpgsqlConnectionStringBuilder(options.ConnectionString)
+        {
+            ApplicationName = "pgfn",
+            MaxPoolSize = OwnSessions.PoolSize,
+            Timeout = 5,
+        };
         connection.Options = OwnSessions.With(connection.Options, serverVersion);
         return new NpgsqlDataSourceBuilder(connection.ConnectionString).Build();
     }

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Functions.PgSidecar.Core.Configuration;
+using Functions.PgSidecar.Core.Database;
 using Functions.PgSidecar.Postgres.Diagnosis;
 using Npgsql;
 
@@ -11,14 +12,6 @@ namespace Functions.PgSidecar.Cli;
 internal static class DoctorCommand
 {
     private const int SomethingIsMissing = 1;
-
-    /// <summary>
-    /// Connections that a sidecar opens beside those of functions: its own, listening, reading the WAL, handling the slot.
-    /// </summary>
-    private const int OwnConnections = 10;
-
-    /// <summary>anon, authenticated and service_role have a pool each.</summary>
-    private const int Pools = 3;
 
     /// <summary>The command.</summary>
     public static Command Create()
@@ -41,8 +34,7 @@ internal static class DoctorCommand
         {
             await using var dataSource = Database.CreateDataSource(options);
             await using var connection = await dataSource.OpenConnectionAsync(cancellationToken);
-            var connections = (Pools * options.Limits.ConnectionsPerRole) + OwnConnections;
-            findings.AddRange(await ServerDiagnosis.ExamineAsync(connection, connections, cancellationToken));
+            findings.AddRange(await ServerDiagnosis.ExamineAsync(connection, ConnectionBudget.Total(options.Limits), cancellationToken));
             var setting = options.ReplicationConnectionString == options.ConnectionString ? "DATABASE_URL" : "PGFN_REPLICATION_URL";
             findings.AddRange(
                 await ReplicationDiagnosis.ExamineAsync(connection, options.ReplicationConnectionString, setting, cancellationToken)

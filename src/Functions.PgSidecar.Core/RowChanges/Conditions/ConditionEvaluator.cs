@@ -20,13 +20,16 @@ public sealed class ConditionEvaluator(NpgsqlDataSource owner, ReadOnlyMemory<by
     /// <summary>The login's name.</summary>
     public const string Login = "pgfn_conditions";
 
+    /// <summary>Connections of each owner of tables with conditions, at most.</summary>
+    public const int MaxConnections = 4;
+
     private static readonly TimeSpan TerminationWait = TimeSpan.FromSeconds(5);
 
     private readonly int timeout = new NpgsqlConnectionStringBuilder(owner.ConnectionString).CommandTimeout;
     private readonly RoleLogins logins = new(
         owner,
         key,
-        new FunctionDatabaseOptions { MaxPoolSize = 4, ConnectTimeout = TimeSpan.FromSeconds(30) },
+        new FunctionDatabaseOptions { MaxPoolSize = MaxConnections, ConnectTimeout = TimeSpan.FromSeconds(30) },
         Login,
         " -c search_path=pg_catalog,pg_temp -c default_transaction_read_only=on -c jit=off"
     );

@@ -11,13 +11,10 @@ namespace Functions.PgSidecar.Core.Storage.Postgres;
 /// <param name="connectionString">That of the sidecar's own login.</param>
 internal sealed class StorageDatabase(string connectionString) : IAsyncDisposable
 {
-    /// <summary>The most operations on the database at once. A stream takes a connection for each chunk, not for its time.</summary>
-    private const int MaxConnections = 8;
-
+    // A stream takes a connection for each chunk, not for its time.
     private readonly NpgsqlDataSource dataSource = OwnSessions.CreatePreparingDataSource(
         connectionString,
         "pgfn storage",
-        MaxConnections,
         maxStatements: 48
     );
 
