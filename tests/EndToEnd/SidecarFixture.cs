@@ -32,6 +32,8 @@ public class SidecarFixture : IAsyncLifetime
         database = await TestDatabase.CreateAsync();
         Sidecar = await SidecarProcess.StartAsync(database.ConnectionString, Settings);
         Http = new HttpClient { BaseAddress = Sidecar.Url, Timeout = TimeSpan.FromMinutes(2) };
+        // The server creates the slot, which triggers need, when all transactions of other tests have ended.
+        await Eventually.HoldsAsync(() => database.ScalarAsync<bool>("select slot is not null from functions.replication"));
     }
 
     public async ValueTask DisposeAsync()

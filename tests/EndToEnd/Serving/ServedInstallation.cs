@@ -55,6 +55,8 @@ public sealed class ServedInstallation : IAsyncLifetime
         Owner = NpgsqlDataSource.Create(new NpgsqlConnectionStringBuilder(OwnerUrl) { CommandTimeout = 180 });
         Sidecar = await StartAsync();
         Http = new HttpClient { BaseAddress = Sidecar.Url, Timeout = TimeSpan.FromMinutes(2) };
+        // The server creates the slot, which triggers need, when all transactions of other tests have ended.
+        await HoldsAsync("slot is not null from functions.replication");
         Key = await ScalarAsync<string>("select functions.create_api_key('all', '{*}')");
     }
 
