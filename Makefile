@@ -38,7 +38,7 @@ format: ## Format the C# code as `make test` expects it
 test: ## Run the tests, from a clean clone, with a real PostgreSQL; without the slow ones
 	@scripts/test.sh
 
-test-all: ## Run every test, as continuous integration does: also the slow ones, most of which restart, restore or replace servers
+test-all: ## Run every test, as continuous integration does: also the slow ones, most of which restart or replace servers or sidecars
 	@scripts/test.sh --all
 
 test-quick: ## Run the tests that need no database, without the slow ones: the guest's and the unit tests

@@ -20,6 +20,7 @@ public sealed class LifecycleTests
     private const string Quick = "export const handler = async () => ({ n: (await db.query('select 42 as n'))[0].n });";
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Shutdown_finishes_running_invocations_and_exits_with_0()
     {
         await using var database = await TestDatabase.CreateAsync();
@@ -39,6 +40,7 @@ public sealed class LifecycleTests
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Shutdown_waits_for_running_invocations_and_starts_no_more_events()
     {
         await using var database = await TestDatabase.CreateAsync();
@@ -69,6 +71,7 @@ public sealed class LifecycleTests
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Shutdown_stops_invocations_that_do_not_end_and_leaves_nothing_behind()
     {
         await using var database = await TestDatabase.CreateAsync();
@@ -95,6 +98,7 @@ public sealed class LifecycleTests
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task A_stopping_sidecar_is_not_ready_and_accepts_requests_until_its_delay_ends()
     {
         await using var database = await TestDatabase.CreateAsync();
@@ -181,6 +185,7 @@ public sealed class LifecycleTests
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Disconnecting_caller_stops_the_function()
     {
         await using var database = await TestDatabase.CreateAsync();

@@ -51,6 +51,7 @@ public sealed class CacheCopyTests(SidecarFixture sidecar) : IAsyncLifetime
     }
 
     [Theory]
+    [Trait("Speed", "Slow")]
     [InlineData("put", """{"value":"new"}""")]
     [InlineData("delete", """{"value":null}""")]
     [InlineData("increment", """{"value":"12"}""")]
@@ -68,6 +69,7 @@ public sealed class CacheCopyTests(SidecarFixture sidecar) : IAsyncLifetime
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Absence_is_copied_until_somebody_stores_a_value()
     {
         await CopyAsync(other);
@@ -82,6 +84,7 @@ public sealed class CacheCopyTests(SidecarFixture sidecar) : IAsyncLifetime
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Copy_is_not_used_after_its_value_has_expired()
     {
         await CopyAsync(sidecar.Http);
@@ -97,6 +100,7 @@ public sealed class CacheCopyTests(SidecarFixture sidecar) : IAsyncLifetime
     }
 
     [Theory]
+    [Trait("Speed", "Slow")]
     [InlineData("select functions.clear_cache('{0}')")]
     [InlineData(
         """
@@ -135,6 +139,7 @@ public sealed class CacheCopyTests(SidecarFixture sidecar) : IAsyncLifetime
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Lost_connection_of_the_listener_drops_all_copies()
     {
         await CopyAsync(sidecar.Http);
@@ -153,6 +158,7 @@ public sealed class CacheCopyTests(SidecarFixture sidecar) : IAsyncLifetime
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Writers_notify_only_of_announced_groups_and_never_with_the_key()
     {
         await using var connection = await sidecar.Database.Owner.OpenConnectionAsync();

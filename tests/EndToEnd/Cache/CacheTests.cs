@@ -70,6 +70,7 @@ public sealed class CacheTests(SidecarFixture sidecar)
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Expired_values_are_never_seen_and_removed_later()
     {
         await RunAsync("await KV.put('e:a', 'x', { expirationTtl: 3600 }); await KV.put('e:b', '5', { expirationTtl: 3600 }); return 0");
@@ -230,6 +231,7 @@ public sealed class CacheTests(SidecarFixture sidecar)
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Cache_over_its_size_forgets_what_was_not_used_for_longest()
     {
         // The size is limited last, because values are removed every 10 s.

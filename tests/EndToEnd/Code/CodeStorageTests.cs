@@ -158,6 +158,7 @@ public sealed class CodeStorageTests(S3BucketTests.ServiceFixture service) : ICl
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Uninstall_names_the_bucket_in_S3_whose_objects_it_leaves()
     {
         await CreateAsync("left/");

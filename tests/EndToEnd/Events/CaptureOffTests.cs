@@ -43,6 +43,7 @@ public sealed class CaptureOffTests
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Disabled_trigger_is_reported_and_kept_and_a_dropped_one_is_recreated()
     {
         await using var harness = await StartAsync();

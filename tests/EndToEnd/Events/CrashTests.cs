@@ -18,6 +18,7 @@ public sealed class CrashTests
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     [Trait("Case", "11")]
     public async Task Stored_but_unacknowledged_changes_are_not_stored_again()
     {
@@ -38,6 +39,7 @@ public sealed class CrashTests
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     [Trait("Case", "12")]
     public async Task Events_in_delivery_by_a_killed_sidecar_are_delivered_again_with_the_same_id()
     {
@@ -64,6 +66,7 @@ public sealed class CrashTests
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     [Trait("Case", "9")]
     public async Task Large_COPY_interrupted_by_a_kill_is_stored_exactly_once()
     {

@@ -45,6 +45,7 @@ public sealed class FirstTriggerTests
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Error_without_a_sidecar_names_the_remedy_and_a_separate_transaction_works()
     {
         await using var harness = await FaultHarness.CreateBareAsync();
@@ -139,6 +140,7 @@ public sealed class FirstTriggerTests
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Without_PGFN_KEEP_SLOT_the_slot_exists_from_the_first_trigger_to_the_last()
     {
         await using var harness = await FaultHarness.CreateBareAsync();

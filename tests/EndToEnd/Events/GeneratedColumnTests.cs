@@ -71,6 +71,7 @@ public sealed class GeneratedColumnTests
     }
 
     [Theory]
+    [Trait("Speed", "Slow")]
     [InlineData("twice", true)]
     [InlineData("euros", false)]
     public async Task Columns_missing_from_the_WAL_are_refused(string column, bool isNewest)

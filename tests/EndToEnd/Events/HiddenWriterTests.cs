@@ -174,6 +174,7 @@ public sealed class HiddenWriterTests(SidecarFixture sidecar)
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task New_partition_soon_captures_by_statement_and_no_longer_by_row()
     {
         var harness = await TriggerHarness.CreateAsync(

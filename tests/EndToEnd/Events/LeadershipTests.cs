@@ -10,6 +10,7 @@ public sealed class LeadershipTests
     private const string TakesOver = "The sidecar that reads the WAL has sent no heartbeat";
 
     [Fact]
+    [Trait("Speed", "Slow")]
     [Trait("Case", "14")]
     public async Task One_sidecar_reads_and_another_takes_over_when_it_ends()
     {

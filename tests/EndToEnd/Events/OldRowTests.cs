@@ -9,6 +9,7 @@ namespace Functions.PgSidecar.Tests.EndToEnd.Events;
 public sealed class OldRowTests
 {
     [Theory]
+    [Trait("Speed", "Slow")]
     [InlineData(true)]
     [InlineData(false)]
     public async Task Every_change_of_attached_and_detached_partitions_has_one_event_with_its_rows(bool hasGuard)
@@ -88,6 +89,7 @@ public sealed class OldRowTests
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Condition_follows_renamed_columns_in_a_partition_with_another_column_order()
     {
         await using var harness = await StartAsync(hasGuard: false);
@@ -124,6 +126,7 @@ public sealed class OldRowTests
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Replica_identity_reset_by_hand_is_restored_and_undecidable_changes_become_dead_letters()
     {
         Assert.SkipWhen(

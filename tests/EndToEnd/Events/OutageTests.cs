@@ -170,6 +170,7 @@ public sealed class OutageTests(SidecarFixture sidecar)
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Conflict_costs_an_attempt_only_in_a_transaction_the_function_opened()
     {
         await using var harness = await FaultHarness.CreateAsync(

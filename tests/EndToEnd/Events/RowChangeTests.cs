@@ -67,6 +67,7 @@ public sealed class RowChangeTests(SidecarFixture sidecar)
     /// So quickly that they are read and stored in groups, and that the one which is stored in parts begins behind others.
     /// </summary>
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Small_and_large_transactions_produce_one_event_per_change_in_commit_order()
     {
         var harness = await TriggerHarness.CreateAsync(

@@ -53,6 +53,7 @@ public sealed class ServerTests
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     [Trait("Case", "17")]
     public async Task Repeated_ends_of_the_walsender_lose_nothing()
     {

@@ -27,6 +27,7 @@ public sealed partial class SlotTests
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     [Trait("Case", "20")]
     public async Task Large_and_small_transactions_keep_their_commit_order()
     {
@@ -76,6 +77,7 @@ public sealed partial class SlotTests
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     [Trait("Case", "31")]
     public async Task Dropped_publication_is_an_incident_until_the_slot_is_recreated()
     {
@@ -167,6 +169,7 @@ public sealed partial class SlotTests
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Changes_before_the_drop_of_the_last_trigger_are_delivered_and_then_the_slot_is_removed()
     {
         await using var harness = await FaultHarness.CreateAsync();

@@ -7,6 +7,7 @@ namespace Functions.PgSidecar.Tests.EndToEnd.Events;
 public sealed class UnreadableTests
 {
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Claims_nested_to_the_limit_of_jsonb_are_delivered()
     {
         await using var harness = await FaultHarness.CreateAsync();

@@ -214,6 +214,7 @@ public sealed class ComponentTests(SidecarFixture sidecar)
     }
 
     [Theory]
+    [Trait("Speed", "Slow")]
     [InlineData("(component)", "exports neither wasi:http/incoming-handler nor wasi:cli/run")]
     [InlineData(
         """

@@ -245,6 +245,7 @@ public sealed class ImportTests(SidecarFixture sidecar)
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Reactor_is_initialized_once_and_starts_from_the_same_memory_every_time()
     {
         var module = await Tools.CompileCAsync("c/reactor.c", "-mexec-model=reactor");

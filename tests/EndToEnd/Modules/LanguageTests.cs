@@ -24,6 +24,7 @@ public sealed class LanguageTests(SidecarFixture sidecar)
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task AssemblyScript() =>
         await AnswersWithTheCallersUsersAsync(await Tools.CompileAssemblyScriptAsync("assemblyscript/users.ts"));
 
@@ -31,6 +32,7 @@ public sealed class LanguageTests(SidecarFixture sidecar)
     public async Task Rust() => await AnswersWithTheCallersUsersAsync(await Tools.CompileRustAsync("rust/users.rs"));
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Go() => await AnswersWithTheCallersUsersAsync(await Tools.CompileGoAsync("go/users.go"));
 
     [Fact]

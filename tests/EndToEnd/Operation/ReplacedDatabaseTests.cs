@@ -29,6 +29,7 @@ public sealed class ReplacedDatabaseTests
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Different_database_of_the_same_name_ends_the_sidecar()
     {
         await using var database = await TestDatabase.CreateAsync();

@@ -57,6 +57,7 @@ public sealed class UninstallTests
         """;
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Uninstall_leaves_nothing_and_restores_the_previous_state()
     {
         await using var server = await PrivateServer.StartAsync();
@@ -123,6 +124,7 @@ public sealed class UninstallTests
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Uninstall_keeps_roles_of_other_databases_and_with_force_ends_serving_sessions()
     {
         await using var harness = await FaultHarness.CreateAsync();

@@ -163,6 +163,7 @@ public sealed class QueueFaultTests
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task A_sidecar_that_is_stopped_ends_its_batches_first()
     {
         await using var harness = await PrepareAsync(

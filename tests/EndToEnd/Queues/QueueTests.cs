@@ -249,6 +249,7 @@ public sealed class QueueTests(SidecarFixture sidecar)
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Stopping_and_dropping_leave_messages_or_nothing()
     {
         var queue = await QueueAsync("stopped", Recording, Service);

@@ -94,6 +94,7 @@ public sealed class ScheduleTests(SidecarFixture sidecar)
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Failing_run_is_retried_as_often_as_the_schedule_says_and_failures_are_counted()
     {
         var schedule = await ScheduleAsync(

@@ -90,6 +90,7 @@ public sealed class ReclaimTests : IAsyncLifetime
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Invocation_that_ends_first_leaves_nothing()
     {
         await DeployAsync("gated", Gated, """{"timeout_ms": 3000}""");

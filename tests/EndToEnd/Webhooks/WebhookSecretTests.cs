@@ -137,6 +137,7 @@ public sealed class WebhookSecretTests(SidecarFixture sidecar)
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Secrets_and_deliveries_are_removed_when_their_time_is_over()
     {
         var sender = await SenderAsync();

@@ -195,6 +195,7 @@ public sealed class WebhookTests(SidecarFixture sidecar)
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Events_of_a_disabled_function_are_kept_until_it_is_enabled()
     {
         var function = await sidecar.DeployAsync(Echo);

@@ -14,6 +14,7 @@ public sealed class ReplicatorTests
     public static TheoryData<bool> Servers => NewerServer.IsInstalled ? [false, true] : [false];
 
     [Theory, MemberData(nameof(Servers))]
+    [Trait("Speed", "Slow")]
     public async Task Owner_creates_and_drops_its_slot_without_the_REPLICATION_right(bool isNewer)
     {
         await using var harness = await InstallationHarness.CreateAsync(isNewer);
@@ -251,6 +252,7 @@ public sealed class ReplicatorTests
     }
 
     [Theory, MemberData(nameof(Servers))]
+    [Trait("Speed", "Slow")]
     public async Task Uninstall_drops_the_slot_and_names_what_a_superuser_created(bool isNewer)
     {
         await using var harness = await InstallationHarness.CreateAsync(isNewer);
@@ -267,6 +269,7 @@ public sealed class ReplicatorTests
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Slot_left_behind_by_dropped_schemas_is_dropped_too()
     {
         await using var harness = await InstallationHarness.CreateAsync(isNewer: false);

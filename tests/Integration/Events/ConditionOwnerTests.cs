@@ -15,6 +15,7 @@ namespace Functions.PgSidecar.Tests.Integration.Events;
 public sealed class ConditionOwnerTests
 {
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Owners_without_superuser_rights_share_the_login_of_conditions_on_a_newer_server()
     {
         Assert.SkipUnless(NewerServer.IsInstalled, "The programs of PostgreSQL 18 (tests/EndToEnd/servers) are not there.");

@@ -17,6 +17,7 @@ public sealed class SlowConditionTests
     private static readonly Guid Sidecar = Guid.CreateVersion7();
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Slow_condition_is_evaluated_for_smaller_batches()
     {
         await using var database = await TestDatabase.CreateAsync();
@@ -43,6 +44,7 @@ public sealed class SlowConditionTests
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Unresponsive_server_makes_no_event_a_dead_letter()
     {
         Assert.SkipWhen(
@@ -71,6 +73,7 @@ public sealed class SlowConditionTests
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Slow_where_clause_of_a_backfill_finds_all_its_rows()
     {
         await using var database = await TestDatabase.CreateAsync();

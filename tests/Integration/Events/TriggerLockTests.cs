@@ -136,6 +136,7 @@ public sealed class TriggerLockTests
     }
 
     [Theory]
+    [Trait("Speed", "Slow")]
     [InlineData(
         "select functions.create_trigger('new', 'f', 'notes')",
         "Triggers can't be changed at the moment: another transaction has changed some, and did not end within 5 s."

@@ -159,6 +159,7 @@ public sealed class TriggerStateTests
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Session_that_blocks_a_trigger_is_named_after_a_bounded_wait()
     {
         await using var database = await TestDatabase.CreateAsync();

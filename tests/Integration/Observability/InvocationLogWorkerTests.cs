@@ -51,6 +51,7 @@ public sealed class InvocationLogWorkerTests
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Entries_of_an_outage_are_written_when_the_database_returns()
     {
         var directory = Path.Combine(Path.GetTempPath(), $"pgfn-log-outage-{Guid.NewGuid():n}");

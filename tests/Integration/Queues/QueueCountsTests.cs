@@ -17,6 +17,7 @@ public sealed class QueueCountsTests : IAsyncLifetime
     public async ValueTask DisposeAsync() => await database.DisposeAsync();
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Counts_that_the_database_did_not_take_are_recorded_later_and_none_twice()
     {
         await using var store = new QueueStore(

@@ -70,6 +70,7 @@ public sealed class RegistryWorkersTests
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Sidecar_without_notifications_polls()
     {
         await using var database = await TestDatabase.CreateAsync();
@@ -101,6 +102,7 @@ public sealed class RegistryWorkersTests
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Slow_version_does_not_delay_the_others()
     {
         await using var database = await TestDatabase.CreateAsync();

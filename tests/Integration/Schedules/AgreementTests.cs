@@ -37,6 +37,7 @@ public sealed class AgreementTests : IAsyncLifetime
     public async ValueTask DisposeAsync() => await database.DisposeAsync();
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Server_and_sidecar_agree_on_random_expressions()
     {
         var seed = Setting("PGFN_CRON_SEED", Environment.TickCount);
