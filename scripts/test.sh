@@ -49,10 +49,10 @@ run() {
 
 run_guest() { (cd "$guest_dir" && npm test --silent); }
 
-# Tests that mostly wait for a server or a sidecar run three at a time, also on two cores.
+# Tests that mostly wait for a server or a sidecar run four at a time, also on two cores.
 run_dotnet() {
   local threads=default
-  [ "$1" = Unit ] || threads=${PGFN_TEST_THREADS:-3}
+  [ "$1" = Unit ] || threads=${PGFN_TEST_THREADS:-4}
   dotnet exec "$root/artifacts/bin/Functions.PgSidecar.Tests.$1/release/Functions.PgSidecar.Tests.$1.dll" \
     -noColor -noLogo -maxThreads "$threads" -trait- Needs=Docker -trait- Needs=Model ${filter[@]+"${filter[@]}"} -xml "$results/$1.xml"
 }

@@ -219,6 +219,7 @@ public sealed class CacheTests(SidecarFixture sidecar)
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Expired_values_are_removed_as_fast_as_they_come()
     {
         await sidecar.Database.ExecuteAsync("select functions.create_cache('brief')");

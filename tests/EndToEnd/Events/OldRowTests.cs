@@ -59,6 +59,7 @@ public sealed class OldRowTests
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Columns_and_conditions_over_old_rows_work_in_a_partition_from_its_creation()
     {
         await using var harness = await StartAsync(hasGuard: false);
@@ -167,6 +168,7 @@ public sealed class OldRowTests
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Partition_with_a_reset_replica_identity_does_not_report_its_key_as_the_whole_row()
     {
         await using var harness = await StartAsync(hasGuard: false);

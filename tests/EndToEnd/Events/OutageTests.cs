@@ -116,6 +116,7 @@ public sealed class OutageTests(SidecarFixture sidecar)
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Limit_exceeded_by_a_statement_alone_costs_an_attempt_at_once()
     {
         await using var harness = await FaultHarness.CreateAsync(
@@ -132,6 +133,7 @@ public sealed class OutageTests(SidecarFixture sidecar)
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Lock_held_by_the_function_itself_costs_an_attempt()
     {
         await using var harness = await FaultHarness.CreateAsync(

@@ -96,6 +96,7 @@ public sealed class SqlInvokeTests(SidecarFixture sidecar)
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Events_of_a_disabled_function_wait_and_those_of_a_dropped_one_become_dead_letters()
     {
         var function = await sidecar.DeployAsync(Echo);

@@ -40,7 +40,7 @@ public sealed partial class ConnectionBudgetTests(ITestOutputHelper output)
         var most = CountAsync(harness, stop.Token);
         await Task.WhenAll(
             Enumerable
-                .Range(0, 400)
+                .Range(0, 100)
                 .Select(async n =>
                 {
                     await SendAsync(http, HttpMethod.Post, $"invoke/busy?key={n}", Tokens.For("service_role", null));
@@ -48,7 +48,7 @@ public sealed partial class ConnectionBudgetTests(ITestOutputHelper output)
                     await harness.ExecuteAsync($"insert into items values ({n})");
                 })
         );
-        await harness.UntilAsync("(select count(*) from effects) = 400");
+        await harness.UntilAsync("(select count(*) from effects) = 100");
         await stop.CancelAsync();
 
         output.WriteLine($"at most {await most} connections");

@@ -155,6 +155,7 @@ public sealed class UninstallTests
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Uninstall_removes_what_a_dropped_schema_left_behind()
     {
         await using var harness = await FaultHarness.CreateAsync();

@@ -149,6 +149,7 @@ public sealed class QueueFaultTests
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task An_old_snapshot_does_not_stop_deliveries()
     {
         await using var harness = await PrepareAsync(await FaultHarness.CreateBareAsync(), Noting);

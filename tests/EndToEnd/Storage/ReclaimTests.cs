@@ -74,6 +74,7 @@ public sealed class ReclaimTests : IAsyncLifetime
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Source_that_fails_leaves_the_present_object_and_nothing_else()
     {
         await DeployAsync("gated", Gated);

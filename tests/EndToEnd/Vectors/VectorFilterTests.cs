@@ -138,6 +138,7 @@ public sealed class VectorFilterTests(VectorFixture fixture) : IClassFixture<Vec
 
     /// <summary>A selective filter whose vectors are the farthest from the query: an index that is not searched on misses them.</summary>
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Filtered_search_finds_matches_that_are_far_away()
     {
         fixture.Require();

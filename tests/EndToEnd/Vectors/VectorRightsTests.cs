@@ -111,6 +111,7 @@ public sealed class VectorRightsTests(VectorFixture fixture) : IClassFixture<Vec
 
     /// <summary>A policy hides most of what the index finds first; the nearest vectors that are left are found all the same.</summary>
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Nearest_vectors_are_found_with_and_without_a_policy()
     {
         fixture.Require();

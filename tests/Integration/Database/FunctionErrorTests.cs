@@ -202,6 +202,7 @@ public sealed class FunctionErrorTests
     }
 
     [Fact]
+    [Trait("Speed", "Slow")]
     public async Task Statements_fail_as_unavailable_without_a_server_and_work_after_its_return()
     {
         var directory = Path.Combine(Path.GetTempPath(), $"pgfn-outage-{Environment.ProcessId}");
