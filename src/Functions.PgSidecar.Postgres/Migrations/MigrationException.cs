@@ -1,9 +1,14 @@
+using Npgsql;
+
 namespace Functions.PgSidecar.Postgres.Migrations;
 
 /// <summary>
 /// The database can't be migrated to the state that this sidecar needs. <see cref="Problems"/> has one line for each problem.
 /// </summary>
-public sealed class MigrationException(IReadOnlyList<string> problems) : Exception(string.Join(Environment.NewLine, problems))
+/// <param name="problems">A line for each problem.</param>
+/// <param name="refusal">The server's error, where there is one.</param>
+public sealed class MigrationException(IReadOnlyList<string> problems, PostgresException? refusal = null)
+    : Exception(string.Join(Environment.NewLine, problems), refusal)
 {
     /// <summary>The problems, each with its remedy.</summary>
     public IReadOnlyList<string> Problems { get; } = problems;

@@ -9,7 +9,7 @@ namespace Functions.PgSidecar.Postgres.Migrations;
 /// </summary>
 public static class Migrator
 {
-    private const int BootstrapAttempts = 10;
+    private const int Attempts = 10;
     private const string RolesMigration = "0002_roles.sql";
 
     /// <summary>Applies what is missing.</summary>
@@ -25,6 +25,34 @@ public static class Migrator
         NpgsqlDataSource dataSource,
         CancellationToken cancellationToken,
         string onRestore = "hold"
+    )
+    {
+        for (var attempt = 1; ; attempt++)
+        {
+            try
+            {
+                return await ApplyOnceAsync(dataSource, onRestore, cancellationToken).ConfigureAwait(false);
+            }
+            catch (Exception e) when (attempt < Attempts && IsConflict(e as PostgresException ?? e.InnerException as PostgresException))
+            {
+                // Everything was rolled back.
+            }
+        }
+    }
+
+    /// <summary>
+    /// Whether another transaction was in the way. Roles belong to the cluster, so that migrations of two databases that begin together can
+    /// wait for each other, or change one role in the same instant ("tuple concurrently updated", which has no code of its own).
+    /// </summary>
+    private static bool IsConflict(PostgresException? exception) =>
+        exception
+            is { SqlState: PostgresErrorCodes.DeadlockDetected }
+                or { SqlState: PostgresErrorCodes.InternalError, Routine: "simple_heap_update" or "simple_heap_delete" };
+
+    private static async Task<MigrationReport> ApplyOnceAsync(
+        NpgsqlDataSource dataSource,
+        string onRestore,
+        CancellationToken cancellationToken
     )
     {
         await using var connection = await dataSource.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
@@ -117,7 +145,7 @@ public static class Migrator
                 return;
             }
             catch (PostgresException exception)
-                when (attempt < BootstrapAttempts
+                when (attempt < Attempts
                     && exception.SqlState
                         is PostgresErrorCodes.UniqueViolation
                             or PostgresErrorCodes.DuplicateSchema

@@ -28,7 +28,10 @@ internal static class Script
 
     /// <summary>The error that names the file or step whose statement the server refused.</summary>
     public static MigrationException Refused(string step, PostgresException exception) =>
-        new([
-            $"{step}: {exception.MessageText}{(exception.Detail is { } detail ? " " + detail : "")}{(exception.Hint is { } hint ? " " + hint : "")} ({exception.SqlState})",
-        ]);
+        new(
+            [
+                $"{step}: {exception.MessageText}{(exception.Detail is { } detail ? " " + detail : "")}{(exception.Hint is { } hint ? " " + hint : "")} ({exception.SqlState})",
+            ],
+            exception
+        );
 }

@@ -9,6 +9,10 @@ internal sealed class InstallationHarness : IAsyncDisposable
 {
     private const string Password = "secret";
 
+    // From PostgreSQL 16 on, an owner must be granted the roles of functions that another database's owner created: `pgfn install` does so
+    // for those that exist, and two at once may each make the other's.
+    private static readonly SemaphoreSlim OneAtATime = new(1);
+
     private readonly TestDatabase? database;
     private readonly bool withServer;
 
@@ -38,6 +42,7 @@ internal sealed class InstallationHarness : IAsyncDisposable
     {
         if (!isNewer)
         {
+            await TestDatabase.MakeRolesAsync();
             var database = await TestDatabase.CreateEmptyAsync();
             var harness = new InstallationHarness(database.ConnectionString, database, withServer);
             await harness.InstallAsync();
@@ -71,14 +76,22 @@ internal sealed class InstallationHarness : IAsyncDisposable
     {
         await using var superuser = NpgsqlDataSource.Create(SuperuserConnectionString);
         await using var connection = await superuser.OpenConnectionAsync();
-        await Installer.PrepareAsync(
-            connection,
-            (Owner, Password),
-            (Replicator, Password),
-            withServer ? (Server, Password) : null,
-            CancellationToken.None
-        );
-        await Migrator.ApplyAsync(Source, CancellationToken.None);
+        await OneAtATime.WaitAsync();
+        try
+        {
+            await Installer.PrepareAsync(
+                connection,
+                (Owner, Password),
+                (Replicator, Password),
+                withServer ? (Server, Password) : null,
+                CancellationToken.None
+            );
+            await Migrator.ApplyAsync(Source, CancellationToken.None);
+        }
+        finally
+        {
+            OneAtATime.Release();
+        }
         if (withServer)
             await Installer.GrantServerAsync(Source, Server, CancellationToken.None);
         await Installer.CompleteAsync(connection, CancellationToken.None);
@@ -110,6 +123,18 @@ internal sealed class InstallationHarness : IAsyncDisposable
         await using var command = superuser.CreateCommand(sql);
         await command.ExecuteNonQueryAsync();
     }
+
+    /// <summary>Lets the owner manage a role of somebody else's, which CREATEROLE does not allow from PostgreSQL 16 on.</summary>
+    public Task LetManageAsync(string role) =>
+        AsSuperuserAsync(
+            $"""
+            do $do$ begin
+                if current_setting('server_version_num')::integer >= 160000 then
+                    execute 'grant {role} to {Owner} with admin true, inherit false, set false';
+                end if;
+            end $do$
+            """
+        );
 
     public async ValueTask DisposeAsync()
     {

@@ -33,6 +33,31 @@ public sealed class MigratorTests
     }
 
     [Fact]
+    public async Task Migration_that_the_server_ends_to_resolve_a_deadlock_is_repeated()
+    {
+        await using var database = await TestDatabase.CreateAsync();
+        await database.ExecuteAsync("update functions_private.routines set hash = 'another' where name = 'registry/enable.sql'");
+        await using var other = await database.Owner.OpenConnectionAsync();
+        // The server ends the session that looks for a deadlock first: not this one.
+        await ExecuteAsync("set deadlock_timeout = '1min'; begin; lock table functions_private.installation");
+        var migrating = Task.Run(() => Migrator.ApplyAsync(database.Owner, CancellationToken.None));
+        await Eventually.HoldsAsync(() =>
+            database.ScalarAsync<bool>(
+                "select exists (select from pg_locks where relation = 'functions_private.installation'::regclass and not granted)"
+            )
+        );
+        await ExecuteAsync("lock table functions_private.migrations; rollback");
+
+        Assert.Equal(["registry/enable.sql"], (await migrating).Applied);
+
+        async Task ExecuteAsync(string sql)
+        {
+            await using var command = new NpgsqlCommand(sql, other);
+            await command.ExecuteNonQueryAsync();
+        }
+    }
+
+    [Fact]
     public async Task Changed_routine_is_applied_again()
     {
         await using var database = await TestDatabase.CreateAsync();

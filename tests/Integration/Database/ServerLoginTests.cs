@@ -147,6 +147,7 @@ public sealed class ServerLoginTests
         await using var harness = await InstallationHarness.CreateAsync(isNewer: false, withServer: true);
         var role = harness.Owner + "_app";
         await harness.AsSuperuserAsync($"create role {role}; create role {role}_more");
+        await harness.LetManageAsync(role);
         await harness.ExecuteAsync($"select functions.grant_role('{role}')");
         await using var thief = NpgsqlDataSource.Create(harness.ConnectionString(harness.Server));
         try
