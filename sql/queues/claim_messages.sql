@@ -30,8 +30,8 @@ declare
     is_found boolean := false;
 begin
     select c.* into consumer from functions_private.queue_consumers c where c.queue = claim_messages.queue and not c.held;
-    if consumer.concurrency is not null or consumer.ordered then
-        -- One claim at a time, each of which sees what the former one took.
+    if consumer.concurrency is not null or consumer.ordered or consumer.batch_timeout_ms > 0 then
+        -- One claim at a time, each of which sees what the former one took. Two at once could each take a part of a batch that is full.
         perform from functions_private.queue_consumers c where c.queue = claim_messages.queue for update;
         moment := clock_timestamp();
     end if;

@@ -33,6 +33,32 @@ public sealed class QueueClaimTests : QueueDatabaseTests
     }
 
     [Fact]
+    public async Task Claims_of_batches_that_wait_to_be_full_take_turns()
+    {
+        await ConsumeAsync("""{"role": "service_role", "batch_size": 3, "batch_timeout": 60}""");
+        await Database.ExecuteAsync("select pgmq.send_batch('q', array['1', '2', '3']::jsonb[])");
+        await using var first = await Database.Owner.OpenConnectionAsync();
+        await using var transaction = await first.BeginTransactionAsync();
+        await using var claim = new NpgsqlCommand(
+            $"select count(*) from functions_private.claim_messages('q', '{Mine}', 1, null) where msg_id is not null",
+            first
+        );
+        Assert.Equal(3L, await claim.ExecuteScalarAsync());
+        // Both would see a full batch, and each could take a part of it.
+        var second = ClaimAsync(Other);
+        await Eventually.HoldsAsync(() =>
+            Database.ScalarAsync<bool>(
+                """
+                select exists (select from pg_stat_activity
+                    where datname = current_database() and wait_event_type = 'Lock' and query like '%claim_messages%')
+                """
+            )
+        );
+        await transaction.CommitAsync();
+        Assert.Equal(Guid.Empty, await second);
+    }
+
+    [Fact]
     public async Task Claims_at_the_same_time_give_each_message_to_one_sidecar_and_keep_the_order_of_groups()
     {
         await ConsumeAsync("""{"role": "service_role", "batch_size": 2, "ordered": true}""");
