@@ -88,7 +88,6 @@ public sealed class InstallTests
     }
 
     [Fact]
-    [Trait("Speed", "Slow")]
     public async Task Install_is_repeatable_and_writes_a_file_readable_only_by_its_owner()
     {
         await using var database = await TestDatabase.CreateEmptyAsync();
@@ -169,7 +168,6 @@ public sealed class InstallTests
     }
 
     [Fact]
-    [Trait("Speed", "Slow")]
     public async Task Login_that_serves_gets_a_file_without_the_owners_password()
     {
         await using var database = await TestDatabase.CreateEmptyAsync();

@@ -100,7 +100,6 @@ public sealed class ConnectionShareTests
     }
 
     [Fact]
-    [Trait("Speed", "Slow")]
     public async Task Backend_that_cannot_be_stopped_counts_against_its_function_until_it_ends()
     {
         await using var session = await CreateAsync(Impatient);

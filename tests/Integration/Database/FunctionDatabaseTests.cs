@@ -87,7 +87,6 @@ public sealed class FunctionDatabaseTests
     }
 
     [Fact]
-    [Trait("Speed", "Slow")]
     public async Task Custom_role_works_only_after_it_is_granted()
     {
         await using var session = await CreateAsync();

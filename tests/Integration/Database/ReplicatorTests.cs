@@ -14,7 +14,6 @@ public sealed class ReplicatorTests
     public static TheoryData<bool> Servers => NewerServer.IsInstalled ? [false, true] : [false];
 
     [Theory, MemberData(nameof(Servers))]
-    [Trait("Speed", "Slow")]
     public async Task Owner_creates_and_drops_its_slot_without_the_REPLICATION_right(bool isNewer)
     {
         await using var harness = await InstallationHarness.CreateAsync(isNewer);

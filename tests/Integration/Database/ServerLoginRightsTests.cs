@@ -141,7 +141,6 @@ public sealed class ServerLoginRightsTests
     }
 
     [Theory, MemberData(nameof(ServerLoginTests.Servers), MemberType = typeof(ServerLoginTests))]
-    [Trait("Speed", "Slow")]
     public async Task Uninstall_takes_the_rights_back_and_names_the_login(bool isNewer)
     {
         await using var harness = await InstallationHarness.CreateAsync(isNewer, withServer: true);

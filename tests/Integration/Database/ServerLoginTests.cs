@@ -91,7 +91,6 @@ public sealed class ServerLoginTests
     }
 
     [Theory, MemberData(nameof(Servers))]
-    [Trait("Speed", "Slow")]
     public async Task Login_sets_passwords_and_settings_of_logins_of_functions_only(bool isNewer)
     {
         await using var harness = await InstallationHarness.CreateAsync(isNewer, withServer: true);
