@@ -9,9 +9,19 @@ namespace Functions.PgSidecar.Core.Management;
 /// <summary>Executes management requests, each in a transaction that also checks what the manager may do.</summary>
 /// <param name="dataSource">The sidecar's own data source.</param>
 /// <param name="policy">What managers may do.</param>
-internal sealed class ManagementStore(NpgsqlDataSource dataSource, DeployPolicy policy)
+internal sealed class ManagementStore(NpgsqlDataSource dataSource, DeployPolicy policy) : IDisposable
 {
-    /// <summary>Executes a request.</summary>
+    // They are some of the connections that the sidecar's own work uses too: requests that wait for a lock must not take all.
+    private const int AtOnce = 8;
+
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
+
+    private readonly SemaphoreSlim turns = new(AtOnce);
+
+    /// <inheritdoc/>
+    public void Dispose() => turns.Dispose();
+
+    /// <summary>Executes a request. Up to eight run at once; one that gets no turn within 5 s is refused as DATABASE_BUSY.</summary>
     /// <param name="route">The endpoint.</param>
     /// <param name="request">The request.</param>
     /// <param name="manager">The manager, which has the route's scope.</param>
@@ -23,6 +33,14 @@ internal sealed class ManagementStore(NpgsqlDataSource dataSource, DeployPolicy 
         CancellationToken cancellationToken
     )
     {
+        if (!await turns.WaitAsync(Patience, cancellationToken).ConfigureAwait(false))
+        {
+            return new ManagementAnswer(
+                503,
+                "DATABASE_BUSY",
+                $"{AtOnce} management requests were running for 5 s, which is as many as run at once: try again."
+            );
+        }
         try
         {
             await using var connection = await dataSource.OpenConnectionAsync(cancellationToken).ConfigureAwait(false);
@@ -44,6 +62,10 @@ internal sealed class ManagementStore(NpgsqlDataSource dataSource, DeployPolicy 
         catch (NpgsqlException e) when (e is not PostgresException || e.IsTransient)
         {
             return new ManagementAnswer(503, "DATABASE_UNAVAILABLE", "The database can't be reached at the moment.");
+        }
+        finally
+        {
+            turns.Release();
         }
     }
 

@@ -1,7 +1,9 @@
 using System.Globalization;
+using System.Net;
 using System.Net.Http.Headers;
 using System.Text.RegularExpressions;
 using Functions.PgSidecar.Tests.EndToEnd.Events;
+using Npgsql;
 
 namespace Functions.PgSidecar.Tests.EndToEnd.Operation;
 
@@ -53,6 +55,39 @@ public sealed partial class ConnectionBudgetTests(ITestOutputHelper output)
 
         output.WriteLine($"at most {await most} connections");
         Assert.InRange(await most, PoolSize, await StatedAsync(harness.ConnectionString) - (3 * 1000) + (3 * PoolSize));
+    }
+
+    [Fact]
+    public async Task Management_requests_that_wait_for_a_lock_leave_connections_for_everything_else()
+    {
+        await using var harness = await FaultHarness.CreateAsync();
+        var key = await harness.ScalarAsync<string>("select functions.create_api_key('all', '{*}')");
+        using var http = new HttpClient { BaseAddress = harness.First.Url };
+        await using var blocker = await harness.Owner.OpenConnectionAsync();
+        await using var transaction = await blocker.BeginTransactionAsync();
+        await using (var block = new NpgsqlCommand("lock table functions_private.schedules", blocker))
+            await block.ExecuteNonQueryAsync();
+
+        var answers = Enumerable.Range(0, 60).Select(_ => StatusAsync(http, key)).ToList();
+        while (answers.Count(static answer => answer.IsCompleted) < 52)
+            await Task.WhenAny(answers.Where(static answer => !answer.IsCompleted));
+        await harness.InsertAsync(1, 1);
+        await harness.AllDeliveredAsync(1);
+        await transaction.RollbackAsync();
+
+        var statuses = (await Task.WhenAll(answers)).CountBy(static status => status).ToDictionary();
+        Assert.Equal(8, statuses[HttpStatusCode.OK]);
+        Assert.Equal(52, statuses[HttpStatusCode.ServiceUnavailable]);
+    }
+
+    private static async Task<HttpStatusCode> StatusAsync(HttpClient http, string key)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, "/functions/v1/schedules");
+        request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", key);
+        using var response = await http.SendAsync(request);
+        if (response.StatusCode == HttpStatusCode.ServiceUnavailable)
+            Assert.Contains("DATABASE_BUSY", await response.Content.ReadAsStringAsync(), StringComparison.Ordinal);
+        return response.StatusCode;
     }
 
     private static async Task SendAsync(HttpClient http, HttpMethod method, string path, string token)
