@@ -53,8 +53,7 @@ begin
     execute format('create trigger functions_wake after insert on pgmq.%I for each statement
         execute function functions_private.wake_consumers(%L)', messages, queue);
     if coalesce((options ->> 'ordered')::boolean, false) then
-        execute format('create index if not exists %I on pgmq.%I
-            ((coalesce(headers ->> ''x-pgmq-group'', ''_default_fifo_group'')), msg_id)', messages || '_group_idx', messages);
+        perform functions_private.index_groups(messages);
     end if;
     perform pg_notify('functions_queues', '');
 end

@@ -16,12 +16,7 @@ begin
         '{"send": "authenticated"}');
     perform functions_private.require_pgmq();
     if not exists (select from pgmq.meta m where m.queue_name = create_queue.queue) then
-        if coalesce((options ->> 'unlogged')::boolean, false) then
-            perform pgmq.create_unlogged(queue);
-        else
-            perform pgmq.create(queue);
-        end if;
-        perform functions_private.tune_queue(queue);
+        perform functions_private.make_queue(queue, coalesce((options ->> 'unlogged')::boolean, false));
     end if;
     perform functions_private.grant_queue(queue, options -> 'send', options -> 'receive');
 end

@@ -15,6 +15,9 @@ begin
     end if;
     delete from functions_private.queue_counts n where n.queue = drop_queue.queue;
     perform pgmq.drop_queue(drop_queue.queue);
+exception when insufficient_privilege then
+    raise exception '% may not drop the queue %: %', current_user, to_json(queue), sqlerrm using errcode = 'insufficient_privilege',
+        hint = format('Where the extension pgmq is a superuser''s, let a superuser call it: select functions.drop_queue(%L);', queue);
 end
 $$;
 comment on function functions.drop_queue(text) is 'Drops a queue with its messages and its archive, and stops consuming it.';

@@ -14,7 +14,7 @@ begin
         if to_regnamespace(one.name) is null then
             -- An extension that was dropped and left its schema, or one in another schema, is not replaced.
             continue when one.name = 'pgmq' and exists (select from pg_extension e where e.extname = 'pgmq');
-            continue when one.name = 'pgmq_public' and to_regtype('pgmq.message_record') is null;
+            continue when one.name = 'pgmq_public' and not functions_private.has_queues();
             execute format('create schema %I', one.name);
             execute format('comment on schema %I is %L', one.name, mark || one.what);
         end if;

@@ -3,9 +3,10 @@ create or replace function functions_private.require_pgmq() returns void
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin
     if not functions_private.has_queues() then
-        raise exception 'This database has no queues: its schema pgmq is neither the sidecar''s nor that of the extension pgmq.'
-            using errcode = 'object_not_in_prerequisite_state',
-            hint = 'Rename the schema and restart a sidecar, which makes its own; or let a superuser create the extension pgmq.';
+        raise exception 'This database has no queues: its schema pgmq is neither the sidecar''s nor that of an extension pgmq that % may use.',
+            to_json(current_user) using errcode = 'object_not_in_prerequisite_state',
+            hint = 'Where a superuser created the extension, ''pgfn install'' grants what is needed. Another schema of this name: rename it and '
+                || 'restart a sidecar, which makes its own.';
     end if;
 end
 $$;

@@ -1,6 +1,7 @@
 -- functions_private.uninstall_queues(drop_messages) -> what was done, one line each
 -- Drops the schemas pgmq_public and pgmq, where the installation made them. Messages, also archived ones, belong to the application: unless
--- they are to be dropped, the schema pgmq stays with them. It works without the sidecar, and an installation takes it over again.
+-- they are to be dropped, the schema pgmq stays with them. It works without the sidecar, and an installation takes it over again. The schema of
+-- the extension pgmq stays; of its queues, only the indexes go that the sidecar made.
 create or replace function functions_private.uninstall_queues(drop_messages boolean) returns setof text
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
@@ -13,6 +14,12 @@ begin
         return next 'dropped schema pgmq_public';
     end if;
     if not functions_private.is_own_schema('pgmq') then
+        for one in select c.oid::regclass as relation from pg_class c
+            where c.relnamespace = to_regnamespace('pgmq') and c.relkind in ('i', 'I') and c.relname ~ '^q_.*_group_idx$'
+              and pg_get_userbyid(c.relowner) = current_user and not c.relispartition
+        loop
+            execute format('drop index %s', one.relation);
+        end loop;
         return;
     end if;
     for one in select c.oid::regclass as relation from pg_class c

@@ -182,7 +182,7 @@ internal sealed class QueueStore(NpgsqlDataSource dataSource, SidecarIdentity id
             cancellationToken
         );
 
-    /// <summary>What waits in a queue; null if there is no such queue.</summary>
+    /// <summary>What waits in a queue; null if there is none that the sidecar may read.</summary>
     /// <param name="queue">The queue.</param>
     /// <param name="role">Only if this role may send to it or read it; null: in any case.</param>
     /// <param name="cancellationToken">Stops.</param>
@@ -192,7 +192,7 @@ internal sealed class QueueStore(NpgsqlDataSource dataSource, SidecarIdentity id
             """
             select b.count, b.bytes, b.oldest from pg_class c cross join lateral functions_private.queue_backlog($1) b
             where c.relnamespace = to_regnamespace('pgmq') and c.relname = 'q_' || $1 and c.relkind in ('r', 'p')
-              and (case when $2::name is null then true
+              and b.count is not null and (case when $2::name is null then true
                    else has_table_privilege($2::name, c.oid, 'insert') or has_table_privilege($2::name, c.oid, 'select') end)
             """
         );

@@ -64,6 +64,7 @@ public static class Installer
             await ServerLogin
                 .PrepareAsync(superuser, serving.Name, serving.Password, owner.Name, state.Database, cancellationToken)
                 .ConfigureAwait(false);
+        await PgmqExtension.PrepareAsync(superuser, owner.Name, cancellationToken).ConfigureAwait(false);
         await transaction.CommitAsync(cancellationToken).ConfigureAwait(false);
         return !state.RoleExists;
     }

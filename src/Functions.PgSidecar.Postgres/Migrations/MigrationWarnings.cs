@@ -44,8 +44,8 @@ internal static class MigrationWarnings
         if (!reader.GetBoolean(5))
         {
             warnings.Add(
-                "There are no queues in this database: its schema pgmq is neither the sidecar's nor that of the extension pgmq, created by the sidecar's login or a superuser. "
-                    + "Rename the schema and restart the sidecar, which makes its own; or let a superuser create the extension."
+                "There are no queues in this database: its schema pgmq is neither the sidecar's nor that of an extension pgmq, created by the sidecar's login or a superuser, that the sidecar may use. "
+                    + "Where a superuser created the extension, 'pgfn install' grants what is needed. Another schema of this name: rename it and restart the sidecar, which makes its own."
             );
         }
         if (reader.GetInt64(4) is > 0 and var held)

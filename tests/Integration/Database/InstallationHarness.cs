@@ -38,12 +38,21 @@ internal sealed class InstallationHarness : IAsyncDisposable
     /// <summary>The owner's.</summary>
     public NpgsqlDataSource Source { get; }
 
-    public static async Task<InstallationHarness> CreateAsync(bool isNewer, bool withServer = false)
+    /// <param name="isNewer">Whether on a server of a newer version.</param>
+    /// <param name="withServer">Whether with a login that only serves.</param>
+    /// <param name="prepare">What a superuser does in the database before; not on a newer server.</param>
+    public static async Task<InstallationHarness> CreateAsync(
+        bool isNewer,
+        bool withServer = false,
+        Func<TestDatabase, Task>? prepare = null
+    )
     {
         if (!isNewer)
         {
             await TestDatabase.MakeRolesAsync();
             var database = await TestDatabase.CreateEmptyAsync();
+            if (prepare is not null)
+                await prepare(database);
             var harness = new InstallationHarness(database.ConnectionString, database, withServer);
             await harness.InstallAsync();
             return harness;
