@@ -1,7 +1,7 @@
 -- functions_private.uninstall_queues(drop_messages) -> what was done, one line each
 -- Drops the schemas pgmq_public and pgmq, where the installation made them. Messages, also archived ones, belong to the application: unless
--- they are to be dropped, the schema pgmq stays with them. It works without the sidecar, and an installation takes it over again. The schema of
--- the extension pgmq stays; of its queues, only the indexes go that the sidecar made.
+-- they are to be dropped, the schema pgmq stays with them. It works without the sidecar, and an installation takes it over again. The
+-- schema of the extension pgmq stays; of its queues, only the indexes go that the sidecar made.
 create or replace function functions_private.uninstall_queues(drop_messages boolean) returns setof text
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare

@@ -15,7 +15,8 @@ begin
         -- Where the extension pgmq is a superuser's, some tables are too, and nothing was granted on them.
         for one in
             select c.oid::regclass as relation from pg_class c
-            where c.relnamespace = 'pgmq'::regnamespace and c.relkind in ('r', 'p') and (c.relname = 'meta' or pg_has_role(c.relowner, 'usage'))
+            where c.relnamespace = 'pgmq'::regnamespace and c.relkind in ('r', 'p')
+              and (c.relname = 'meta' or pg_has_role(c.relowner, 'usage'))
         loop
             execute format('revoke all on %s from %I', one.relation, login);
         end loop;

@@ -34,6 +34,9 @@ namespace Functions.PgSidecar;
 /// <summary>Composes the process. Each feature registers its own services.</summary>
 internal static class Sidecar
 {
+    /// <summary>The category under which .NET's host logs.</summary>
+    private const string HostCategory = "Microsoft.Extensions.Hosting.Internal.Host";
+
     /// <summary>Builds the application, ready to be started.</summary>
     /// <param name="options">Validated settings.</param>
     /// <param name="dataSource">The data source of the sidecar's own login; the database is migrated.</param>
@@ -49,6 +52,9 @@ internal static class Sidecar
         builder.Configuration.Sources.Clear();
         builder.Configuration.AddInMemoryCollection();
         Cli.Logging.Configure(builder.Logging);
+        // What prevents the start is an exception, which the command reports in a line; the host would log it with two stacks before.
+        IHostApplicationLifetime? lifetime = null;
+        builder.Logging.AddFilter(HostCategory, _ => lifetime?.ApplicationStarted.IsCancellationRequested == true);
         ConfigureServer(builder, options);
         AddFoundations(builder.Services, options, dataSource);
         var key = await AddSecretsAsync(builder.Services, options, dataSource, cancellationToken);
@@ -86,6 +92,7 @@ internal static class Sidecar
             .AddHostedService<DrainWorker>();
 
         var app = builder.Build();
+        lifetime = app.Lifetime;
         app.UseMiddleware<FailureMiddleware>();
         app.UseMiddleware<PathCaseMiddleware>();
         InvokeEndpoints.Map(app);

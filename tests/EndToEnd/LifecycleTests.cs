@@ -20,6 +20,19 @@ public sealed class LifecycleTests
     private const string Quick = "export const handler = async () => ({ n: (await db.query('select 42 as n'))[0].n });";
 
     [Fact]
+    public async Task An_address_in_use_is_reported_in_one_line()
+    {
+        await using var database = await TestDatabase.CreateAsync();
+        using var other = new TcpListener(IPAddress.Loopback, 0);
+        other.Start();
+        var start = await Assert.ThrowsAsync<InvalidOperationException>(() =>
+            SidecarProcess.StartAsync(database.ConnectionString, ("PGFN_LISTEN", $"http://{other.LocalEndpoint}"))
+        );
+        Assert.Contains("\nPGFN_LISTEN: Failed to bind to address", start.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain("   at ", start.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     [Trait("Speed", "Slow")]
     public async Task Shutdown_finishes_running_invocations_and_exits_with_0()
     {

@@ -10,7 +10,9 @@ namespace Functions.PgSidecar.Postgres.Migrations;
 /// </summary>
 internal static class PgmqExtension
 {
-    /// <summary>Runs as the superuser, before the migration. Does nothing where the extension is missing, or is not a superuser's.</summary>
+    /// <summary>
+    /// Runs as the superuser, before the migration. Does nothing where the extension is missing, or is not a superuser's.
+    /// </summary>
     public static async Task PrepareAsync(NpgsqlConnection superuser, string owner, CancellationToken cancellationToken)
     {
         if (await FindAsync(superuser, cancellationToken).ConfigureAwait(false) is not { } hasDefault)
