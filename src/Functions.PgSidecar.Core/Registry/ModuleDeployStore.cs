@@ -48,9 +48,19 @@ public readonly record struct ModuleDeployment(ModuleDeployOutcome Outcome, int 
 
 /// <summary>Stores WebAssembly modules that are deployed over HTTP, in a transaction that also checks the deployer's permission.</summary>
 /// <param name="dataSource">The sidecar's own data source.</param>
-public sealed class ModuleDeployStore(NpgsqlDataSource dataSource)
+public sealed class ModuleDeployStore(NpgsqlDataSource dataSource) : IDisposable
 {
-    /// <summary>Stores a new version, as <c>functions.deploy_wasm</c>, and waits until it is compiled.</summary>
+    // Each holds a connection until its module is compiled, and compiling needs some of the same connections: the rest wait their turn.
+    private const int AtOnce = 4;
+
+    private readonly SemaphoreSlim turns = new(AtOnce);
+
+    /// <inheritdoc/>
+    public void Dispose() => turns.Dispose();
+
+    /// <summary>
+    /// Stores a new version, as <c>functions.deploy_wasm</c>, and waits until it is compiled. Four run at once; others wait before.
+    /// </summary>
     /// <param name="function">Its name.</param>
     /// <param name="module">The module.</param>
     /// <param name="optionsJson">Options as JSON.</param>
@@ -68,6 +78,7 @@ public sealed class ModuleDeployStore(NpgsqlDataSource dataSource)
         CancellationToken cancellationToken
     )
     {
+        await turns.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
             var stored = await StoreAsync(function, module, optionsJson, deployer, keyId, refuse, cancellationToken).ConfigureAwait(false);
@@ -90,6 +101,10 @@ public sealed class ModuleDeployStore(NpgsqlDataSource dataSource)
         catch (NpgsqlException e) when (e is not PostgresException)
         {
             return new ModuleDeployment(ModuleDeployOutcome.Unavailable);
+        }
+        finally
+        {
+            turns.Release();
         }
     }
 

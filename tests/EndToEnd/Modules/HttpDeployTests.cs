@@ -121,6 +121,20 @@ public sealed class HttpDeployTests(SidecarFixture sidecar) : IAsyncLifetime
         Assert.Equal(HttpStatusCode.UnsupportedMediaType, refused.StatusCode);
     }
 
+    [Fact]
+    public async Task More_deployments_at_once_than_the_sidecar_has_connections_all_succeed()
+    {
+        // A custom section of its own makes each another module, which is compiled.
+        var answers = Enumerable
+            .Range(0, 30)
+            .Select(n => DeployAsync($"http-many-{n}", [.. Quiet, 0, 2, 1, (byte)('a' + n)], """{"verify_jwt":false}""", key));
+        foreach (var answer in await Task.WhenAll(answers))
+        {
+            Assert.Equal(HttpStatusCode.Created, answer.StatusCode);
+            answer.Dispose();
+        }
+    }
+
     private static async Task<(int Status, string Code)> ReadAsync(HttpResponseMessage response) =>
         ((int)response.StatusCode, (string)JsonNode.Parse(await response.Content.ReadAsStringAsync())!["code"]!);
 
