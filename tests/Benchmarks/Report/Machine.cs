@@ -14,13 +14,15 @@ internal sealed record Machine(
     string PostgreSql,
     string Workerd,
     string Node,
+    string PeerNode,
     double LoadBefore
 )
 {
     /// <summary>Asks the machine, before anything else keeps it busy.</summary>
     /// <param name="repository">Where workerd is.</param>
+    /// <param name="peerNode">The Node.js that runs peers, or <see langword="null"/>.</param>
     /// <param name="postgreSql">The server's version.</param>
-    public static async Task<Machine> DescribeAsync(Repository repository, string postgreSql) =>
+    public static async Task<Machine> DescribeAsync(Repository repository, string? peerNode, string postgreSql) =>
         new(
             TimeProvider.System.GetLocalNow(),
             Processors(),
@@ -30,6 +32,7 @@ internal sealed record Machine(
             postgreSql,
             await VersionAsync(repository.Workerd),
             await VersionAsync("node"),
+            await VersionAsync(peerNode),
             Load()
         );
 
