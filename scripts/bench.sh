@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs all benchmarks, beside Kestrel, workerd, Npgsql, Node.js, graphile-worker and pg-boss, and prints one table. It stops every process
-# it starts.
+# Runs all benchmarks, beside Kestrel, workerd, Npgsql, Node.js, graphile-worker, pg-boss and Miniflare, and prints one table. It stops
+# every process it starts.
 # --seconds N and --rounds N shorten it, --only http,events,... selects benchmarks: see tests/Benchmarks.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"

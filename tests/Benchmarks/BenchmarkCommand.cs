@@ -7,6 +7,7 @@ using Functions.PgSidecar.Benchmarks.Http;
 using Functions.PgSidecar.Benchmarks.Installation;
 using Functions.PgSidecar.Benchmarks.Invocations;
 using Functions.PgSidecar.Benchmarks.Modules;
+using Functions.PgSidecar.Benchmarks.Objects;
 using Functions.PgSidecar.Benchmarks.Processes;
 using Functions.PgSidecar.Benchmarks.Queues;
 using Functions.PgSidecar.Benchmarks.Replicas;
@@ -21,7 +22,7 @@ namespace Functions.PgSidecar.Benchmarks;
 internal sealed class BenchmarkCommand
 {
     public const string Usage =
-        "Functions.PgSidecar.Benchmarks [--seconds N] [--rounds N] [--only http,invocation,query,cache,queues,storage,vectors,ai,cold,memory,engine,kernels,module,events,writer,webhook,schedules,replicas]";
+        "Functions.PgSidecar.Benchmarks [--seconds N] [--rounds N] [--only http,invocation,query,cache,queues,storage,objects,vectors,ai,cold,memory,engine,kernels,module,events,writer,webhook,schedules,replicas]";
 
     private static readonly IBenchmark[] All =
     [
@@ -31,6 +32,7 @@ internal sealed class BenchmarkCommand
         new CacheBenchmark(),
         new QueueBenchmark(),
         new StorageBenchmark(),
+        new ObjectsBenchmark(),
         new VectorBenchmark(),
         new AiBenchmark(),
         new ColdStartBenchmark(),
