@@ -8,6 +8,8 @@ set -euo pipefail
 "$root/scripts/setup.sh"
 command -v wrk >/dev/null 2>&1 || install_packages wrk
 command -v wasm-ld >/dev/null 2>&1 || ! can_install || install_packages clang lld
+# Not every release of the systems that have apt-get has this one.
+command -v aws >/dev/null 2>&1 || ! can_install || (install_packages awscli) || say "buckets in S3 are not measured"
 npm_install "$root/tests/Benchmarks/peers"
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT

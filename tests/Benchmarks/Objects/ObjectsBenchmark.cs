@@ -29,7 +29,8 @@ internal sealed class ObjectsBenchmark : IBenchmark
     private static async Task<IReadOnlyList<Measurement>> MeasureServersAsync(BenchmarkRun run, CancellationToken cancellationToken)
     {
         var module = Path.Combine(run.Repository.Peers, "objects.js");
-        await using var sidecar = await run.Installation.ServeAsync(cancellationToken);
+        // Miniflare's S3 is on loopback.
+        await using var sidecar = await run.Installation.ServeAsync(cancellationToken, ("PGFN_HTTP_ALLOW_NETWORKS", "127.0.0.0/8"));
         await run.Installation.DeployAsync("objects", module, FunctionOptions, cancellationToken);
         var token = await run.Installation.TokenAsync(BenchmarkRun.User, cancellationToken);
         await using var miniflare = await MiniflareServer.StartAsync(run, module, cancellationToken);
@@ -42,10 +43,15 @@ internal sealed class ObjectsBenchmark : IBenchmark
         var bytes = RandomNumberGenerator.GetBytes(Transfer.Bytes);
         var table = new ChunkTable(run.Installation.Owner);
         await table.CreateAsync(cancellationToken);
-        return
+        List<Measurement> measurements =
         [
             .. await new SmallOperations(run, ours, peer).MeasureAsync(cancellationToken),
             .. await new LargeObjects(ours, signed, peer, table).MeasureAsync(bytes, cancellationToken),
         ];
+        if (miniflare is not null && await AwsCommand.IsInstalledAsync(cancellationToken))
+            measurements.AddRange(await new ObjectsInS3(run, sidecar, miniflare).MeasureAsync(bytes, cancellationToken));
+        else
+            await Console.Error.WriteLineAsync("aws or Miniflare is not installed: the figures of buckets in S3 are left out.");
+        return measurements;
     }
 }

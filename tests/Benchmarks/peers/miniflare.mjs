@@ -1,6 +1,6 @@
 // Miniflare, which runs a Worker with KV and R2 in files of this machine: the peer of caches and buckets, and a service that speaks S3.
 //   miniflare.mjs MODULE    prints where it serves; its files are removed when it ends
-// AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, the variables of the program aws, are what its S3 endpoint checks.
+// AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are what clients of its S3 sign with: the variables that the program aws reads.
 import { rmSync } from "node:fs";
 import { mkdtemp, readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -8,6 +8,8 @@ import { join } from "node:path";
 import { Miniflare } from "miniflare";
 
 const folder = await mkdtemp(join(tmpdir(), "miniflare-"));
+// A signal makes Miniflare end the process, and workerd with it.
+process.on("exit", () => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
 const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey } = process.env;
 const server = new Miniflare({
   modules: true,
@@ -20,6 +22,4 @@ const server = new Miniflare({
   r2Buckets: { STORAGE: { id: "objects", s3Credentials: { accessKeyId, secretAccessKey } } },
   r2Persist: join(folder, "r2"),
 });
-// A signal makes Miniflare end the process, and workerd with it.
-process.on("exit", () => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
 console.log(`Miniflare serves on ${(await server.ready).origin}`);
