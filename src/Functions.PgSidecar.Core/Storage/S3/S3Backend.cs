@@ -31,8 +31,13 @@ internal sealed class S3Backend(S3Clients clients) : IObjectBackend
     }
 
     /// <inheritdoc/>
-    public ObjectWriter Write(BucketAccess access, string key, ObjectMetadata metadata, GivenDigest? digest) =>
-        key.Length == 0 ? throw StorageErrors.InvalidKey() : new S3Writer(this, Of(access).Client, access, key, metadata, digest);
+    public ObjectWriter Write(BucketAccess access, string key, ObjectMetadata metadata, GivenDigest? digest)
+    {
+        if (key.Length == 0)
+            throw StorageErrors.InvalidKey();
+        var client = Of(access).Client;
+        return new S3Writer(this, client, new S3Parts(client, clients.OtherParts), access, key, metadata, digest);
+    }
 
     /// <inheritdoc/>
     public async Task DeleteAsync(BucketAccess access, IReadOnlyList<string> keys, CancellationToken cancellationToken)

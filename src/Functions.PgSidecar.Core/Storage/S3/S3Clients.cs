@@ -12,8 +12,16 @@ namespace Functions.PgSidecar.Core.Storage.S3;
 /// </summary>
 internal sealed class S3Clients(OutboundHttpOptions options) : IDisposable
 {
+    /// <summary>Each part is up to eight megabytes of memory.</summary>
+    private const int MaxOtherParts = 16;
+
     private readonly ConditionalWeakTable<S3Location, AmazonS3Client> clients = [];
     private readonly Connections connections = new(options);
+
+    /// <summary>
+    /// The parts that may be on their way at once, besides one of each object that is being written, in this sidecar.
+    /// </summary>
+    public SemaphoreSlim OtherParts { get; } = new(MaxOtherParts);
 
     /// <summary>The client of a location.</summary>
     public AmazonS3Client For(S3Location location) => clients.GetValue(location, Create);
@@ -44,6 +52,8 @@ internal sealed class S3Clients(OutboundHttpOptions options) : IDisposable
         {
             ConnectCallback = new GuardedConnector(new AddressPolicy(options.AllowedNetworks), Dns.GetHostAddressesAsync).ConnectAsync,
             ConnectTimeout = TimeSpan.FromSeconds(10),
+            // The client asks before it sends a body. Not every service answers that; .NET would wait for a second.
+            Expect100ContinueTimeout = TimeSpan.FromMilliseconds(100),
             AllowAutoRedirect = false,
             UseProxy = false,
             UseCookies = false,

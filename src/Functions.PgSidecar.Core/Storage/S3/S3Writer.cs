@@ -10,6 +10,7 @@ namespace Functions.PgSidecar.Core.Storage.S3;
 internal sealed class S3Writer(
     S3Backend backend,
     AmazonS3Client client,
+    S3Parts parts,
     BucketAccess access,
     string key,
     ObjectMetadata metadata,
@@ -19,8 +20,7 @@ internal sealed class S3Writer(
     private const int PartBytes = 8 << 20;
 
     private readonly ObjectDigests digests = new(digest);
-    private readonly List<PartETag> parts = [];
-    private MemoryStream part = new();
+    private MemoryStream part = parts.Take();
     private string? upload;
     private long size;
 
@@ -72,7 +72,7 @@ internal sealed class S3Writer(
     public override async ValueTask DisposeAsync()
     {
         digests.Dispose();
-        await part.DisposeAsync().ConfigureAwait(false);
+        await parts.EndAsync().ConfigureAwait(false);
         if (upload is null)
             return;
         try
@@ -98,7 +98,7 @@ internal sealed class S3Writer(
                 BucketName = Location.Bucket,
                 Key = Name,
                 UploadId = upload,
-                PartETags = parts,
+                PartETags = await parts.CompleteAsync().ConfigureAwait(false),
                 IfMatch = match,
                 IfNoneMatch = noneMatch,
             };
@@ -123,19 +123,7 @@ internal sealed class S3Writer(
     private async Task SendPartAsync(CancellationToken cancellationToken)
     {
         upload ??= await backend.BeginUploadAsync(access, key, metadata, cancellationToken).ConfigureAwait(false);
-        using var body = new MemoryStream(part.GetBuffer(), 0, (int)part.Length, writable: false);
-        var request = new UploadPartRequest
-        {
-            BucketName = Location.Bucket,
-            Key = Name,
-            UploadId = upload,
-            PartNumber = parts.Count + 1,
-            InputStream = body,
-            PartSize = body.Length,
-            UseChunkEncoding = false,
-        };
-        var answer = await S3Calls.CallAsync(() => client.UploadPartAsync(request, cancellationToken)).ConfigureAwait(false);
-        parts.Add(new PartETag(parts.Count + 1, answer.ETag));
-        part.SetLength(0);
+        await parts.SendAsync(new InitiatedUpload(Location.Bucket, Name, upload, cancellationToken), part).ConfigureAwait(false);
+        part = parts.Take();
     }
 }
