@@ -5,7 +5,8 @@ select c.name, b.count as depth, b.bytes, b.oldest as oldest_sent_at, coalesce(l
        case when k.queue is null then 'not consumed' when k.held then 'held' else 'active' end as state,
        case when k.queue is not null and not f.enabled then 'The function is disabled: messages wait until it is enabled.'
             when k.queue is not null and f.active_version is null then 'The function has no version that is ready: messages wait for one.'
-            when b.count is null and c.has_table then 'Its tables belong to another role, which can hand them over: alter table ... owner to ...'
+            when b.count is null and c.has_table then format('Its tables belong to another role: alter table pgmq.%I owner to %I, and its archive.',
+                lower('q_' || c.name), (select pg_get_userbyid(o.nspowner) from pg_namespace o where o.nspname = 'functions_private'))
             when b.count is null then 'The tables of the queue are gone: select functions.drop_queue(name), or create them again.'
             end as problem,
        coalesce(n.delivered / 5.0, 0) as delivered_per_minute, coalesce(n.retried / 5.0, 0) as retried_per_minute,

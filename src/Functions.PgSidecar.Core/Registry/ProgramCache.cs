@@ -120,12 +120,7 @@ internal sealed class ProgramCache : IDisposable
     {
         var began = Stopwatch.GetTimestamp();
         var (found, lost) = await BeginAsync(version).ConfigureAwait(false);
-        var artifact = found
-            ?? throw new SidecarException(
-                "FUNCTION_NOT_FOUND",
-                404,
-                $"The version of function '{function}' that was called no longer exists."
-            );
+        var artifact = found ?? throw Gone(function);
         if (lost >= RegistryStore.MaxAttempts)
         {
             throw new SidecarException(
@@ -157,6 +152,7 @@ internal sealed class ProgramCache : IDisposable
             return new SharedProgram(stored);
         }
         RegistryLog.Recompiling(logger, artifact.Function, artifact.Version);
+        artifact = await ReadAsync(artifact.Id).ConfigureAwait(false) ?? throw Gone(artifact.Function);
         var (program, outcome) = await compiler.CompileAsync(artifact).ConfigureAwait(false);
         if (program is null)
             throw new SidecarException(
@@ -219,6 +215,22 @@ internal sealed class ProgramCache : IDisposable
             throw RegistryLog.Unreadable(e);
         }
     }
+
+    /// <summary>A version with its code; null if it was dropped.</summary>
+    private async Task<VersionArtifact?> ReadAsync(Guid version)
+    {
+        try
+        {
+            return await store.LoadArtifactAsync(version, CancellationToken.None).ConfigureAwait(false);
+        }
+        catch (DbException e)
+        {
+            throw RegistryLog.Unreadable(e);
+        }
+    }
+
+    private static SidecarException Gone(string function) =>
+        new("FUNCTION_NOT_FOUND", 404, $"The version of function '{function}' that was called no longer exists.");
 
     /// <summary>Removes the least recently used programs until the rest fits.</summary>
     private void Trim()

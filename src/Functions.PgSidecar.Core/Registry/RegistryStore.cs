@@ -27,12 +27,13 @@ public sealed class RegistryStore(NpgsqlDataSource dataSource)
         from functions_private.functions f
         """;
 
-    private const string ArtifactSql =
-        """
-            select id, function, version, language, source, module, source_hash, options::text, engine, snapshot, info::text,
-            """
-        + CodeColumns
-        + " from functions_private.versions where id = $1";
+    private const string ArtifactSql = "select id, function, version, language, source, module, " + ProgramColumns;
+
+    /// <summary>The same without the code, which a load does not need as long as the stored program is of this engine.</summary>
+    private const string ProgramSql = "select id, function, version, language, null::text, null::bytea, " + ProgramColumns;
+
+    private const string ProgramColumns =
+        "source_hash, options::text, engine, snapshot, info::text," + CodeColumns + " from functions_private.versions where id = $1";
 
     /// <summary>Where the code is, if not in the row alone, and where it is read first.</summary>
     private const string CodeColumns =
@@ -70,8 +71,8 @@ public sealed class RegistryStore(NpgsqlDataSource dataSource)
     }
 
     /// <summary>
-    /// Reads a version that is about to be loaded, after recording that this sidecar begins to load it: if the load ends the process, the
-    /// record remains. Call <see cref="EndLoadAsync"/> when the load has ended in any other way.
+    /// Reads a version that is about to be loaded, without its code, after recording that this sidecar begins to load it: if the load ends
+    /// the process, the record remains. Call <see cref="EndLoadAsync"/> when the load has ended in any other way.
     /// </summary>
     /// <returns>The version, null if it was dropped; and during how many loads of it a sidecar ended. At <see cref="MaxAttempts"/> it must
     /// not be loaded.</returns>
@@ -94,7 +95,7 @@ public sealed class RegistryStore(NpgsqlDataSource dataSource)
                 },
             }
         );
-        batch.BatchCommands.Add(new NpgsqlBatchCommand(ArtifactSql) { Parameters = { new() { Value = version } } });
+        batch.BatchCommands.Add(new NpgsqlBatchCommand(ProgramSql) { Parameters = { new() { Value = version } } });
         await using var reader = await batch.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
         await reader.NextResultAsync(cancellationToken).ConfigureAwait(false);
         await reader.ReadAsync(cancellationToken).ConfigureAwait(false);

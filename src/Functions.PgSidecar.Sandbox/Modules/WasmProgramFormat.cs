@@ -7,12 +7,13 @@ using Functions.PgSidecar.Sandbox.Wasmtime;
 namespace Functions.PgSidecar.Sandbox.Modules;
 
 /// <summary>
-/// The stored form of a program: a version byte, then compressed with Brotli whether it is a component, whether its code counts fuel, and
-/// what it needs to run. Numbers are as <see cref="BinaryWriter"/> writes them. The bytes are not signed here.
+/// The stored form of a program: a version byte, then compressed with Deflate whether it is a component, whether its code counts fuel, and
+/// what it needs to run. Numbers are as <see cref="BinaryWriter"/> writes them. The bytes are not signed here. Of the formats that .NET
+/// has, Deflate is the one that is decompressed soonest, which is most of the time to load a large module.
 /// </summary>
 internal static class WasmProgramFormat
 {
-    public const byte Version = 3;
+    public const byte Version = 4;
 
     /// <param name="executable">The program.</param>
     /// <param name="code">The machine code that it was loaded from.</param>
@@ -20,7 +21,7 @@ internal static class WasmProgramFormat
     {
         using var bytes = new MemoryStream();
         bytes.WriteByte(Version);
-        using (var compressed = new BrotliStream(bytes, CompressionLevel.Fastest, leaveOpen: true))
+        using (var compressed = new DeflateStream(bytes, CompressionLevel.Fastest, leaveOpen: true))
         using (var writer = new BinaryWriter(compressed, Encoding.UTF8))
         {
             writer.Write(executable is ComponentExecutable);
@@ -36,7 +37,7 @@ internal static class WasmProgramFormat
         if (program.IsEmpty || program.Span[0] != Version)
             throw new InvalidDataException("These bytes are no stored module of this version.");
         using var stream = new MemoryStream(program[1..].ToArray(), writable: false);
-        using var decompressed = new BrotliStream(stream, CompressionMode.Decompress);
+        using var decompressed = new DeflateStream(stream, CompressionMode.Decompress);
         using var reader = new BinaryReader(decompressed, Encoding.UTF8);
         try
         {
