@@ -11,7 +11,8 @@ namespace Functions.PgSidecar.Postgres.Migrations;
 internal static class PgmqExtension
 {
     /// <summary>
-    /// Runs as the superuser, before the migration. Does nothing where the extension is missing, or is not a superuser's.
+    /// Runs as the superuser, before the migration. Does nothing where the extension is missing, or is not a superuser's; or where another
+    /// role has code in its schema, which would run as the superuser.
     /// </summary>
     public static async Task PrepareAsync(NpgsqlConnection superuser, string owner, CancellationToken cancellationToken)
     {
@@ -44,11 +45,11 @@ internal static class PgmqExtension
                 """
                 select true from pg_extension e join pg_namespace n on n.oid = e.extnamespace and n.nspname = 'pgmq'
                 join pg_class c on c.relnamespace = n.oid and c.relname = 'meta'
-                join pg_proc p on p.pronamespace = n.oid and p.proname = 'create'
-                where e.extname = 'pgmq'
-                group by e.extowner, n.nspowner, c.relowner
-                having (select bool_and(r.rolsuper) from pg_roles r where r.oid in (e.extowner, n.nspowner, c.relowner))
-                   and (select bool_and(r.rolsuper) from pg_roles r where r.oid = any (array_agg(p.proowner)))
+                where e.extname = 'pgmq' and (
+                    select bool_and(r.rolsuper) from pg_roles r
+                    where r.oid in (e.extowner, n.nspowner, c.relowner)
+                       or r.oid in (select p.proowner from pg_proc p where p.pronamespace = n.oid)
+                       or r.oid in (select p.proowner from pg_trigger t join pg_proc p on p.oid = t.tgfoid where t.tgrelid = c.oid))
                 """,
                 superuser
             )

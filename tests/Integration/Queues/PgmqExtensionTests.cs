@@ -83,6 +83,28 @@ public sealed class PgmqExtensionTests
         await harness.AsSuperuserAsync("select pgmq.send('emails', '{}')");
     }
 
+    [Theory]
+    [InlineData(
+        "create function pgmq.validate_queue_name(queue_name varchar) returns void language plpgsql as 'begin execute ''alter role pgmq_thief superuser''; end'; "
+            + "alter function pgmq.validate_queue_name(varchar) owner to pgmq_thief"
+    )]
+    [InlineData(
+        "create function theft() returns trigger language plpgsql as 'begin execute ''alter role pgmq_thief superuser''; return new; end'; "
+            + "create trigger theft after insert on pgmq.meta execute function theft(); alter function theft owner to pgmq_thief"
+    )]
+    public async Task Code_that_another_role_has_put_into_the_extension_does_not_run_as_the_superuser(string code)
+    {
+        await using var harness = await InstallationHarness.CreateAsync(isNewer: false, prepare: async database =>
+        {
+            await RegisterExtensionAsync(database);
+            await database.ExecuteAsync(
+                $"do $$ begin create role pgmq_thief; exception when duplicate_object or unique_violation then null; end $$; {code}"
+            );
+        });
+        Assert.Equal(0, await harness.ScalarAsync<long>("select count(*) from functions.queues"));
+        Assert.False(await harness.ScalarAsync<bool>("select rolsuper from pg_roles where rolname = 'pgmq_thief'"));
+    }
+
     [Fact]
     public async Task Without_rights_to_the_extension_there_are_no_queues_and_everything_else_works()
     {
