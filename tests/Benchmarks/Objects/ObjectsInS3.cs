@@ -7,8 +7,8 @@ namespace Functions.PgSidecar.Benchmarks.Objects;
 
 /// <summary>
 /// A bucket of the sidecar whose objects are in S3, that of Miniflare, beside <c>aws s3 cp</c> with the same service: MB/s of one object.
-/// No goal is set: the service takes most of the time. Miniflare does not answer "Expect: 100-continue", which both clients send, so that
-/// each part of an upload waits for a second.
+/// No goal is set: the service takes most of the time. Miniflare does not answer "Expect: 100-continue", which both clients send; the
+/// sidecar waits 0.1 s for that.
 /// </summary>
 internal sealed class ObjectsInS3(BenchmarkRun run, ServerProcess sidecar, ServerProcess miniflare)
 {
