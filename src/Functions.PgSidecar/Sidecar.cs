@@ -54,7 +54,9 @@ internal static class Sidecar
         Cli.Logging.Configure(builder.Logging);
         // What prevents the start is an exception, which the command reports in a line; the host would log it with two stacks before.
         IHostApplicationLifetime? lifetime = null;
-        builder.Logging.AddFilter(HostCategory, _ => lifetime?.ApplicationStarted.IsCancellationRequested == true);
+        builder.Logging.AddFilter(HostCategory, level =>
+            level >= LogLevel.Information && lifetime?.ApplicationStarted.IsCancellationRequested == true
+        );
         ConfigureServer(builder, options);
         AddFoundations(builder.Services, options, dataSource);
         var key = await AddSecretsAsync(builder.Services, options, dataSource, cancellationToken);

@@ -13,7 +13,7 @@ internal sealed class S3Parts(AmazonS3Client client, SemaphoreSlim others)
     /// <summary>The most parts of one object on their way.</summary>
     private const int MaxSending = 4;
 
-    private readonly Queue<(Task<PartETag> Answer, MemoryStream Body)> sending = new();
+    private readonly Queue<(Task<PartETag> Answer, MemoryStream Body, bool IsOther)> sending = new();
     private readonly Stack<MemoryStream> free = new();
     private readonly List<PartETag> done = [];
     private int count;
@@ -21,16 +21,16 @@ internal sealed class S3Parts(AmazonS3Client client, SemaphoreSlim others)
     /// <summary>Memory for the next part.</summary>
     public MemoryStream Take() => free.TryPop(out var used) ? used : new MemoryStream();
 
-    /// <summary>Sends a part. Waits for the first of those on their way if they are as many as may be.</summary>
+    /// <summary>Sends a part. If as many are on their way as may be, it waits for the first of them.</summary>
     /// <param name="request">Where to.</param>
     /// <param name="body">The part; it may not be changed any more.</param>
     /// <exception cref="SidecarException">An earlier part was refused.</exception>
     public async Task SendAsync(InitiatedUpload request, MemoryStream body)
     {
-        var isOther = sending.Count is > 0 and < MaxSending && await others.WaitAsync(0, CancellationToken.None).ConfigureAwait(false);
-        if (sending.Count > 0 && !isOther)
+        bool isOther;
+        while (!MaySend(out isOther))
             await CompleteFirstAsync().ConfigureAwait(false);
-        sending.Enqueue((UploadAsync(request, ++count, body, isOther), body));
+        sending.Enqueue((UploadAsync(request, ++count, body, isOther), body, isOther));
     }
 
     /// <summary>Waits until the service has all parts.</summary>
@@ -46,6 +46,13 @@ internal sealed class S3Parts(AmazonS3Client client, SemaphoreSlim others)
     /// <summary>Waits until no part is on its way; one that arrived after the upload was aborted would stay in the service.</summary>
     public async Task EndAsync() =>
         await Task.WhenAll(sending.Select(static Task (one) => one.Answer)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+
+    /// <param name="isOther">Whether it is one of the other parts, of which this sidecar may send a number.</param>
+    private bool MaySend(out bool isOther)
+    {
+        isOther = sending.Any(static one => !one.IsOther);
+        return sending.Count < MaxSending && (!isOther || others.Wait(0));
+    }
 
     private async Task CompleteFirstAsync()
     {
