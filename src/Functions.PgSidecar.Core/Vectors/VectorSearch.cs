@@ -73,23 +73,15 @@ internal sealed record VectorSearch
             order by v.distance, v.id limit {sql.Add(TopK)}
             """;
 
-    /// <summary>A row if the vectors that fulfil the conditions are many: more than a number, or a good part of all.</summary>
-    /// <param name="index">The index.</param>
-    /// <param name="number">More than so many are many.</param>
-    /// <param name="least">So many or fewer are few, whatever part of all they are.</param>
-    /// <param name="share">More than one in so many is a good part, by the server's estimate of all.</param>
-    public BindingStatement ToCount(VectorDefinition index, int number, int least, int share)
+    /// <summary>A row if more vectors than a number fulfil the conditions.</summary>
+    public BindingStatement ToCount(VectorDefinition index, int number)
     {
         var sql = new VectorSql(index);
         var text = $"""
-            with passing as materialized (
-                select pg_catalog.count(*) as n
-                from (select from {sql.Table} v where {Conditions(sql, null)} limit {sql.Add(number + 1)}) found
-            )
-            select from passing p where p.n operator(pg_catalog.>) {sql.Add(number)}
-                or p.n operator(pg_catalog.>) {sql.Add(least)} and (
-                    select c.reltuples operator(pg_catalog.<) (p.n operator(pg_catalog.*) {sql.Add(share)})::pg_catalog.float4
-                    from pg_catalog.pg_class c where c.oid operator(pg_catalog.=) '{sql.Table}'::pg_catalog.regclass)
+            select where (
+                select pg_catalog.count(*)
+                from (select from {sql.Table} v where {Conditions(sql, null)} limit {sql.Add(number + 1)}) passing
+            ) operator(pg_catalog.>) {sql.Add(number)}
             """;
         return new BindingStatement(text, sql.Parameters) { Settings = [("jit", "off")] };
     }

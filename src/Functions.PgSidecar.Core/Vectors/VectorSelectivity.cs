@@ -12,14 +12,6 @@ internal sealed class VectorSelectivity(TimeProvider time)
     /// <summary>As many vectors are compared in about 20 ms.</summary>
     public const int Few = 10_000;
 
-    /// <summary>As many are compared in about 2 ms, no longer than a search of the index takes.</summary>
-    public const int AlwaysFew = 1_000;
-
-    /// <summary>
-    /// Where more than one vector in so many passes, the index finds them soon: the nearest ones that it visits anyway are among them.
-    /// </summary>
-    public const int Share = 5;
-
     private const int MaxKnown = 1_000;
 
     private static readonly TimeSpan Validity = TimeSpan.FromMinutes(1);

@@ -168,8 +168,7 @@ internal sealed class VectorSession(
         if (selectivity.Find(conditions) is { } known)
             return known;
         using var ignored = new ResultBuffer(budget);
-        var count = search.ToCount(index, VectorSelectivity.Few, VectorSelectivity.AlwaysFew, VectorSelectivity.Share);
-        var areFew = await RunAsync(operation, count, ignored).ConfigureAwait(false) == 0;
+        var areFew = await RunAsync(operation, search.ToCount(index, VectorSelectivity.Few), ignored).ConfigureAwait(false) == 0;
         selectivity.Remember(conditions, areFew);
         return areFew;
     }
