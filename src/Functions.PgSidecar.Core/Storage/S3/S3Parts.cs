@@ -8,7 +8,7 @@ namespace Functions.PgSidecar.Core.Storage.S3;
 /// </summary>
 /// <param name="client">The service.</param>
 /// <param name="others">What all objects that are written at this moment may send besides one part each.</param>
-internal sealed class S3Parts(AmazonS3Client client, SemaphoreSlim others)
+internal sealed class S3Parts(AmazonS3Client client, SemaphoreSlim others) : IAsyncDisposable
 {
     /// <summary>The most parts of one object on their way.</summary>
     private const int MaxSending = 4;
@@ -16,6 +16,7 @@ internal sealed class S3Parts(AmazonS3Client client, SemaphoreSlim others)
     private readonly Queue<(Task<PartETag> Answer, MemoryStream Body, bool IsOther)> sending = new();
     private readonly Stack<MemoryStream> free = new();
     private readonly List<PartETag> done = [];
+    private readonly CancellationTokenSource ended = new();
     private int count;
 
     /// <summary>Memory for the next part.</summary>
@@ -43,9 +44,16 @@ internal sealed class S3Parts(AmazonS3Client client, SemaphoreSlim others)
         return done;
     }
 
-    /// <summary>Waits until no part is on its way; one that arrived after the upload was aborted would stay in the service.</summary>
-    public async Task EndAsync() =>
+    /// <summary>
+    /// Cancels the parts on their way, and waits until there is none: one that arrived after the upload was aborted would stay in the
+    /// service.
+    /// </summary>
+    public async ValueTask DisposeAsync()
+    {
+        await ended.CancelAsync().ConfigureAwait(false);
         await Task.WhenAll(sending.Select(static Task (one) => one.Answer)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        ended.Dispose();
+    }
 
     /// <param name="isOther">Whether it is one of the other parts, of which this sidecar may send a number.</param>
     private bool MaySend(out bool isOther)
@@ -66,6 +74,7 @@ internal sealed class S3Parts(AmazonS3Client client, SemaphoreSlim others)
     {
         try
         {
+            using var cancellation = CancellationTokenSource.CreateLinkedTokenSource(upload.Cancellation, ended.Token);
             using var body = new MemoryStream(part.GetBuffer(), 0, (int)part.Length, writable: false);
             var request = new UploadPartRequest
             {
@@ -77,7 +86,7 @@ internal sealed class S3Parts(AmazonS3Client client, SemaphoreSlim others)
                 PartSize = body.Length,
                 UseChunkEncoding = false,
             };
-            var answer = await S3Calls.CallAsync(() => client.UploadPartAsync(request, upload.Cancellation)).ConfigureAwait(false);
+            var answer = await S3Calls.CallAsync(() => client.UploadPartAsync(request, cancellation.Token)).ConfigureAwait(false);
             return new PartETag(number, answer.ETag);
         }
         finally

@@ -72,7 +72,7 @@ internal sealed class S3Writer(
     public override async ValueTask DisposeAsync()
     {
         digests.Dispose();
-        await parts.EndAsync().ConfigureAwait(false);
+        await parts.DisposeAsync().ConfigureAwait(false);
         if (upload is null)
             return;
         try
