@@ -8,7 +8,7 @@ begin
     end if;
     if not exists (select from pgmq.meta m where m.queue_name = 'default') then
         perform functions.create_queue('default');
-    elsif not has_table_privilege('service_role', 'pgmq.q_default', 'insert') then
+    elsif not has_table_privilege('service_role', to_regclass('pgmq.q_default'), 'insert') then -- null, where the table is gone
         perform functions_private.tune_queue('default');
         perform functions_private.grant_queue('default', null, null);
     end if;

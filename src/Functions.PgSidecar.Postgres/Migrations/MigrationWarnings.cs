@@ -45,7 +45,7 @@ internal static class MigrationWarnings
         {
             warnings.Add(
                 "There are no queues in this database: its schema pgmq is neither the sidecar's nor that of an extension pgmq, created by the sidecar's login or a superuser, that the sidecar may use. "
-                    + "Where a superuser created the extension, 'pgfn install' grants what is needed. Another schema of this name: rename it and restart the sidecar, which makes its own."
+                    + "Where a superuser created the extension, and all code in its schema is a superuser's, 'pgfn install' grants what is needed. Another schema of this name: rename it and restart the sidecar, which makes its own."
             );
         }
         if (reader.GetInt64(4) is > 0 and var held)
