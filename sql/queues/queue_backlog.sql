@@ -1,12 +1,12 @@
 -- functions_private.queue_backlog(queue) -> how many messages a queue has, roughly how many bytes, and when the oldest one was sent
 -- Counts up to 100,000 messages exactly; beyond that, count is PostgreSQL's estimate. The size is that of 100 messages, extrapolated. Nulls
--- if the caller may not read the queue's table, which can be a superuser's where the extension pgmq is.
+-- if the queue's table is gone, or the caller may not read it: it can be a superuser's where the extension pgmq is.
 create or replace function functions_private.queue_backlog(queue text, out count bigint, out bytes bigint, out oldest timestamptz)
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
     source text := pgmq.format_table_name(queue, 'q');
 begin
-    if not has_table_privilege(format('pgmq.%I', source), 'select') then
+    if has_table_privilege(to_regclass(format('pgmq.%I', source)), 'select') is not true then
         return;
     end if;
     execute format(

@@ -70,6 +70,18 @@ public sealed class QueueSchemaTests : QueueDatabaseTests
     }
 
     [Fact]
+    public async Task A_queue_default_whose_table_was_dropped_does_not_stop_a_migration()
+    {
+        await Database.ExecuteAsync("drop table pgmq.q_default");
+        await Migrator.ApplyAsync(Database.Owner, TestContext.Current.CancellationToken);
+        Assert.Contains(
+            "drop_queue",
+            await Database.ScalarAsync<string>("select problem from functions.queues where name = 'default'"),
+            StringComparison.Ordinal
+        );
+    }
+
+    [Fact]
     public async Task A_kept_schema_is_taken_over_again_by_the_next_installation()
     {
         await Database.ExecuteAsync("select pgmq.send('q', '1'); select functions.uninstall()");
