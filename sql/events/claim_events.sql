@@ -5,7 +5,7 @@
 create or replace function functions_private.claim_events(sidecar uuid, functions text[], limits integer[])
 returns table (event_id uuid, occurred_at timestamptz, function text, trigger_id integer, attempts smallint, claims integer,
                kind text, trigger text, payload json, caller json, depth smallint,
-               retries smallint, timeout_ms integer)
+               retries smallint, timeout_ms integer, is_ordered boolean)
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_column
 begin
@@ -27,10 +27,10 @@ begin
         -- An array here and laterals below make the planner look up few rows by key, whatever size it estimates for the backlog.
         update functions_private.deliveries d set claimed_by = claim_events.sidecar, claims = d.claims + 1
         where d.event_id = any (array(select u.event_id from unordered u union all select o.event_id from ordered o))
-        returning d.event_id, d.occurred_at, d.function, d.trigger_id, d.attempts, d.claims
+        returning d.event_id, d.occurred_at, d.function, d.trigger_id, d.attempts, d.claims, d.order_key
     )
     select c.event_id, c.occurred_at, c.function, c.trigger_id, c.attempts, c.claims, e.kind, e.trigger, e.payload, e.caller, e.depth,
-           e.retries, e.timeout_ms
+           e.retries, e.timeout_ms, c.order_key is not null
     from claimed c cross join lateral (
         select * from functions_private.events e where e.occurred_at = c.occurred_at and e.id = c.event_id offset 0) e
     order by c.event_id;

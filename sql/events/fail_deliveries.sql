@@ -1,9 +1,10 @@
 -- functions_private.fail_deliveries(sidecar, ids, claims, codes, messages, delays_ms, attempts) records failed deliveries
 -- Each is delivered again after its delay; a null delay makes it a dead letter. "attempts" is the new count of failed attempts. Deliveries
--- that another sidecar has claimed since are left alone.
+-- that another sidecar has claimed since are left alone. Without nested loops: the plan may have been made while the table was empty, and
+-- would then compare every delivery of the sidecar with every failure.
 create or replace function functions_private.fail_deliveries(
     sidecar uuid, ids uuid[], tokens integer[], codes text[], messages text[], delays_ms bigint[], attempts_made integer[]) returns void
-language sql volatile set search_path = pg_catalog, pg_temp as $$
+language sql volatile set search_path = pg_catalog, pg_temp set enable_nestloop = off as $$
     with failed as materialized (
         select * from unnest(ids, tokens, codes, messages, delays_ms, attempts_made) f (id, token, code, message, delay_ms, attempts)
     ), retried as (

@@ -1,11 +1,13 @@
 -- functions_private.end_schedule_runs(sidecar, ids, tokens, statuses, codes, messages, began_ms, ended_ms, attempts_made) records how
 -- attempts of schedules' runs ended: succeeded, failed, or pending when another attempt follows
 -- Called before the deliveries are completed, in the same transaction. Deliveries that another sidecar has claimed since are left alone.
+-- Without nested loops: the plan may have been made while the table was empty, and would then compare every delivery of the sidecar with
+-- every outcome.
 -- began_ms and ended_ms say how long ago the attempt began and ended, so that only the server's clock counts.
 create or replace function functions_private.end_schedule_runs(
     sidecar uuid, ids uuid[], tokens integer[], statuses text[], codes text[], messages text[], began_ms double precision[],
     ended_ms double precision[], attempts_made integer[]) returns void
-language plpgsql set search_path = pg_catalog, pg_temp as $$
+language plpgsql set search_path = pg_catalog, pg_temp set enable_nestloop = off as $$
 declare
     moment timestamptz := clock_timestamp();
 begin
@@ -13,14 +15,15 @@ begin
         select g.*
         from unnest(ids, tokens, statuses, codes, messages, began_ms, ended_ms, attempts_made)
             g (id, token, status, code, message, began, ended, attempts)
-        join functions_private.deliveries d on d.event_id = g.id and d.claims = g.token and d.claimed_by = sidecar
+        join functions_private.deliveries d
+            on d.event_id = g.id and d.claims = g.token and d.claimed_by = sidecar and d.event_id = any (ids)
         for update of d
     ), runs as (
         update functions_private.schedule_runs r
         set status = e.status, error_code = e.code, error_message = e.message, attempts = e.attempts,
             started_at = coalesce(r.started_at, moment - e.began * interval '1 millisecond'),
             finished_at = case when e.status <> 'pending' then moment - e.ended * interval '1 millisecond' end
-        from ended e where r.event_id = e.id
+        from ended e where r.event_id = e.id and r.event_id = any (ids)
         returning r.*
     ), final as (
         select distinct on (r.schedule) r.schedule, r.scheduled_time, r.status, r.started_at, r.due_at, r.finished_at,

@@ -1,5 +1,6 @@
 -- functions_private.fire_schedules(due_at, schedules, versions, next_times, following, run_schedules, run_times, run_causes, run_counts,
--- early) -> the schedules that have advanced, when, and how many runs: fired, skipped, missed, cancelled
+-- early, sidecar, run_takes) -> the schedules that have advanced, when, and how many runs: fired, skipped, missed, cancelled; and the
+-- deliveries that are assigned to the sidecar, one in each element of the arrays
 -- Records the runs that a sidecar has found due, and the time that follows. Only of schedules that are still as the sidecar has read them:
 -- of several sidecars the first one fires, and the others find that the time is over. Nothing is locked before, so a sidecar that freezes
 -- holds nothing up. A schedule that somebody is changing is left to the next call. due_at is the time that the sidecar has waited for; the
@@ -10,7 +11,9 @@
 create or replace function functions_private.fire_schedules(
     due_at timestamptz, schedules text[], versions bigint[], next_times timestamptz[], following timestamptz[],
     run_schedules text[], run_times timestamptz[], run_causes text[], run_counts integer[], early boolean default false,
-    out advanced text[], out fired_at timestamptz, out fired integer, out skipped integer, out missed integer, out cancelled integer)
+    sidecar uuid default null, run_takes boolean[] default null,
+    out advanced text[], out fired_at timestamptz, out fired integer, out skipped integer, out missed integer, out cancelled integer,
+    out taken uuid[], out functions text[], out payloads text[], out callers text[], out retries smallint[], out timeouts integer[])
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
     if early and due_at > clock_timestamp() + interval '0.5 s' then
@@ -24,20 +27,32 @@ begin
     with due as materialized (
         select s.name, g.following
         from unnest(schedules, versions, next_times, fire_schedules.following) g (name, version, next_time, following)
-        join functions_private.schedules s on s.name = g.name
-        where s.enabled and not s.held and s.version = g.version and s.next_time = g.next_time and s.next_run_at <= fired_at
-          and not (early and exists (select from functions_private.schedule_runs r where r.schedule = s.name and r.finished_at is null))
-        for update of s skip locked
+        -- each looked up by its key, however many there are
+        cross join lateral (
+            select s.name from functions_private.schedules s
+            where s.name = g.name and s.enabled and not s.held and s.version = g.version and s.next_time = g.next_time
+              and s.next_run_at <= fired_at
+              and not (early and exists (
+                  select from functions_private.schedule_runs r where r.schedule = s.name and r.finished_at is null))
+            for update skip locked) s
     ), moved as (
         update functions_private.schedules s set next_time = d.following, next_run_at = d.following + s.jitter
         from due d where s.name = d.name
         returning s.name
     )
     select coalesce(array_agg(m.name), '{}') into advanced from moved m;
-    select r.* into fired, skipped, missed, cancelled
-    from (select array_agg(g.name) as names, array_agg(g.time) as times, array_agg(g.cause) as causes, array_agg(g.n) as counts
-          from unnest(run_schedules, run_times, run_causes, run_counts) g (name, time, cause, n) join unnest(advanced) a on a = g.name) w
-    cross join lateral functions_private.record_runs(w.names, w.times, w.causes, w.counts, fired_at) r;
+    select r.* into fired, skipped, missed, cancelled, taken
+    from (select array_agg(g.name) as names, array_agg(g.time) as times, array_agg(g.cause) as causes, array_agg(g.n) as counts,
+                 array_agg(g.takes) as takes
+          from unnest(run_schedules, run_times, run_causes, run_counts, run_takes) g (name, time, cause, n, takes)
+          join unnest(advanced) a on a = g.name) w
+    cross join lateral functions_private.record_runs(w.names, w.times, w.causes, w.counts, fired_at, sidecar, w.takes) r;
+    select array_agg(d.event_id), array_agg(d.function), array_agg(e.payload::text), array_agg(e.caller::text), array_agg(e.retries),
+        array_agg(e.timeout_ms)
+    into taken, functions, payloads, callers, retries, timeouts
+    from unnest(taken) t (id)
+    cross join lateral (select * from functions_private.deliveries d where d.event_id = t.id offset 0) d
+    cross join lateral (select * from functions_private.events e where e.occurred_at = d.occurred_at and e.id = d.event_id offset 0) e;
     if early then
         while clock_timestamp() < due_at loop
             perform pg_sleep(extract(epoch from due_at - clock_timestamp()));
@@ -47,7 +62,7 @@ begin
 end
 $$;
 comment on function functions_private.fire_schedules(timestamptz, text[], bigint[], timestamptz[], timestamptz[], text[], timestamptz[],
-    text[], integer[], boolean) is
-    'Records the runs of schedules that a sidecar has found due, unless another one has; returns how many.';
+    text[], integer[], boolean, uuid, boolean[]) is
+    'Records the runs of schedules that a sidecar has found due, unless another one has; returns how many, and its deliveries.';
 revoke all on function functions_private.fire_schedules(timestamptz, text[], bigint[], timestamptz[], timestamptz[], text[], timestamptz[],
-    text[], integer[], boolean) from public;
+    text[], integer[], boolean, uuid, boolean[]) from public;

@@ -40,6 +40,9 @@ public sealed record Delivery
     /// <summary>The time limit that the event's source sets; null means the trigger's or the function's.</summary>
     public TimeSpan? Timeout { get; init; }
 
+    /// <summary>Whether it has an order key: the next event of that key is not delivered before this one's outcome is recorded.</summary>
+    public bool IsOrdered { get; init; }
+
     /// <summary>The transaction that must be visible before the delivery starts; 0 means none.</summary>
     public ulong Xid { get; init; }
 }

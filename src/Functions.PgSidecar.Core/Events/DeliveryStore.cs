@@ -26,9 +26,16 @@ public sealed class DeliveryStore(NpgsqlDataSource dataSource, Guid sidecar, Tim
                 order by d.function, d.order_key, d.event_id limit 1) is not null)
         """;
 
-    private const string DoneSql = """
-        delete from functions_private.deliveries d using unnest($1, $2) c (id, token)
-        where d.event_id = any ($1) and d.event_id = c.id and d.claims = c.token and d.claimed_by = $3
+    /// <summary>
+    /// Looks each delivery up by its key. The plan may have been made while the table was empty: a join would then compare every delivery
+    /// of the sidecar with every outcome, and so would the index of claimed_by, which "is not distinct from" can't use.
+    /// </summary>
+    internal const string DoneSql = """
+        delete from functions_private.deliveries d
+        where d.claimed_by is not distinct from $3 and d.ctid = any (array(
+            select mine.ctid from unnest($1, $2) c (id, token) cross join lateral (
+                select d.ctid from functions_private.deliveries d
+                where d.event_id = c.id and d.claims = c.token and d.claimed_by is not distinct from $3 offset 0) mine))
         """;
 
     /// <summary>
@@ -269,5 +276,6 @@ public sealed class DeliveryStore(NpgsqlDataSource dataSource, Guid sidecar, Tim
             Depth = reader.GetInt16(10),
             Retries = reader.IsDBNull(11) ? null : reader.GetInt16(11),
             Timeout = reader.IsDBNull(12) ? null : TimeSpan.FromMilliseconds(reader.GetInt32(12)),
+            IsOrdered = reader.GetBoolean(13),
         };
 }

@@ -12,7 +12,7 @@ namespace Functions.PgSidecar.Core.Events;
 internal sealed class EventDatabase(string connectionString) : IAsyncDisposable
 {
     // Without jit=off, the cost that stands for a forbidden scan would have every statement compiled.
-    private const string Settings =
+    internal const string Settings =
         "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_bitmapscan=off -c enable_sort=off -c jit=off";
 
     /// <summary>The pool.</summary>

@@ -96,6 +96,14 @@ internal sealed class EventDispatcher : BackgroundService, IFeedSink, INotificat
             Wake();
     }
 
+    /// <summary>Takes deliveries that are assigned to this sidecar, and starts those for which there is capacity.</summary>
+    public void Take(IReadOnlyList<Delivery> deliveries)
+    {
+        foreach (var delivery in deliveries)
+            held.Claimed(delivery);
+        StartWaiting();
+    }
+
     /// <summary>Whether this sidecar holds an event.</summary>
     public bool Holds(Guid eventId) => held.Holds(eventId);
 
@@ -161,9 +169,7 @@ internal sealed class EventDispatcher : BackgroundService, IFeedSink, INotificat
         var deliveries = await store.ClaimAsync(room, cancellationToken).ConfigureAwait(false);
         if (deliveries.Any(delivery => delivery.TriggerId is { } id && !triggers.Knows(id)))
             await triggers.RefreshAsync(cancellationToken).ConfigureAwait(false);
-        foreach (var delivery in deliveries)
-            held.Claimed(delivery);
-        StartWaiting();
+        Take(deliveries);
         return deliveries.Count;
     }
 
@@ -254,7 +260,7 @@ internal sealed class EventDispatcher : BackgroundService, IFeedSink, INotificat
         {
             if (outcome.RetryAfter is { } pause && pause < soonest)
                 soonest = pause;
-            if (outcome.Delivery.Kind == TriggerKind.Schedule || triggers.Find(outcome.Delivery.TriggerId) is { OrderBy.Count: > 0 })
+            if (outcome.Delivery.IsOrdered)
                 Wake();
         }
         if (soonest < PollInterval)

@@ -9,6 +9,12 @@ internal sealed record DueSchedule
     /// <summary>The version of its definition.</summary>
     public required long Version { get; init; }
 
+    /// <summary>The function that it calls.</summary>
+    public required string Function { get; init; }
+
+    /// <summary>The size of the payload of its events, in bytes.</summary>
+    public int PayloadBytes { get; init; }
+
     /// <summary>Its expressions for Cronos; null if it runs once.</summary>
     public string[]? Expressions { get; init; }
 

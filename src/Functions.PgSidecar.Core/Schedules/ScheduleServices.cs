@@ -2,6 +2,7 @@ using Functions.PgSidecar.Core.Events;
 using Functions.PgSidecar.Core.Maintenance;
 using Functions.PgSidecar.Core.Metrics;
 using Functions.PgSidecar.Core.Notifications;
+using Functions.PgSidecar.Core.Registry;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace Functions.PgSidecar.Core.Schedules;
@@ -12,7 +13,10 @@ internal static class ScheduleServices
     /// <summary>Adds them. Requires the events.</summary>
     public static IServiceCollection AddSchedules(this IServiceCollection services) =>
         services
-            .AddSingleton(static provider => new ScheduleStore(provider.GetRequiredService<EventDatabase>().DataSource))
+            .AddSingleton(static provider => new ScheduleStore(
+                provider.GetRequiredService<EventDatabase>().DataSource,
+                provider.GetRequiredService<SidecarIdentity>().Id
+            ))
             .AddSingleton<CronScheduleCache>()
             .AddSingleton<ScheduleMetrics>()
             .AddSingleton<IMetricsSource>(static provider => provider.GetRequiredService<ScheduleMetrics>())

@@ -1,4 +1,6 @@
+using System.Text;
 using Functions.PgSidecar.Core.Events;
+using Functions.PgSidecar.Core.Invocations;
 using Functions.PgSidecar.Postgres.Statements;
 using Npgsql;
 using NpgsqlTypes;
@@ -7,7 +9,8 @@ namespace Functions.PgSidecar.Core.Schedules;
 
 /// <summary>Reads due schedules and records their runs. Hot methods make one round trip.</summary>
 /// <param name="dataSource">The connections of <see cref="EventDatabase"/>.</param>
-internal sealed class ScheduleStore(NpgsqlDataSource dataSource)
+/// <param name="sidecar">The sidecar that fires.</param>
+internal sealed class ScheduleStore(NpgsqlDataSource dataSource, Guid sidecar)
 {
     /// <summary>The most schedules that are read at once.</summary>
     public const int MaxDue = 1000;
@@ -18,7 +21,7 @@ internal sealed class ScheduleStore(NpgsqlDataSource dataSource)
     /// </summary>
     internal const string DueSql = """
         select s.name, s.version, s.expressions, s.keeps_interval, s.time_zone, s.next_time, s.jitter, s.catch_up = 'all',
-               s.catch_up_window_seconds, s.ends_at, statement_timestamp()
+               s.catch_up_window_seconds, s.ends_at, statement_timestamp(), s.function, octet_length(s.payload::text)
         from functions_private.schedules s
         where s.enabled and not s.held and s.next_run_at <= statement_timestamp() + $2 and s.name <> all ($1)
         order by s.next_run_at limit $3
@@ -75,9 +78,9 @@ internal sealed class ScheduleStore(NpgsqlDataSource dataSource)
     /// <param name="cancellationToken">Gives up.</param>
     public async Task<TickResult> FireAsync(IReadOnlyList<TickPlan> plans, bool early, CancellationToken cancellationToken)
     {
-        var runs = plans.SelectMany(static plan => plan.Runs.Select(run => (plan.Schedule.Name, Run: run))).ToList();
+        var runs = plans.SelectMany(static plan => plan.Runs.Select(run => (Plan: plan, Run: run))).ToList();
         await using var command = dataSource.CreateCommand(
-            "select * from functions_private.fire_schedules($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+            "select * from functions_private.fire_schedules($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
         );
         command.Parameters.AddWithValue(plans.Max(static plan => plan.Schedule.DueAt).UtcDateTime);
         command.Parameters.AddWithValue(plans.Select(static plan => plan.Schedule.Name).ToArray());
@@ -90,11 +93,13 @@ internal sealed class ScheduleStore(NpgsqlDataSource dataSource)
                 Value = plans.Select(static plan => plan.Following?.UtcDateTime).ToArray(),
             }
         );
-        command.Parameters.AddWithValue(runs.Select(static pair => pair.Name).ToArray());
+        command.Parameters.AddWithValue(runs.Select(static pair => pair.Plan.Schedule.Name).ToArray());
         command.Parameters.AddWithValue(runs.Select(static pair => pair.Run.Time.UtcDateTime).ToArray());
         command.Parameters.AddWithValue(runs.Select(static pair => Name(pair.Run.Cause)).ToArray());
         command.Parameters.AddWithValue(runs.Select(static pair => pair.Run.Times).ToArray());
         command.Parameters.AddWithValue(early);
+        command.Parameters.AddWithValue(sidecar);
+        command.Parameters.AddWithValue(runs.Select(static pair => pair.Plan.IsReserved).ToArray());
         await using var reader = await command.ExecuteReaderAsync(cancellationToken).ConfigureAwait(false);
         await reader.ReadAsync(cancellationToken).ConfigureAwait(false);
         return new TickResult(
@@ -103,7 +108,8 @@ internal sealed class ScheduleStore(NpgsqlDataSource dataSource)
             reader.GetInt32(2),
             reader.GetInt32(3),
             reader.GetInt32(4),
-            reader.GetInt32(5)
+            reader.GetInt32(5),
+            ReadTaken(reader)
         );
     }
 
@@ -168,7 +174,37 @@ internal sealed class ScheduleStore(NpgsqlDataSource dataSource)
             CatchUpWindow = TimeSpan.FromSeconds(reader.GetInt32(8)),
             EndsAt = reader.IsDBNull(9) ? null : reader.GetFieldValue<DateTimeOffset>(9),
             Now = reader.GetFieldValue<DateTimeOffset>(10),
+            Function = reader.GetString(11),
+            PayloadBytes = reader.IsDBNull(12) ? 0 : reader.GetInt32(12),
         };
+
+    private static List<Delivery> ReadTaken(NpgsqlDataReader reader)
+    {
+        if (reader.IsDBNull(6))
+            return [];
+        var (ids, functions, payloads) = (reader.GetFieldValue<Guid[]>(6), Texts(7), Texts(8));
+        var (callers, retries, timeouts) = (Texts(9), reader.GetFieldValue<short?[]>(10), reader.GetFieldValue<int?[]>(11));
+        var deliveries = new List<Delivery>(ids.Length);
+        for (var i = 0; i < ids.Length; i++)
+        {
+            deliveries.Add(
+                new Delivery
+                {
+                    EventId = ids[i],
+                    Token = 1,
+                    Function = functions[i],
+                    Kind = TriggerKind.Schedule,
+                    Payload = Encoding.UTF8.GetBytes(payloads[i]),
+                    CallerJson = callers[i],
+                    Retries = retries[i],
+                    Timeout = timeouts[i] is { } ms ? TimeSpan.FromMilliseconds(ms) : null,
+                }
+            );
+        }
+        return deliveries;
+
+        string[] Texts(int ordinal) => reader.GetFieldValue<string[]>(ordinal);
+    }
 }
 
 /// <summary>What a tick has recorded.</summary>
@@ -178,11 +214,13 @@ internal sealed class ScheduleStore(NpgsqlDataSource dataSource)
 /// <param name="Skipped">Runs that were skipped because of earlier ones.</param>
 /// <param name="Missed">Times that were missed.</param>
 /// <param name="Cancelled">Earlier runs that were cancelled.</param>
+/// <param name="Taken">The deliveries of fired runs that were reserved; they are assigned to this sidecar.</param>
 internal sealed record TickResult(
     IReadOnlyCollection<string> Advanced,
     DateTimeOffset FiredAt,
     int Fired,
     int Skipped,
     int Missed,
-    int Cancelled
+    int Cancelled,
+    IReadOnlyList<Delivery> Taken
 );

@@ -29,8 +29,8 @@ internal sealed class ScheduleWorker(
     private const int MaxFired = 200;
 
     /// <summary>How long recording takes, in milliseconds, about: of any number of schedules, and of each of them besides.</summary>
-    private const double RecordingMs = 10;
-    private const double RecordingMsEach = 0.1;
+    private const double RecordingMs = 20;
+    private const double RecordingMsEach = 0.15;
 
     private const string CancelPrefix = "cancel ";
 
@@ -135,33 +135,44 @@ internal sealed class ScheduleWorker(
         return TimeSpan.Zero;
     }
 
-    /// <summary>Fires plans of one due time that is about to come.</summary>
+    /// <summary>Fires plans of one due time that is about to come: all in one transaction, which is committed at that time.</summary>
     /// <returns>Those that were not fired: by this sidecar, or not early.</returns>
     private async Task<List<TickPlan>> FireEarlyAsync(List<TickPlan> plans, CancellationToken cancellationToken)
     {
-        var parts = plans.Chunk(MaxFired).ToList();
-        // At once, because all of them are committed at the same time.
-        var results = await Task.WhenAll(parts.Select(part => FireAsync(part, early: true, cancellationToken))).ConfigureAwait(false);
-        var left = new List<TickPlan>();
-        foreach (var (part, result) in parts.Zip(results))
-        {
-            var advanced = Count(part, result);
-            left.AddRange(part.Where(plan => !advanced.Contains(plan.Schedule.Name)));
-        }
-        return left;
+        var advanced = Count(plans, await FireAsync(plans, early: true, cancellationToken).ConfigureAwait(false));
+        return [.. plans.Where(plan => !advanced.Contains(plan.Schedule.Name))];
     }
 
-    private async Task<TickResult> FireAsync(TickPlan[] plans, bool early, CancellationToken cancellationToken)
+    private async Task<TickResult> FireAsync(IReadOnlyList<TickPlan> plans, bool early, CancellationToken cancellationToken)
     {
-        var result = await store.FireAsync(plans, early, cancellationToken).ConfigureAwait(false);
-        if (result.Fired > 0)
-            dispatcher.Wake(); // sooner than by the notification
-        return result;
+        var reserved = new List<(string Function, int Bytes)>();
+        try
+        {
+            var result = await store.FireAsync([.. plans.Select(Reserve)], early, cancellationToken).ConfigureAwait(false);
+            dispatcher.Take(result.Taken);
+            if (result.Fired > result.Taken.Count)
+                dispatcher.Wake(); // sooner than by the notification
+            return result;
+        }
+        finally
+        {
+            dispatcher.Forget(reserved);
+        }
+
+        // A claim would cost another round trip, after the schedule is due.
+        TickPlan Reserve(TickPlan plan)
+        {
+            var (function, bytes) = (plan.Schedule.Function, plan.Schedule.PayloadBytes);
+            if (plan.Runs is not [{ Cause: not RunCause.Missed }] || !dispatcher.Reserve(function, bytes))
+                return plan;
+            reserved.Add((function, bytes));
+            return plan with { IsReserved = true };
+        }
     }
 
     /// <summary>Counts what was fired.</summary>
     /// <returns>The schedules whose next time was recorded.</returns>
-    private HashSet<string> Count(TickPlan[] plans, TickResult result)
+    private HashSet<string> Count(IReadOnlyList<TickPlan> plans, TickResult result)
     {
         var advanced = result.Advanced.ToHashSet(StringComparer.Ordinal);
         metrics.Record(

@@ -17,6 +17,9 @@ internal sealed record TickPlan(DueSchedule Schedule, DateTimeOffset? Following,
     /// </summary>
     private static readonly TimeSpan OnTime = TimeSpan.FromMinutes(1);
 
+    /// <summary>Whether this sidecar has reserved capacity for the run, and takes it when it is recorded.</summary>
+    public bool IsReserved { get; init; }
+
     /// <summary>Decides, by the server's time only. What is not due yet is planned as of the moment at which it will be.</summary>
     /// <param name="schedule">The due schedule.</param>
     /// <param name="times">Its times; null if it runs once.</param>

@@ -1,4 +1,5 @@
 using Functions.PgSidecar.Core.Events;
+using Functions.PgSidecar.Core.Invocations;
 using Functions.PgSidecar.Core.Schedules;
 using Functions.PgSidecar.Testing;
 using Npgsql;
@@ -20,7 +21,7 @@ public sealed class TickTests : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         database = await TestDatabase.CreateAsync();
-        store = new ScheduleStore(database.Owner);
+        store = new ScheduleStore(database.Owner, Sidecar);
         await database.ExecuteAsync("select functions.deploy('f', 'x', options => '{\"role\": \"anon\"}')");
     }
 
@@ -310,6 +311,43 @@ public sealed class TickTests : IAsyncLifetime
 
         Assert.Equal(1, results.Sum(result => result.Fired));
         Assert.Equal("1 1 1", await CountsAsync());
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Reserved_runs_are_assigned_to_the_sidecar_and_others_wait_in_the_inbox(bool early)
+    {
+        await database.ExecuteAsync(
+            "select functions.schedule('s', 'f', '" + Yearly + "', '{\"payload\": {\"n\": 1}, \"retries\": 2, \"timeout_ms\": 1200}')"
+        );
+        await database.ExecuteAsync("select functions.schedule('queued', 'f', '" + Yearly + "', '{\"overlap\": \"queue\"}')");
+        await DueAsync("left");
+        await MoveAsync(early ? "200 ms" : "0 ms");
+        var plans = await PlansAsync(TimeSpan.FromSeconds(1));
+        var reserved = plans.Select(plan => plan with { IsReserved = plan.Schedule.Name != "left" }).ToList();
+
+        var result = await store.FireAsync(reserved, early, CancellationToken.None);
+
+        Assert.Equal(3, result.Fired);
+        var taken = Assert.Single(result.Taken);
+        var deliveries = new DeliveryStore(database.Owner, Sidecar);
+        var claimed = await deliveries.ClaimAsync(new Dictionary<string, int> { ["f"] = 9 }, CancellationToken.None);
+        Assert.Equal([false, true], claimed.Select(delivery => delivery.IsOrdered).Order());
+        Assert.DoesNotContain(claimed, delivery => delivery.EventId == taken.EventId);
+        var like = claimed.Single(delivery => !delivery.IsOrdered);
+        Assert.Equal(
+            ("f", 1, TriggerKind.Schedule, 0, (short)0),
+            (taken.Function, taken.Token, taken.Kind, taken.FailedAttempts, taken.Depth)
+        );
+        Assert.Equal((like.CallerJson, 2, TimeSpan.FromMilliseconds(1200)), (taken.CallerJson, taken.Retries, taken.Timeout));
+        Assert.Contains("\"payload\" : {\"n\": 1}", System.Text.Encoding.UTF8.GetString(taken.Payload.Span), StringComparison.Ordinal);
+
+        await deliveries.CompleteAsync([new DeliveryOutcome(taken, null, null, null, 0, default)], CancellationToken.None);
+        Assert.Equal(
+            "succeeded",
+            await database.ScalarAsync<string>($"select status from functions.schedule_runs where event_id = '{taken.EventId}'")
+        );
     }
 
     [Fact]

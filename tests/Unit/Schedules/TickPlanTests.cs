@@ -118,6 +118,7 @@ public sealed class TickPlanTests
     private static DueSchedule Due(DateTimeOffset time, DateTimeOffset now) =>
         new()
         {
+            Function = "f",
             Name = "s",
             Version = 1,
             NextTime = time,
