@@ -55,7 +55,12 @@ public sealed class DeliveryStore(NpgsqlDataSource dataSource, Guid sidecar, Tim
     /// <param name="cancellationToken">Gives up. Deliveries that were claimed by then are released with the sidecar.</param>
     public async Task<IReadOnlyList<Delivery>> ClaimAsync(IReadOnlyDictionary<string, int> limits, CancellationToken cancellationToken)
     {
-        await using var command = dataSource.CreateCommand("select * from functions_private.claim_events($1, $2, $3)");
+        await using var command = dataSource.CreateCommand(
+            """
+            select event_id, function, trigger_id, attempts, claims, kind, payload, caller, depth, retries, timeout_ms, is_ordered
+            from functions_private.claim_events($1, $2, $3)
+            """
+        );
         command.Parameters.AddWithValue(sidecar);
         command.Parameters.AddWithValue(limits.Keys.ToArray());
         command.Parameters.AddWithValue(limits.Values.ToArray());
@@ -266,16 +271,16 @@ public sealed class DeliveryStore(NpgsqlDataSource dataSource, Guid sidecar, Tim
         new()
         {
             EventId = reader.GetGuid(0),
-            Function = reader.GetString(2),
-            TriggerId = reader.IsDBNull(3) ? null : reader.GetInt32(3),
-            FailedAttempts = reader.GetInt16(4),
-            Token = reader.GetInt32(5),
-            Kind = TriggerKinds.Parse(reader.GetString(6)),
-            Payload = reader.GetFieldValue<byte[]>(8),
-            CallerJson = reader.IsDBNull(9) ? null : reader.GetString(9),
-            Depth = reader.GetInt16(10),
-            Retries = reader.IsDBNull(11) ? null : reader.GetInt16(11),
-            Timeout = reader.IsDBNull(12) ? null : TimeSpan.FromMilliseconds(reader.GetInt32(12)),
-            IsOrdered = reader.GetBoolean(13),
+            Function = reader.GetString(1),
+            TriggerId = reader.IsDBNull(2) ? null : reader.GetInt32(2),
+            FailedAttempts = reader.GetInt16(3),
+            Token = reader.GetInt32(4),
+            Kind = TriggerKinds.Parse(reader.GetString(5)),
+            Payload = reader.GetFieldValue<byte[]>(6),
+            CallerJson = reader.IsDBNull(7) ? null : reader.GetString(7),
+            Depth = reader.GetInt16(8),
+            Retries = reader.IsDBNull(9) ? null : reader.GetInt16(9),
+            Timeout = reader.IsDBNull(10) ? null : TimeSpan.FromMilliseconds(reader.GetInt32(10)),
+            IsOrdered = reader.GetBoolean(11),
         };
 }

@@ -62,7 +62,12 @@ internal sealed class QueueStore(NpgsqlDataSource dataSource, SidecarIdentity id
         CancellationToken cancellationToken
     )
     {
-        await using var command = dataSource.CreateCommand("select * from functions_private.claim_messages($1, $2, $3, $4, true, $5)");
+        await using var command = dataSource.CreateCommand(
+            """
+            select batch, msg_id, attempt, sent_at, message, headers, visible_at, wait_ms, number
+            from functions_private.claim_messages($1, $2, $3, $4, true, $5)
+            """
+        );
         command.Parameters.AddWithValue(queue);
         command.Parameters.AddWithValue(identity.Id);
         command.Parameters.AddWithValue(batches);
@@ -105,7 +110,9 @@ internal sealed class QueueStore(NpgsqlDataSource dataSource, SidecarIdentity id
     /// <returns>How many messages ended in which way; null if the lease was lost and nothing was recorded.</returns>
     public async Task<QueueRecord?> FinishAsync(QueueOutcome outcome, CancellationToken cancellationToken)
     {
-        await using var command = dataSource.CreateCommand("select * from functions_private.finish_batch($1, $2, $3, $4, $5, $6, $7, $8)");
+        await using var command = dataSource.CreateCommand(
+            "select acks, retries, dead from functions_private.finish_batch($1, $2, $3, $4, $5, $6, $7, $8)"
+        );
         command.Parameters.AddWithValue(outcome.Batch.Lease);
         command.Parameters.AddWithValue(outcome.Acknowledged.ToArray());
         command.Parameters.AddWithValue(outcome.Retried.Select(retry => retry.Id).ToArray());
@@ -127,7 +134,7 @@ internal sealed class QueueStore(NpgsqlDataSource dataSource, SidecarIdentity id
         CancellationToken cancellationToken
     )
     {
-        await using var command = dataSource.CreateCommand("select * from functions_private.acknowledge_batches($1, $2, $3)");
+        await using var command = dataSource.CreateCommand("select batch, acks from functions_private.acknowledge_batches($1, $2, $3)");
         command.Parameters.AddWithValue(queue);
         command.Parameters.AddWithValue(batches.Select(batch => batch.Lease).Distinct().ToArray());
         command.Parameters.AddWithValue(batches.SelectMany(batch => batch.Messages.Select(message => message.Id)).ToArray());

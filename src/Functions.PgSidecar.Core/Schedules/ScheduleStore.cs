@@ -80,7 +80,10 @@ internal sealed class ScheduleStore(NpgsqlDataSource dataSource, Guid sidecar)
     {
         var runs = plans.SelectMany(static plan => plan.Runs.Select(run => (Plan: plan, Run: run))).ToList();
         await using var command = dataSource.CreateCommand(
-            "select * from functions_private.fire_schedules($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
+            """
+            select advanced, fired_at, fired, skipped, missed, cancelled, taken, functions, payloads, callers, retries, timeouts
+            from functions_private.fire_schedules($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+            """
         );
         command.Parameters.AddWithValue(plans.Max(static plan => plan.Schedule.DueAt).UtcDateTime);
         command.Parameters.AddWithValue(plans.Select(static plan => plan.Schedule.Name).ToArray());
