@@ -58,6 +58,8 @@ internal static class Sidecar
             level >= LogLevel.Information && lifetime?.ApplicationStarted.IsCancellationRequested == true
         );
         ConfigureServer(builder, options);
+        // The first to start and the last to stop: it sends what the others have left.
+        builder.Services.AddHostedService<TraceExporter>();
         AddFoundations(builder.Services, options, dataSource);
         var key = await AddSecretsAsync(builder.Services, options, dataSource, cancellationToken);
         // Workers start in this order and stop in the reverse order.

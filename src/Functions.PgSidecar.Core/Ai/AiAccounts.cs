@@ -4,6 +4,7 @@ using Functions.PgSidecar.Core.Ai.Definitions;
 using Functions.PgSidecar.Core.Ai.Limits;
 using Functions.PgSidecar.Core.Ai.Log;
 using Functions.PgSidecar.Core.Ai.Providers;
+using Functions.PgSidecar.Core.Tracing;
 using Functions.PgSidecar.Postgres.Statements;
 using Microsoft.Extensions.AI;
 using Microsoft.Extensions.Logging;
@@ -63,6 +64,7 @@ internal sealed class AiAccounts(
         }
         var (code, message) = Explain(failure);
         metrics.Record(call, code);
+        Spans.Record(call, code);
         log.Add(Record(call, contents, code, message));
     }
 

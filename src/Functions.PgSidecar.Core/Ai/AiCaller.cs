@@ -1,6 +1,8 @@
+using System.Diagnostics;
 using Functions.PgSidecar.Core.Auth;
 using Functions.PgSidecar.Core.Invocations;
 using Functions.PgSidecar.Core.Secrets;
+using Functions.PgSidecar.Core.Tracing;
 
 namespace Functions.PgSidecar.Core.Ai;
 
@@ -15,6 +17,9 @@ internal sealed record AiCaller(string Role, string? UserId)
     /// <summary>The invocation that calls.</summary>
     public Guid? InvocationId { get; init; }
 
+    /// <summary>The span in which the call is made, if traces are exported.</summary>
+    public ActivityContext Span { get; init; }
+
     /// <summary>Redacts the function's secrets in what is logged.</summary>
     public Redactor Redactor { get; init; } = Redactor.None;
 
@@ -24,9 +29,10 @@ internal sealed record AiCaller(string Role, string? UserId)
         {
             Function = invocation.Function.Name,
             InvocationId = invocation.Id,
+            Span = invocation.Span?.Context ?? default,
             Redactor = invocation.Function.Redactor,
         };
 
     /// <summary>A client of the HTTP endpoint.</summary>
-    public static AiCaller Of(Caller caller) => new(caller.Role, caller.Subject);
+    public static AiCaller Of(Caller caller) => new(caller.Role, caller.Subject) { Span = Spans.Caller };
 }

@@ -64,6 +64,7 @@ internal sealed class FetchSession(OutboundHttp http, Invocation invocation) : B
 
     private async Task FetchAsync(GuestOperation operation, OutboundRequest request)
     {
+        operation.Span?.SetTag("http.request.method", request.Method);
         await places.WaitAsync(operation.Cancellation).ConfigureAwait(false);
         OutboundExchange? exchange = null;
         try
@@ -72,6 +73,7 @@ internal sealed class FetchSession(OutboundHttp http, Invocation invocation) : B
             // The token also applies to the body, until the invocation ends.
             exchange = await http.OpenAsync(request, function.Hosts, function.Admission.OutboundRate, operation.Cancellation)
                 .ConfigureAwait(false);
+            operation.Span?.SetTag("http.response.status_code", exchange.Head.Status);
             if (exchange.IsShort(ShortBytes))
             {
                 using var response = await exchange.ReadToEndAsync().ConfigureAwait(false);

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Functions.PgSidecar.Core.Auth;
 using Functions.PgSidecar.Core.Bindings.Bodies;
 using Functions.PgSidecar.Core.Registry;
@@ -26,6 +27,12 @@ internal sealed record Invocation
 
     /// <summary>W3C trace id, 32 hex digits, or <see langword="null"/>.</summary>
     public string? TraceId { get; init; }
+
+    /// <summary>The span of the caller that made the request, if it sent one.</summary>
+    public ActivityContext CallingSpan { get; init; }
+
+    /// <summary>The span of this invocation, from its start on, if traces are exported.</summary>
+    public Activity? Span { get; set; }
 
     /// <summary>UTF-8 JSON from which the guest creates its event or request.</summary>
     public required ReadOnlyMemory<byte> Envelope { get; init; }

@@ -39,7 +39,7 @@ internal sealed class InvocationEntry(Invocation invocation, TimeProvider time)
             invocation.Caller.Subject,
             invocation.Caller.Role,
             invocation.RequestId,
-            invocation.TraceId
+            invocation.Span?.TraceId.ToHexString() ?? invocation.TraceId
         );
 
     /// <summary>The outcome as spelled in the log and the metrics.</summary>

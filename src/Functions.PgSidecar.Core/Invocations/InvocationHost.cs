@@ -1,6 +1,7 @@
 using Functions.PgSidecar.Core.Bindings;
 using Functions.PgSidecar.Core.Bindings.Bodies;
 using Functions.PgSidecar.Core.Logs;
+using Functions.PgSidecar.Core.Tracing;
 using Functions.PgSidecar.Sandbox.Runs;
 using Microsoft.Extensions.Logging;
 
@@ -38,6 +39,7 @@ internal sealed class InvocationHost(
             session = sessions[name] = binding.Open(invocation);
             session.LogTo(logger, invocation);
         }
+        operation.Span = Spans.Begin(invocation.Span, name, operation.Name);
         session.Start(operation);
     }
 

@@ -3,6 +3,7 @@ using Functions.PgSidecar.Core.Configuration;
 using Functions.PgSidecar.Core.Logs;
 using Functions.PgSidecar.Core.Metrics;
 using Functions.PgSidecar.Core.Registry;
+using Functions.PgSidecar.Core.Tracing;
 using Functions.PgSidecar.Sandbox.Runs;
 using Microsoft.Extensions.Logging;
 
@@ -66,6 +67,7 @@ internal sealed class Invoker
         if (!abandon.CanBeCanceled)
             abandon = inFlight.IsCutOff;
         var entry = new InvocationEntry(invocation, time);
+        invocation.Span = Spans.Begin(invocation);
         if (!inFlight.TryEnter())
             return Reject(entry, Rejection.ShuttingDown);
         var admitted = false;
@@ -186,6 +188,7 @@ internal sealed class Invoker
                 host.LogFailure(InvocationResults.Uncaught(error));
             log.Record(entry.Close(outcome, result));
             metrics.Record(function.Name, outcome, entry.Elapsed, result.MemoryPeakBytes);
+            Spans.End(entry.Invocation.Span, outcome);
             await host.DisposeAsync().ConfigureAwait(false);
         }
         catch (Exception e)
@@ -217,6 +220,7 @@ internal sealed class Invoker
     {
         log.Record(entry.Close(result, null));
         metrics.Record(entry.Invocation.Function.Name, result, entry.Elapsed, 0);
+        Spans.End(entry.Invocation.Span, result);
         return result;
     }
 }

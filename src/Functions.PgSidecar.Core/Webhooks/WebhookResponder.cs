@@ -2,6 +2,7 @@ using System.Diagnostics;
 using Functions.PgSidecar.Core.Events;
 using Functions.PgSidecar.Core.Invocations;
 using Functions.PgSidecar.Core.Registry;
+using Functions.PgSidecar.Core.Tracing;
 using Microsoft.Extensions.Logging;
 
 namespace Functions.PgSidecar.Core.Webhooks;
@@ -78,6 +79,7 @@ internal sealed class WebhookResponder(
             Caller = caller,
             RequestId = arrival.EventId.ToString(),
             TraceId = Activity.Current?.TraceId.ToHexString(),
+            CallingSpan = Spans.Caller,
             Envelope = EventEnvelope.WriteForAnswer(
                 function,
                 WebhookWriter.ToDelivery(arrival),

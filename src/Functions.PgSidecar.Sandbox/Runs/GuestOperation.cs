@@ -1,3 +1,6 @@
+using System.Diagnostics;
+using System.Text.Json;
+
 namespace Functions.PgSidecar.Sandbox.Runs;
 
 /// <summary>An asynchronous operation that a guest has requested from its host. A promise of the guest waits for it.</summary>
@@ -47,6 +50,9 @@ public sealed class GuestOperation
     /// <summary>The end of the run's time, a <see cref="System.Diagnostics.Stopwatch"/> timestamp.</summary>
     public long Deadline => run.Deadline;
 
+    /// <summary>The span that lasts until the operation ends; null without tracing.</summary>
+    public Activity? Span { get; set; }
+
     /// <summary>Whether it has ended or was abandoned.</summary>
     internal bool IsOver => Volatile.Read(ref ended) != 0;
 
@@ -69,16 +75,20 @@ public sealed class GuestOperation
     /// <param name="payload">Bytes that belong to it.</param>
     public void Succeed(ReadOnlyMemory<byte> result, ReadOnlyMemory<byte> payload = default)
     {
-        if (Interlocked.Exchange(ref ended, 1) == 0)
-            run.Complete(new OperationEnd(Id, true, result, payload));
+        if (Interlocked.Exchange(ref ended, 1) != 0)
+            return;
+        Span?.Stop();
+        run.Complete(new OperationEnd(Id, true, result, payload));
     }
 
     /// <summary>Rejects the guest's promise with an Error that has these members.</summary>
     /// <param name="error">UTF-8 JSON with <c>name</c>, <c>message</c> and optionally <c>code</c> and others.</param>
     public void Fail(ReadOnlyMemory<byte> error)
     {
-        if (Interlocked.Exchange(ref ended, 1) == 0)
-            run.Complete(new OperationEnd(Id, false, error, default));
+        if (Interlocked.Exchange(ref ended, 1) != 0)
+            return;
+        EndSpan(error);
+        run.Complete(new OperationEnd(Id, false, error, default));
     }
 
     /// <summary>Rejects the guest's promise.</summary>
@@ -91,8 +101,28 @@ public sealed class GuestOperation
     internal void Cancel()
     {
         cancelled = true;
-        Interlocked.Exchange(ref ended, 1);
+        if (Interlocked.Exchange(ref ended, 1) == 0)
+            EndSpan(default);
         _ = Volatile.Read(ref cancellation)?.CancelAsync();
+    }
+
+    /// <summary>Ends the span of an operation that failed or was abandoned. It gets the error's code; the message may quote data.</summary>
+    private void EndSpan(ReadOnlyMemory<byte> error)
+    {
+        if (Span is null)
+            return;
+        Span.SetStatus(ActivityStatusCode.Error);
+        if (error.IsEmpty)
+        {
+            Span.SetTag("error.type", "abandoned");
+        }
+        else
+        {
+            using var json = JsonDocument.Parse(error);
+            if (json.RootElement.TryGetProperty("code"u8, out var type) || json.RootElement.TryGetProperty("name"u8, out type))
+                Span.SetTag("error.type", type.ToString());
+        }
+        Span.Stop();
     }
 }
 

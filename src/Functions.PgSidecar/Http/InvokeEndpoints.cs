@@ -3,6 +3,7 @@ using System.Runtime.ExceptionServices;
 using Functions.PgSidecar.Core.Auth;
 using Functions.PgSidecar.Core.Invocations;
 using Functions.PgSidecar.Core.Registry;
+using Functions.PgSidecar.Core.Tracing;
 
 namespace Functions.PgSidecar.Http;
 
@@ -42,6 +43,7 @@ internal sealed class InvokeEndpoints(FunctionCatalog catalog, Authenticator aut
             Caller = caller,
             RequestId = requestId,
             TraceId = Activity.Current?.TraceId.ToHexString(),
+            CallingSpan = Spans.Caller,
             Envelope = RequestEnvelope.Write(
                 context,
                 function,
