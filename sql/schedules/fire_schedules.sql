@@ -1,6 +1,6 @@
 -- functions_private.fire_schedules(due_at, schedules, versions, next_times, following, run_schedules, run_times, run_causes, run_counts,
 -- early, sidecar, run_takes) -> the schedules that have advanced, when, and how many runs: fired, skipped, missed, cancelled; and the
--- deliveries that are assigned to the sidecar, one in each element of the arrays
+-- deliveries that are assigned to the sidecar, in arrays with one element for each
 -- Records the runs that a sidecar has found due, and the time that follows. Only of schedules that are still as the sidecar has read them:
 -- of several sidecars the first one fires, and the others find that the time is over. Nothing is locked before, so a sidecar that freezes
 -- holds nothing up. A schedule that somebody is changing is left to the next call. due_at is the time that the sidecar has waited for; the

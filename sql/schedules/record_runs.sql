@@ -4,8 +4,8 @@
 -- nobody else records a run of theirs meanwhile. A run that is recorded already is left as it is.
 --   moment  the time at which the runs are fired
 --   causes  time, catch_up, manual, or missed: no event, for one or more (counts) times from that one on
---   takes   whether the sidecar that is given has capacity for the run. Its delivery then need not be claimed, unless it may have to wait
---           for another one (overlap: queue)
+--   sidecar, takes  assigns the delivery of a run to this sidecar, which has reserved capacity for it, so that it need not be claimed; not
+--           where the run may have to wait for another one (overlap: queue)
 -- What the option overlap says is decided here. The event's id is a UUID of version 8 (RFC 9562) of the time in milliseconds and a hash:
 -- the same run always has the same id, and ids sort by time.
 create or replace function functions_private.record_runs(

@@ -59,7 +59,8 @@ internal static class Sidecar
         );
         ConfigureServer(builder, options);
         // The first to start and the last to stop: it sends what the others have left.
-        builder.Services.AddHostedService<TraceExporter>();
+        if (TraceExporter.IsWanted())
+            builder.Services.AddHostedService<TraceExporter>();
         AddFoundations(builder.Services, options, dataSource);
         var key = await AddSecretsAsync(builder.Services, options, dataSource, cancellationToken);
         // Workers start in this order and stop in the reverse order.

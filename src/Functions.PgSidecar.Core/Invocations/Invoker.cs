@@ -194,15 +194,15 @@ internal sealed class Invoker
         catch (Exception e)
         {
             InvocationsLog.FinishFailed(logger, e, function.Name, entry.Invocation.Id);
-            host.Fail(
-                new InvocationResult(
-                    InvocationOutcome.HostError,
-                    default,
-                    default,
-                    "HOST_ERROR",
-                    "The sidecar failed; its own log says how."
-                )
+            var failure = new InvocationResult(
+                InvocationOutcome.HostError,
+                default,
+                default,
+                "HOST_ERROR",
+                "The sidecar failed; its own log says how."
             );
+            host.Fail(failure);
+            Spans.End(entry.Invocation.Span, failure);
         }
         finally
         {

@@ -23,8 +23,7 @@ internal sealed class ScheduleWorker(
     private const string Channel = "functions_schedules";
 
     /// <summary>
-    /// The most schedules that are recorded in one transaction. If a thousand are found late, the first functions start while the others
-    /// are recorded.
+    /// The most schedules that are recorded in one transaction when they are late: the first functions start while the others are recorded.
     /// </summary>
     private const int MaxFired = 200;
 

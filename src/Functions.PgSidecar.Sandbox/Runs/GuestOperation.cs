@@ -87,8 +87,8 @@ public sealed class GuestOperation
     {
         if (Interlocked.Exchange(ref ended, 1) != 0)
             return;
-        EndSpan(error);
         run.Complete(new OperationEnd(Id, false, error, default));
+        EndSpan(error);
     }
 
     /// <summary>Rejects the guest's promise.</summary>
